@@ -1,0 +1,452 @@
+"""The nouns. Values with a meaning and no I/O; each refuses nonsense when it is made."""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidPartitionKey, InvalidPattern
+
+Vectors = NDArray[np.float32]
+"""Shape (n, dimension), one row a text, in the order of the texts."""
+
+
+@dataclass(frozen=True, order=True)
+class PartitionKey:
+    """`market/doc_type/stock_code`: one company's documents of one type in one market.
+
+    Raises:
+        InvalidPartitionKey: a part is empty, too long, or holds a character that Dagster's UI cannot select.
+    """
+
+    market: str
+    doc_type: str
+    stock_code: str
+
+    def __post_init__(self) -> None:
+        self._refuse_unless("market", self.market, r"[a-z0-9_-]+", "lower-case letters, digits, _ and -")
+        self._refuse_unless("doc_type", self.doc_type, r"[A-Za-z0-9_-]+", "letters, digits, _ and -")
+        self._refuse_unless("stock_code", self.stock_code, r"[A-Za-z0-9._-]+", "letters, digits, . _ and -")
+        # Dagster reads `...` as a range of partitions, and `.` and `..` are not names of folders.
+        if "..." in self.stock_code or self.stock_code in {".", ".."}:
+            raise InvalidPartitionKey(str(self), "the stock_code is made of dots")
+
+    def _refuse_unless(self, part: str, value: str, form: str, allowed: str) -> None:
+        if not value:
+            raise InvalidPartitionKey(str(self), f"the {part} is empty")
+        if len(value) > 64:
+            raise InvalidPartitionKey(str(self), f"the {part} is longer than 64 characters")
+        if not re.fullmatch(form, value, re.ASCII):
+            raise InvalidPartitionKey(str(self), f"the {part} {value!r} may hold only {allowed}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `market/doc_type/stock_code`.
+
+        Raises:
+            InvalidPartitionKey: the text does not have three valid parts.
+        """
+        parts = text.split("/")
+        if len(parts) != 3:
+            raise InvalidPartitionKey(text, f"it has {len(parts)} part{'s' * (len(parts) != 1)}, not 3")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return f"{self.market}/{self.doc_type}/{self.stock_code}"
+
+
+@dataclass(frozen=True)
+class PartitionPattern:
+    """Three globs, one a part: `us/*/*` is a market, `*/*/AAPL` a company in all markets."""
+
+    market: str
+    doc_type: str
+    stock_code: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a pattern.
+
+        Raises:
+            InvalidPattern: it has not three parts, or a part could match nothing.
+        """
+        parts = text.split("/")
+        if len(parts) != 3 or not all(re.fullmatch(r"[A-Za-z0-9._*?-]+", part, re.ASCII) for part in parts):
+            raise InvalidPattern(text)
+        return cls(*parts)
+
+    def matches(self, key: PartitionKey) -> bool:
+        """Whether each part of the key fits its glob, letter case included."""
+        return (
+            fnmatchcase(key.market, self.market)
+            and fnmatchcase(key.doc_type, self.doc_type)
+            and fnmatchcase(key.stock_code, self.stock_code)
+        )
+
+
+def text_hash(text: str) -> bytes:
+    """sha256 of the UTF-8 text, 32 bytes: what the database's trigger computes for the same text."""
+    return hashlib.sha256(text.encode("utf-8")).digest()
+
+
+@dataclass(frozen=True)
+class Document:
+    """One filing of one issuer, with its text.
+
+    `source_uri` is the path under the landing directory, with `/`; it names the document for ever.
+    `fingerprint` tells whether the file has changed since, without reading it.
+    """
+
+    source_uri: str
+    partition: PartitionKey
+    company_name: str
+    title: str
+    period: str
+    language: str
+    text: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class DocumentRejection:
+    """A document that could not be used, and the one line that says why and how to mend it."""
+
+    source_uri: str
+    partition: PartitionKey | None
+    error: str
+    message: str
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document's identity in the store, with the text that chunks are cut from."""
+
+    id: int
+    source_uri: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ChunkChanges:
+    """What re-cutting did to the chunks of a document or a partition."""
+
+    unchanged: int = 0
+    added: int = 0
+    removed: int = 0
+
+    def __add__(self, other: "ChunkChanges") -> "ChunkChanges":
+        return ChunkChanges(
+            self.unchanged + other.unchanged, self.added + other.added, self.removed + other.removed
+        )
+
+    @property
+    def total(self) -> int:
+        """Chunks that there are now."""
+        return self.unchanged + self.added
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a document's text, the unit that gets a vector. `content_hash` is `text_hash(text)`."""
+
+    id: int
+    partition: PartitionKey
+    document: str
+    chunk_index: int
+    text: str
+    content_hash: bytes
+
+
+@dataclass(frozen=True)
+class ChunkSelection:
+    """Which chunks a run is about: a partition's, or those with the given ids (sorted, without repeats).
+
+    `include_current` takes those that have a current vector or are quarantined too.
+    """
+
+    partition: PartitionKey | None = None
+    chunk_ids: tuple[int, ...] = ()
+    include_current: bool = False
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """What a selection holds before the run starts: chunks, bytes of text, and the greatest id."""
+
+    chunks: int
+    text_bytes: int
+    last_id: int
+
+
+@dataclass(frozen=True)
+class ChunkWindow:
+    """Some chunks of a selection in the order of their ids, and where to go on (None: that was all)."""
+
+    chunks: list[Chunk]
+    resume_after: int | None
+
+
+@dataclass(frozen=True)
+class TokenizedText:
+    """A text as the model will see it.
+
+    `token_count` is what the text has (special tokens and prompt included), `tokens_embedded` what is left after
+    the model's limit, `unknown_tokens` how many of those the model's vocabulary does not hold.
+    """
+
+    text: str
+    token_count: int
+    tokens_embedded: int
+    unknown_tokens: int
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Vectors compare only inside one space. The slug names its table and is made of all that sets it apart."""
+
+    model: str
+    revision: str
+    pooling: str
+    document_prompt: str
+    query_prompt: str
+    dimension: int
+    max_tokens: int
+    weights_digest: str
+
+    @property
+    def slug(self) -> str:
+        """At most 40 characters of [a-z0-9_], e.g. `all_minilm_l6_v2_384_1f0c9ab2`."""
+        identity = (self.model, self.revision, self.pooling, self.document_prompt, self.query_prompt, self.dimension)
+        digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:8]
+        name = unicodedata.normalize("NFKD", self.model.rsplit("/", 1)[-1]).lower()
+        readable = re.sub(r"[^a-z0-9]+", "_", name).strip("_")[:24] or "model"
+        return f"{readable}_{self.dimension}_{digest}"
+
+
+class Outcome(StrEnum):
+    """What became of one chunk in a batch."""
+
+    VECTORIZED = "vectorized"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class EmbeddedChunk:
+    """A chunk with the vector of exactly this text, float32 of shape (dimension,)."""
+
+    chunk: Chunk
+    tokens: TokenizedText
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ChunkFailure:
+    """A chunk that failed alone, with its error."""
+
+    chunk: Chunk
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class BatchChunk:
+    """One line of a batch's table."""
+
+    chunk_id: int
+    document: str
+    chunk_index: int
+    token_count: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a run stands after a batch was committed. Counts are of chunks; times are seconds.
+
+    `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` weighs the tokens still to
+    come with the tokens per second so far; None until there is a speed.
+    """
+
+    batch_num: int
+    total_batches: int
+    batch_size: int
+    processed: int
+    total: int
+    vectorized_count: int
+    superseded_count: int
+    failed_count: int
+    tokens_embedded: int
+    elapsed_seconds: float
+    seconds_left: float | None
+    batch_chunks: tuple[BatchChunk, ...]
+
+    @property
+    def percent(self) -> float:
+        """0 to 100."""
+        return 100.0 * self.processed / self.total
+
+    @property
+    def chunks_per_second(self) -> float:
+        """Over the whole run so far."""
+        return self.processed / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
+
+    def line(self) -> str:
+        """One line: `batch 95/132 · 3,040/4,194 chunks (72.5%) · 138 chunks/s · 8 s left`."""
+        speed = self.chunks_per_second
+        parts = [
+            f"batch {self.batch_num:,}/{self.total_batches:,}",
+            f"{self.processed:,}/{self.total:,} chunks ({self.percent:.1f}%)",
+            f"{speed:,.0f} chunks/s" if speed >= 10 else f"{speed:.1f} chunks/s",
+        ]
+        if self.seconds_left is not None:
+            parts.append(f"{readable_seconds(self.seconds_left)} left")
+        return " · ".join(parts)
+
+    def outcome_line(self) -> str:
+        """How the batch itself went: `ok 32 failed 0`, and superseded chunks where there are any."""
+        counts = {outcome: 0 for outcome in Outcome}
+        for chunk in self.batch_chunks:
+            counts[chunk.outcome] += 1
+        line = f"ok {counts[Outcome.VECTORIZED]} failed {counts[Outcome.FAILED]}"
+        return line + (f" superseded {counts[Outcome.SUPERSEDED]}" if counts[Outcome.SUPERSEDED] else "")
+
+
+def readable_seconds(seconds: float) -> str:
+    """`8 s`, `2 min 05 s`, `1 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@dataclass(frozen=True)
+class VectorizeReport:
+    """What a run did. Counts are of chunks or tokens; `failures` holds the first ten."""
+
+    run_id: str
+    total: int
+    batches: int
+    vectorized_count: int
+    superseded_count: int
+    failed_count: int
+    tokens: int
+    tokens_embedded: int
+    unknown_tokens: int
+    truncated_chunks: int
+    callback_errors: int
+    seconds: float
+    embed_seconds: float
+    failures: tuple[ChunkFailure, ...] = ()
+
+    @property
+    def processed(self) -> int:
+        """Chunks that had their turn."""
+        return self.vectorized_count + self.superseded_count + self.failed_count
+
+    @property
+    def chunks_per_second(self) -> float:
+        """Over the whole run, reading and committing included."""
+        return self.processed / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the embedded tokens that the model's vocabulary does not hold, 0 to 1."""
+        return self.unknown_tokens / self.tokens_embedded if self.tokens_embedded else 0.0
+
+    def warnings(self) -> list[str]:
+        """What the model could not see, in words, with the mend."""
+        return model_sight_warnings(
+            self.unknown_share, self.truncated_chunks, self.processed, self.tokens - self.tokens_embedded
+        )
+
+
+# English filings give 0.0 % unknown tokens with the bundled model and Chinese ones over 50 %; a few rare symbols are
+# normal, so the line is drawn well above them.
+UNKNOWN_SHARE_LIMIT = 0.05
+
+
+def model_sight_warnings(
+    unknown_share: float, truncated_chunks: int, chunks: int, tokens_lost: int
+) -> list[str]:
+    """Say what the model could not see: words outside its vocabulary, and text beyond its limit."""
+    found = []
+    if unknown_share > UNKNOWN_SHARE_LIMIT:
+        found.append(
+            f"The model does not know {unknown_share:.0%} of the tokens: it cannot read this text. Set EMBEDDING_MODEL "
+            "to a model for its language, e.g. a multilingual one for Chinese."
+        )
+    if truncated_chunks:
+        found.append(
+            f"{truncated_chunks:,} of {chunks:,} chunks are longer than the model's limit; {tokens_lost:,} tokens "
+            "were not seen. Cut smaller chunks, or choose a model with a higher limit."
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class RunReference:
+    """The run that wrote the newest vector of a partition, and when."""
+
+    run_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PartitionStatus:
+    """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them."""
+
+    partition: PartitionKey
+    chunks: int
+    pending: int
+    quarantined: int
+    last_run: RunReference | None
+
+    @property
+    def current(self) -> int:
+        """Chunks with a current vector in the space."""
+        return self.chunks - self.pending - self.quarantined
+
+    @property
+    def coverage(self) -> float:
+        """Chunks with a current vector / chunks; 1 where there are none."""
+        return self.current / self.chunks if self.chunks else 1.0
+
+
+@dataclass(frozen=True)
+class PendingPartition:
+    """A partition with pending chunks, and when the newest of its chunks' texts was written."""
+
+    partition: PartitionKey
+    pending: int
+    newest_text_at: datetime
+
+
+@dataclass(frozen=True)
+class SearchFilter:
+    """Narrows a search; None means any."""
+
+    market: str | None = None
+    doc_type: str | None = None
+    stock_code: str | None = None
+
+
+@dataclass(frozen=True)
+class SearchHit:
+    """A chunk near a question. `score` is the cosine similarity, 1 is the same direction."""
+
+    score: float
+    partition: PartitionKey
+    document: str
+    chunk_index: int
+    text: str = field(repr=False)

@@ -1,0 +1,1 @@
+"""Embedders. Heavy libraries are imported inside functions only."""

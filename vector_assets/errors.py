@@ -1,0 +1,299 @@
+"""The error family. Every class takes its culprit as data and writes its own message, with the mend.
+
+VectorAssetsError
+├── InvalidSetting
+├── InvalidPartitionKey
+├── InvalidPattern
+├── NothingMatches
+├── LandingDirectoryMissing
+├── InvalidManifest
+├── DocumentError                 one document is bad: it is reported and skipped, the rest goes on
+│   ├── MisplacedDocument
+│   ├── UnsupportedFormat
+│   ├── OutsideLandingDirectory
+│   ├── UnreadableDocument
+│   ├── EncryptedDocument
+│   ├── ImageOnlyDocument
+│   ├── EmptyDocument
+│   ├── WrongEncoding
+│   ├── NulBytes
+│   └── ManifestRowWithoutFile
+├── DatabaseError
+│   ├── DatabaseUnreachable
+│   ├── DatabaseTooOld
+│   ├── PgvectorMissing
+│   └── DatabaseFailed
+└── ModelError
+    ├── ModelNotFound
+    ├── InvalidModel
+    ├── WeightsChanged
+    ├── SpaceReplaced
+    ├── BadVectors                an embedder's answer that must not be stored
+    └── EmbedderBroken            the embedder fails on any text: not the chunks' fault
+"""
+
+from pathlib import Path
+
+
+class VectorAssetsError(Exception):
+    """Anything this project refuses or could not do; `str()` is one line with the mend."""
+
+
+class InvalidSetting(VectorAssetsError):
+    """A setting has a value that cannot be used."""
+
+    def __init__(self, name: str, problem: str, mend: str) -> None:
+        super().__init__(f"{name}: {problem}. {mend}")
+        self.name = name
+
+
+class InvalidPartitionKey(VectorAssetsError):
+    """A partition key, or a part of one, does not have the form market/doc_type/stock_code."""
+
+    FORM = "market/doc_type/stock_code, e.g. us/annual_report/AAPL or hk/announcement/00700"
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"invalid partition key {key!r}: {problem}. Write it as {self.FORM}.")
+        self.key = key
+
+
+class InvalidPattern(VectorAssetsError):
+    """A partition pattern cannot match any key."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL."
+        )
+        self.pattern = pattern
+
+
+class NothingMatches(VectorAssetsError):
+    """No known partition matches what was asked for."""
+
+    def __init__(self, patterns: tuple[str, ...], nearest: list[str]) -> None:
+        hint = f"The nearest are {', '.join(nearest)}." if nearest else "Ingest first: vector-assets ingest DIR."
+        super().__init__(f"no partition matches {', '.join(patterns)}. {hint}")
+        self.patterns = patterns
+
+
+class LandingDirectoryMissing(VectorAssetsError):
+    """The landing directory is not there, or is not a directory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"landing directory {path} is missing. Create it, laid out as market/doc_type/stock_code/<file>, "
+            "or point VECTOR_ASSETS_LANDING_DIR at yours."
+        )
+        self.path = path
+
+
+class InvalidManifest(VectorAssetsError):
+    """manifest.csv as a whole cannot be used."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"{path}: {problem}. The first row must name the columns and one of them must be `path`; "
+            "save it as UTF-8 CSV, or remove it."
+        )
+        self.path = path
+
+
+class DocumentError(VectorAssetsError):
+    """One document cannot be used. It is reported and skipped; the others go on."""
+
+    def __init__(self, document: str, problem: str, mend: str) -> None:
+        super().__init__(f"{document}: {problem}. {mend}")
+        self.document = document
+
+
+class MisplacedDocument(DocumentError):
+    """The path under the landing directory does not name a partition."""
+
+    def __init__(self, document: str, problem: str) -> None:
+        super().__init__(document, problem, "Move it to market/doc_type/stock_code/<file>.")
+
+
+class UnsupportedFormat(DocumentError):
+    """The file's ending is none that is read."""
+
+    def __init__(self, document: str, supported: tuple[str, ...]) -> None:
+        super().__init__(
+            document, "this format is not read", f"Convert it to one of {', '.join(supported)}, or remove it."
+        )
+
+
+class OutsideLandingDirectory(DocumentError):
+    """A link leads out of the landing directory."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(
+            document, "this link leads out of the landing directory", "Copy the file in instead of linking it."
+        )
+
+
+class UnreadableDocument(DocumentError):
+    """The file cannot be opened or parsed."""
+
+    def __init__(self, document: str, problem: str) -> None:
+        super().__init__(document, problem, "Check the file and its permissions, or fetch it again.")
+
+
+class EncryptedDocument(DocumentError):
+    """The PDF asks for a password."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(
+            document, "the PDF is encrypted", "Save a copy without password, e.g. qpdf --decrypt IN OUT."
+        )
+
+
+class ImageOnlyDocument(DocumentError):
+    """The PDF has pages but no text layer."""
+
+    def __init__(self, document: str, pages: int) -> None:
+        super().__init__(
+            document, f"none of its {pages} pages has text (a scan?)", "Run OCR first, e.g. ocrmypdf IN OUT."
+        )
+
+
+class EmptyDocument(DocumentError):
+    """There is no text in the document."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(document, "the document has no text", "Fetch it again, or remove it.")
+
+
+class WrongEncoding(DocumentError):
+    """The bytes are not in the encoding that the document claims, or in UTF-8."""
+
+    def __init__(self, document: str, encoding: str, position: int) -> None:
+        super().__init__(
+            document,
+            f"not {encoding.upper()} (byte {position})",
+            "Convert it, e.g. iconv -f GB18030 -t UTF-8 IN > OUT.",
+        )
+
+
+class NulBytes(DocumentError):
+    """The text holds NUL bytes, which PostgreSQL does not store."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(
+            document,
+            "the text contains NUL bytes (binary, or UTF-16?)",
+            "Save it as UTF-8 text, e.g. iconv -f UTF-16 -t UTF-8 IN > OUT.",
+        )
+
+
+class ManifestRowWithoutFile(DocumentError):
+    """A row of manifest.csv names a file that is not there."""
+
+    def __init__(self, document: str, row: int) -> None:
+        super().__init__(
+            document, f"row {row} of manifest.csv names this file, but it is not there", "Add it or drop the row."
+        )
+
+
+class DatabaseError(VectorAssetsError):
+    """PostgreSQL could not do what was asked. No message ever holds a password."""
+
+
+class DatabaseUnreachable(DatabaseError):
+    """No connection could be made, or it was lost."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"cannot reach the database {url}: {reason}. Check that the server runs and that "
+            "VECTOR_ASSETS_DATABASE_URL is right, or unset it to use the embedded server."
+        )
+
+
+class DatabaseTooOld(DatabaseError):
+    """PostgreSQL or pgvector is older than what is needed."""
+
+    def __init__(self, what: str, found: str, needed: str) -> None:
+        super().__init__(
+            f"{what} {found} is too old: {needed} or newer is needed. Upgrade it, "
+            "or unset VECTOR_ASSETS_DATABASE_URL to use the embedded server."
+        )
+
+
+class PgvectorMissing(DatabaseError):
+    """The extension `vector` is not there and could not be created."""
+
+    def __init__(self, database: str, reason: str) -> None:
+        super().__init__(
+            f"pgvector is missing in database {database!r} ({reason}). Install it on the server and, as an owner, "
+            "run CREATE EXTENSION vector; or unset VECTOR_ASSETS_DATABASE_URL to use the embedded server."
+        )
+
+
+class DatabaseFailed(DatabaseError):
+    """PostgreSQL refused a statement."""
+
+    def __init__(self, reason: str, sqlstate: str | None) -> None:
+        super().__init__(f"the database refused a statement ({sqlstate or 'no code'}): {reason}.")
+        self.sqlstate = sqlstate
+
+
+class ModelError(VectorAssetsError):
+    """An embedding model, or its answer, cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """The model is neither bundled, nor a folder, nor to be had from the hub."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(
+            f"unknown model {model!r} ({reason}). Set EMBEDDING_MODEL to a sentence-transformers model's name or "
+            "to a folder that holds one, or unset it to use the bundled model."
+        )
+        self.model = model
+
+
+class InvalidModel(ModelError):
+    """The model's folder lacks something, or says something contradictory."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(
+            f"model {model!r} cannot be used: {problem}. Fetch it again, or choose another with EMBEDDING_MODEL."
+        )
+        self.model = model
+
+
+class WeightsChanged(ModelError):
+    """The weights are not the ones that made the vectors stored under this name."""
+
+    def __init__(self, model: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: vectors of both would "
+            "not compare. Restore the former weights (reinstall the model), or give the new ones a name of their own."
+        )
+
+
+class SpaceReplaced(ModelError):
+    """Another process made another embedding space the active one while this one worked."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(
+            f"embedding space {slug} is no longer the active one: another process runs with another EMBEDDING_MODEL. "
+            "Give all processes the same model and run again."
+        )
+        self.slug = slug
+
+
+class BadVectors(ModelError):
+    """An embedder's answer that must not be stored."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the embedder answered with {problem}. The chunk is listed by vector-assets status.")
+
+
+class EmbedderBroken(ModelError):
+    """The embedder fails even on a plain text, so the chunks are not at fault and none is quarantined."""
+
+    def __init__(self, model: str, cause: BaseException) -> None:
+        super().__init__(
+            f"the embedder {model!r} fails on any text ({type(cause).__name__}: {cause}), so the chunks are not at "
+            "fault; they stay pending. Run vector-assets doctor."
+        )

@@ -1,0 +1,98 @@
+"""The verbs: what the loop, the search and the ingestion need of the world. The best first read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .domain import (
+    ChunkChanges,
+    ChunkFailure,
+    ChunkPlan,
+    ChunkSelection,
+    ChunkWindow,
+    Document,
+    DocumentRejection,
+    EmbeddedChunk,
+    EmbeddingSpace,
+    PartitionKey,
+    SearchFilter,
+    SearchHit,
+    StoredDocument,
+    TokenizedText,
+    Vectors,
+)
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of one space. Text reaches the model unaltered."""
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space its vectors live in."""
+        ...
+
+    def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
+        """Count what the model will see of each document text, in order. Cheap beside `embed`."""
+        ...
+
+    def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
+        """Embed document texts: float32 (n, dimension), rows of length 1, in the order given."""
+        ...
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Embed a question with the space's query prompt: float32 (dimension,)."""
+        ...
+
+
+class ChunkStore(Protocol):
+    """Where the loop reads its chunks. Neither method leaves a transaction open."""
+
+    def plan(self, selection: ChunkSelection) -> ChunkPlan:
+        """Count what the selection holds now."""
+        ...
+
+    def read_window(self, selection: ChunkSelection, after_id: int, up_to_id: int, limit: int) -> ChunkWindow:
+        """Read at most `limit` chunks of the selection with after_id < id <= up_to_id, by id."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Where vectors of one space are kept."""
+
+    def commit_batch(
+        self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
+    ) -> set[int]:
+        """Store, in one transaction, each vector whose chunk still has the text that was embedded.
+
+        Returns the ids stored; the others were superseded. Failures are listed with the same condition.
+        """
+        ...
+
+    def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
+        """The chunks with the greatest cosine similarity, exact, best first; only current vectors."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Where documents and their chunks are kept."""
+
+    def known_fingerprints(self) -> dict[str, str]:
+        """source_uri -> fingerprint of every document stored or rejected."""
+        ...
+
+    def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
+        """Insert or update documents and remember rejected ones, in one transaction."""
+        ...
+
+    def documents_of(self, partition: PartitionKey) -> Iterable[StoredDocument]:
+        """The partition's documents by source_uri, one at a time in memory."""
+        ...
+
+    def replace_chunks(self, document: StoredDocument, texts: Sequence[str]) -> ChunkChanges:
+        """Make the document's chunks be `texts`, keeping the ids of unchanged ones, in one transaction.
+
+        Nothing is changed if the document's text is no longer `document.text`.
+        """
+        ...

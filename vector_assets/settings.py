@@ -1,0 +1,92 @@
+"""The one place that reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import InvalidSetting
+
+
+class Settings(BaseSettings):
+    """What can be set, by the names of the environment variables in `validation_alias`."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="forbid")
+
+    home: Path = Field(
+        Path(".vector_assets"),
+        validation_alias="VECTOR_ASSETS_HOME",
+        description="Everything the product writes lies here: the embedded database, Dagster's files.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias="VECTOR_ASSETS_DATABASE_URL",
+        description="A PostgreSQL server with pgvector. Unset: the embedded server under the home directory.",
+    )
+    landing_dir: Path = Field(
+        Path("landing"),
+        validation_alias="VECTOR_ASSETS_LANDING_DIR",
+        description="Where filings arrive, laid out as market/doc_type/stock_code/<file>.",
+    )
+    chunk_tokens: int = Field(
+        256,
+        ge=16,
+        validation_alias="VECTOR_ASSETS_CHUNK_TOKENS",
+        description="Tokens in a chunk at most, special tokens included; the model's own limit wins if it is lower.",
+    )
+    embedding_model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        min_length=1,
+        validation_alias="EMBEDDING_MODEL",
+        description="A sentence-transformers model: a name, or a folder. The default is bundled and reads English.",
+    )
+    embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto",
+        validation_alias="EMBEDDING_DEVICE",
+        description="Where the model runs: auto, cpu, cuda or mps.",
+    )
+    embedding_batch_size: int = Field(
+        32,
+        ge=1,
+        le=4096,
+        validation_alias="EMBEDDING_BATCH_SIZE",
+        description="Chunks in a batch: the unit of progress, commit and failure.",
+    )
+    embedding_document_prompt: str | None = Field(
+        None,
+        validation_alias="EMBEDDING_DOCUMENT_PROMPT",
+        description="Put before each chunk. Unset: what the model's own files say.",
+    )
+    embedding_query_prompt: str | None = Field(
+        None,
+        validation_alias="EMBEDDING_QUERY_PROMPT",
+        description="Put before each question. Unset: what the model's own files say.",
+    )
+
+    @field_validator("home", "landing_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _unset_when_blank(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the environment; what is given here by field name wins.
+
+    Raises:
+        InvalidSetting: the first value that cannot be used, by the name of its variable.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        field = Settings.model_fields.get(name)
+        variable = str(field.validation_alias) if field is not None else name
+        # The value itself stays out: it may be a URL with a password.
+        raise InvalidSetting(variable, first["msg"].lower(), "Correct it, or unset it for the default.") from None

