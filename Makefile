@@ -1,13 +1,12 @@
-# make demo   filings in, vectors out, seen live        make test   the whole suite
-# make check  ruff, format, import walls, mypy          make bench  what is fast, as ratios
+# make test   the whole suite        make check  ruff, format, import walls, mypy
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench install clean
-.DEFAULT_GOAL := demo
+.PHONY: test check install clean
+
 
 install: $(INSTALLED)
 
@@ -20,9 +19,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED)
-	@$(BIN)/vector-assets demo
-
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest
 
@@ -31,9 +27,6 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-
-bench: $(INSTALLED)
-	@$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

