@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .domain import (
     BatchChunk,
@@ -262,9 +263,9 @@ class Vectorizer:
         tally.add(rows, failures)
         return rows
 
-    def _embed(self, batch: Sequence[_Candidate]) -> Vectors:
+    def _embed(self, batch: Sequence[_Candidate]) -> list[NDArray[np.float32]]:
         vectors = self._embedder.embed([candidate.tokens for candidate in batch])
-        return inspect_vectors(vectors, len(batch), self._embedder.space.dimension)
+        return list(inspect_vectors(vectors, len(batch), self._embedder.space.dimension))
 
     def _blame_embedder_or_chunks(self) -> None:
         """Embed a text that is surely good.

@@ -71,7 +71,7 @@ def _store(documents: PostgresDocumentStore, texts: list[str]) -> None:
 
 def test_a_bad_chunk_fails_alone_and_the_second_run_embeds_nothing(parts) -> None:
     """The rest of its batch commits; it is quarantined, not pending."""
-    database, documents, vectorizer = parts
+    _, documents, vectorizer = parts
     _store(documents, [f"text {i}" for i in range(10)] + ["POISON"])
 
     told = []

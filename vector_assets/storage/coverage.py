@@ -57,7 +57,7 @@ class Coverage:
 
     def status(self, active_slug: str | None) -> list[PartitionStatus]:
         """Every partition that has chunks, by key, seen from the active space (None: there is none yet)."""
-        last_run = sql.SQL(_NO_RUN)
+        last_run: sql.Composable = sql.SQL(_NO_RUN)
         if active_slug is not None:
             last_run = sql.SQL(_LAST_RUN).format(table=vectors_table(active_slug))
         query = sql.SQL(_STATUS).format(last_run=last_run)

@@ -48,7 +48,7 @@ class ExistingChunk(NamedTuple):
 
 
 class ChunkMatch(NamedTuple):
-    """Which stored chunks stay (`kept`: id -> new index), move (`moved`: those of them whose index changes), go, come."""
+    """Which stored chunks stay (`kept`: id -> new index), move (those of them whose index changes), go, come."""
 
     kept: dict[int, int]
     moved: list[int]

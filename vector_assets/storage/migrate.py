@@ -1,5 +1,6 @@
 """Brings a database to the tables this version needs. Safe when several processes start at once."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -32,10 +33,9 @@ def ensure_database(url: URL) -> None:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
             return
         statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
-        try:
+        # Another process may have been faster.
+        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             connection.execute(statement)
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            pass  # another process was faster
 
 
 def migrate(url: URL) -> None:

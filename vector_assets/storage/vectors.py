@@ -51,7 +51,8 @@ INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_i
 SELECT %(space)s, c.id, c.content_hash, %(error)s, %(message)s, %(run_id)s
 FROM document_chunks c WHERE c.id = %(chunk_id)s AND c.content_hash = %(content_hash)s
 ON CONFLICT (space, chunk_id) DO UPDATE SET
-    attempts = CASE WHEN chunk_failures.content_hash = excluded.content_hash THEN chunk_failures.attempts + 1 ELSE 1 END,
+    attempts = CASE WHEN chunk_failures.content_hash = excluded.content_hash THEN chunk_failures.attempts + 1
+                    ELSE 1 END,
     content_hash = excluded.content_hash, error = excluded.error, message = excluded.message,
     run_id = excluded.run_id, failed_at = now(), next_attempt_at = NULL
 """
