@@ -316,14 +316,6 @@ class BatchProgress:
             parts.append(f"{readable_seconds(self.seconds_left)} left")
         return " · ".join(parts)
 
-    def outcome_line(self) -> str:
-        """How the batch itself went: `ok 32 failed 0`, and superseded chunks where there are any."""
-        counts = dict.fromkeys(Outcome, 0)
-        for chunk in self.batch_chunks:
-            counts[chunk.outcome] += 1
-        line = f"ok {counts[Outcome.VECTORIZED]} failed {counts[Outcome.FAILED]}"
-        return line + (f" superseded {counts[Outcome.SUPERSEDED]}" if counts[Outcome.SUPERSEDED] else "")
-
 
 def readable_seconds(seconds: float) -> str:
     """`8 s`, `2 min 05 s`, `1 h 20 min`."""

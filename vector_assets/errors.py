@@ -5,6 +5,9 @@ VectorAssetsError
 ├── InvalidPartitionKey
 ├── InvalidPattern
 ├── NothingMatches
+├── NothingToSearch
+├── PortTaken
+├── DagsterDidNotStart
 ├── LandingDirectoryMissing
 ├── InvalidManifest
 ├── DocumentError                 one document is bad: it is reported and skipped, the rest goes on
@@ -55,6 +58,7 @@ class InvalidPartitionKey(VectorAssetsError):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"invalid partition key {key!r}: {problem}. Write it as {self.FORM}.")
         self.key = key
+        self.problem = problem
 
 
 class InvalidPattern(VectorAssetsError):
@@ -72,6 +76,32 @@ class NothingMatches(VectorAssetsError):
         hint = f"The nearest are {', '.join(nearest)}." if nearest else "Ingest first: vector-assets ingest DIR."
         super().__init__(f"no partition matches {', '.join(patterns)}. {hint}")
         self.patterns = patterns
+
+
+class NothingToSearch(VectorAssetsError):
+    """The configured model's space holds no vectors yet."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"there are no vectors of {model!r} to search. Make them with vector-assets backfill, or set "
+            "EMBEDDING_MODEL to the model that made those you have."
+        )
+        self.model = model
+
+
+class PortTaken(VectorAssetsError):
+    """Something else listens where Dagster's web pages should be."""
+
+    def __init__(self, port: int, reason: str) -> None:
+        super().__init__(f"port {port} cannot be used ({reason}). Choose another with --port.")
+        self.port = port
+
+
+class DagsterDidNotStart(VectorAssetsError):
+    """Dagster's webserver and daemon did not come up, or did not stay."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Dagster did not start: {reason}. Its own lines above say why; then vector-assets doctor.")
 
 
 class LandingDirectoryMissing(VectorAssetsError):

@@ -76,21 +76,33 @@ class VectorStore(Protocol):
 
 
 class DocumentStore(Protocol):
-    """Where documents and their chunks are kept."""
+    """Where the documents of the landing directory are kept."""
 
-    def known_fingerprints(self) -> dict[str, str]:
-        """source_uri -> fingerprint of every document stored or rejected."""
+    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
+        """source_uri -> fingerprint of every document stored or rejected, in one partition or in all (None)."""
         ...
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
         """Insert or update documents and remember rejected ones, in one transaction."""
         ...
 
-    def documents_of(self, partition: PartitionKey) -> Iterable[StoredDocument]:
-        """The partition's documents by source_uri, one at a time in memory."""
+    def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
+        """Documents that could not be used, by path, in one partition or in all (None)."""
         ...
 
-    def replace_chunks(self, document: StoredDocument, texts: Sequence[str]) -> ChunkChanges:
+    def forget_rejections(self, source_uris: Sequence[str]) -> None:
+        """Strike rejected documents that are no longer there off the list."""
+        ...
+
+
+class CutStore(Protocol):
+    """Where documents become chunks. `chunker` names what cuts them, so that nothing is cut twice the same way."""
+
+    def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:
+        """Documents whose present text this chunker has not cut, by source_uri, one at a time in memory."""
+        ...
+
+    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
         """Make the document's chunks be `texts`, keeping the ids of unchanged ones, in one transaction.
 
         Nothing is changed if the document's text is no longer `document.text`.

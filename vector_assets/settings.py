@@ -1,7 +1,7 @@
 """The one place that reads the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,7 +12,7 @@ from .errors import InvalidSetting
 class Settings(BaseSettings):
     """What can be set, by the names of the environment variables in `validation_alias`."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     home: Path = Field(
         Path(".vector_assets"),
@@ -75,18 +75,18 @@ class Settings(BaseSettings):
         return None if value == "" else value
 
 
-def load_settings(**given: object) -> Settings:
+def load_settings(**given: Any) -> Settings:
     """Read the environment; what is given here by field name wins.
 
     Raises:
         InvalidSetting: the first value that cannot be used, by the name of its variable.
     """
+    # By their variables' names: were fields read by their own names too, HOME would be taken for `home`.
+    by_variable = {str(Settings.model_fields[name].validation_alias): value for name, value in given.items()}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**by_variable)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        field = Settings.model_fields.get(name)
-        variable = str(field.validation_alias) if field is not None else name
+        variable = str(first["loc"][0]) if first["loc"] else "settings"
         # The value itself stays out: it may be a URL with a password.
         raise InvalidSetting(variable, first["msg"].lower(), "Correct it, or unset it for the default.") from None

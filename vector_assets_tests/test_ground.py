@@ -65,8 +65,8 @@ def parts(database: Database) -> tuple[Database, PostgresDocumentStore, Vectoriz
 
 def _store(documents: PostgresDocumentStore, texts: list[str]) -> None:
     documents.save([Document("us/annual_report/XTEST/a.txt", KEY, "X", "t", "p", "en", "\n".join(texts), "1")], [])
-    for document in documents.documents_of(KEY):
-        documents.replace_chunks(document, texts)
+    for document in documents.uncut_documents(KEY, "lines"):
+        documents.replace_chunks(document, texts, "lines")
 
 
 def test_a_bad_chunk_fails_alone_and_the_second_run_embeds_nothing(parts) -> None:

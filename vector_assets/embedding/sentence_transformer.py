@@ -29,7 +29,7 @@ class SentenceTransformerEmbedder:
     def __init__(self, folder: ModelFolder, space: EmbeddingSpace, counter: TokenCounter, device: str) -> None:
         self._folder = folder
         self._space = space
-        self._counter = counter
+        self.counter = counter
         self._device = device
 
     @property
@@ -39,7 +39,7 @@ class SentenceTransformerEmbedder:
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count what the model will see of each text."""
-        return self._counter.tokenize(texts)
+        return self.counter.tokenize(texts)
 
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
         """Embed document texts in one call of the model: float32 (n, dimension), rows of length 1.
@@ -63,6 +63,11 @@ class SentenceTransformerEmbedder:
             text, prompt=self._space.query_prompt, show_progress_bar=False, normalize_embeddings=True
         )
         return vector
+
+    @property
+    def device(self) -> str:
+        """Where the model runs; loads it."""
+        return str(self.model.device)
 
     @cached_property
     def model(self) -> "SentenceTransformer":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 import sqlalchemy.exc
@@ -85,6 +85,20 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises."""
         with our_errors(self.url), self._engine.begin() as connection:
             yield cast(Connection, connection.connection.driver_connection)
+
+    def server_version(self) -> str:
+        """e.g. `18.4`."""
+        return self._text("SELECT current_setting('server_version')")
+
+    def pgvector_version(self) -> str:
+        """e.g. `0.8.5`."""
+        return self._text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+
+    def _text(self, query: LiteralString) -> str:
+        with self.transaction() as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def close(self) -> None:
         """Give all connections back to the server."""

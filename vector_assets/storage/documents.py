@@ -2,7 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
 from .database import Connection, Database
@@ -26,9 +26,28 @@ ON CONFLICT (source_uri) DO UPDATE SET
     fingerprint = excluded.fingerprint, rejected_at = now()
 """
 
-_DOCUMENT_IDS = """
-SELECT id FROM documents WHERE (market, doc_type, stock_code) = (%s, %s, %s) ORDER BY source_uri
+_UNCUT = """
+SELECT id FROM documents
+WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+  AND cut_by IS DISTINCT FROM %(chunker)s
+ORDER BY source_uri
 """
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM documents
+        WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)),
+       (SELECT count(*) FROM document_chunks
+        WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s))
+"""
+
+_DOCUMENTS_DIGEST = """
+SELECT encode(sha256(coalesce(string_agg(content_hash, ''::bytea ORDER BY content_hash), '')), 'hex')
+FROM documents WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+"""
+
+_FINGERPRINTS: LiteralString = "SELECT source_uri, fingerprint FROM documents"
+_IN_PARTITION: LiteralString = "\nWHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
+_REJECTIONS: LiteralString = "SELECT source_uri, partition, error, message, fingerprint FROM document_rejections"
 
 # Indices that others still hold are stepped over by way of a range that no document reaches.
 _PARK = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000 WHERE id = ANY(%s)"
@@ -83,13 +102,29 @@ class PostgresDocumentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known_fingerprints(self) -> dict[str, str]:
-        """source_uri -> fingerprint of every document stored or rejected."""
+    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
+        """source_uri -> fingerprint of every document stored or rejected, in one partition or in all (None)."""
+        query = _FINGERPRINTS if partition is None else _FINGERPRINTS + _IN_PARTITION
         with self._database.transaction() as connection:
-            stored = connection.execute("SELECT source_uri, fingerprint FROM documents").fetchall()
-            rejected = connection.execute("SELECT source_uri, fingerprint FROM document_rejections").fetchall()
+            stored = connection.execute(query, _key(partition)).fetchall()
         # A document that went bad after it was stored is in both; its newest state is the rejection.
-        return dict(stored) | dict(rejected)
+        rejected = {item.source_uri: item.fingerprint for item in self.rejections(partition)}
+        return dict(stored) | rejected
+
+    def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
+        """Documents that could not be used, by path, in one partition or in all (None)."""
+        query = _REJECTIONS if partition is None else _REJECTIONS + " WHERE partition = %(partition)s"
+        with self._database.transaction() as connection:
+            rows = connection.execute(query + " ORDER BY source_uri", _key(partition)).fetchall()
+        return [
+            DocumentRejection(source_uri, PartitionKey.parse(key) if key else None, error, message, fingerprint)
+            for source_uri, key, error, message, fingerprint in rows
+        ]
+
+    def forget_rejections(self, source_uris: Sequence[str]) -> None:
+        """Strike rejected documents that are no longer there off the list."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM document_rejections WHERE source_uri = ANY(%s)", (list(source_uris),))
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
         """Insert or update; a document that is rejected now keeps the text it had before."""
@@ -108,11 +143,10 @@ class PostgresDocumentStore:
                     "error": rejection.error, "message": rejection.message, "fingerprint": rejection.fingerprint,
                 })  # fmt: skip
 
-    def documents_of(self, partition: PartitionKey) -> Iterator[StoredDocument]:
+    def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
         """One document at a time in memory; one deleted meanwhile is left out."""
-        key = (partition.market, partition.doc_type, partition.stock_code)
         with self._database.transaction() as connection:
-            ids = [row[0] for row in connection.execute(_DOCUMENT_IDS, key)]
+            ids = [row[0] for row in connection.execute(_UNCUT, _key(partition) | {"chunker": chunker})]
         for id_ in ids:
             with self._database.transaction() as connection:
                 query = "SELECT source_uri, text FROM documents WHERE id = %s"
@@ -120,7 +154,7 @@ class PostgresDocumentStore:
             if row is not None:
                 yield StoredDocument(id_, row[0], row[1])
 
-    def replace_chunks(self, document: StoredDocument, texts: Sequence[str]) -> ChunkChanges:
+    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
         """Make the document's chunks be `texts`; unchanged ones keep id and vector, removed ones take theirs along."""
         with self._database.transaction() as connection:
             query = "SELECT content_hash FROM documents WHERE id = %s FOR NO KEY UPDATE"
@@ -133,7 +167,29 @@ class PostgresDocumentStore:
             with connection.cursor() as cursor:
                 cursor.executemany(_PLACE, [(match.kept[id_], id_) for id_ in match.moved])
                 cursor.executemany(_ADD, [(document.id, index, texts[index]) for index in match.added])
+            connection.execute("UPDATE documents SET cut_by = %s WHERE id = %s", (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
+
+    def counts(self, partition: PartitionKey) -> tuple[int, int]:
+        """How many documents and chunks the partition has."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_COUNTS, _key(partition)).fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    def content_digest(self, partition: PartitionKey) -> str:
+        """sha256 over the sorted content hashes of the partition's documents, in hex."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_DOCUMENTS_DIGEST, _key(partition)).fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+def _key(partition: PartitionKey | None) -> dict[str, str]:
+    if partition is None:
+        return {}
+    market, doc_type, stock_code = partition.market, partition.doc_type, partition.stock_code
+    return {"market": market, "doc_type": doc_type, "stock_code": stock_code, "partition": str(partition)}
 
 
 def _existing(connection: Connection, document_id: int) -> list[ExistingChunk]:

@@ -20,6 +20,11 @@ VALUES (%(slug)s, %(model)s, %(revision)s, %(weights_digest)s, %(pooling)s, %(do
 ON CONFLICT (slug) DO NOTHING
 """
 
+_ACTIVE = """
+SELECT model, revision, pooling, document_prompt, query_prompt, dimension, max_tokens, weights_digest
+FROM embedding_spaces WHERE status = 'active'
+"""
+
 _CREATE_TABLE: LiteralString = """
 CREATE TABLE IF NOT EXISTS {table} (
     chunk_id        bigint PRIMARY KEY REFERENCES document_chunks ON DELETE CASCADE,
@@ -66,11 +71,11 @@ class SpaceRegistry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def active_slug(self) -> str | None:
-        """The slug of the active space; None before the first run."""
+    def active(self) -> EmbeddingSpace | None:
+        """The active space; None before the first run."""
         with self._database.transaction() as connection:
-            row = connection.execute("SELECT slug FROM embedding_spaces WHERE status = 'active'").fetchone()
-        return row[0] if row else None
+            row = connection.execute(_ACTIVE).fetchone()
+        return EmbeddingSpace(*row) if row else None
 
     def is_registered(self, space: EmbeddingSpace) -> bool:
         """Whether the space has its table."""

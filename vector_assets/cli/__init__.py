@@ -1,0 +1,37 @@
+"""`vector-assets ...`: each command in a file of its own; heavy libraries are imported when a command needs them."""
+
+from typing import Any
+
+import click
+
+from ..errors import VectorAssetsError
+from .backfill import backfill
+from .demo import demo
+from .dev import dev
+from .doctor import doctor
+from .ingest import ingest
+from .search import search
+from .status import status
+
+
+class _OneLineErrors(click.Group):
+    """Prints an error of the family as one line and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VectorAssetsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vector_assets")
+def main() -> None:
+    """Keep one current vector in pgvector for every chunk of company filings, and watch it happen.
+
+    Start with `vector-assets demo`. Settings are environment variables; `vector-assets doctor` lists them.
+    """
+
+
+for _command in (demo, dev, ingest, backfill, status, search, doctor):
+    main.add_command(_command)

@@ -1,0 +1,5 @@
+"""`python -m vector_assets.cli`."""
+
+from . import main
+
+main(prog_name="vector-assets")

@@ -1,0 +1,84 @@
+"""`vector-assets demo`."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..domain import PartitionKey, readable_seconds
+from .options import filings_option
+
+if TYPE_CHECKING:
+    from ..defs.here import RunResult
+    from ..wiring import Parts
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+QUESTIONS = ("What is the dividend policy?", "公司中标了什么项目？")
+
+
+@click.command()
+@filings_option
+@click.pass_context
+def demo(ctx: click.Context, filings: Path | None) -> None:
+    """Do the whole job once: read filings, cut them, embed the chunks, show the coverage, and search.
+
+    Without --filings it takes the samples that come with the package. A second time it finds nothing to do.
+    """
+    from .parts import open_parts
+    from .terminal import print_coverage, print_skipped
+
+    started = time.monotonic()
+    with open_parts(filings or SAMPLES) as parts:
+        results = _materialize(parts)
+        _print_summary(results, time.monotonic() - started)
+        statuses = parts.status()
+        print_coverage(statuses)
+        for question in QUESTIONS:
+            _ask(parts, question)
+        rejections = parts.documents.rejections()
+        print_skipped(rejections)
+    click.echo("\nSee it in Dagster, with lineage and every run: vector-assets dev" + _landing_hint(filings))
+    if rejections or any(result.error for result in results):
+        ctx.exit(1)
+
+
+def _materialize(parts: "Parts") -> "list[RunResult]":
+    from .runs import run_partitions
+    from .terminal import working
+
+    with working("looking for new documents"):
+        changed = parts.ingestion.changes().partitions
+        pending = [item.partition for item in parts.pending_partitions()]
+    partitions: Sequence[PartitionKey] = sorted({*changed, *pending})
+    if not partitions:
+        return []
+    from ..defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+
+    return run_partitions(parts, partitions, [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS])
+
+
+def _print_summary(results: "Sequence[RunResult]", seconds: float) -> None:
+    if not results:
+        click.echo("Nothing to do: every document is read and every chunk has its vector.")
+        return
+    vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
+    click.echo(
+        f"{vectorized:,} chunks vectorized in {len(results):,} partitions in {readable_seconds(seconds)} "
+        f"({vectorized / seconds:,.0f} chunks/s, starting and reading included)."
+    )
+
+
+def _ask(parts: "Parts", question: str) -> None:
+    from .search import print_hits
+    from .terminal import working
+
+    click.echo(f"\n? {question}")
+    with working("loading the model"):
+        hits = parts.search.find(question, limit=2)
+    print_hits(hits)
+
+
+def _landing_hint(filings: Path | None) -> str:
+    return f" --filings {filings or SAMPLES}"

@@ -1,0 +1,121 @@
+"""`vector-assets dev`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ..errors import DagsterDidNotStart, PortTaken
+from .options import filings_option
+
+HOST = "127.0.0.1"
+_START_SECONDS = 120.0
+_STOP_SECONDS = 20.0
+
+
+@click.command()
+@filings_option
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages.")
+def dev(filings: Path | None, port: int) -> None:
+    """Run everything on this machine: the database, Dagster's web pages, its daemon and the sensors.
+
+    Stops cleanly on Ctrl-C and on SIGTERM.
+    """
+    from .parts import open_parts
+    from .terminal import working
+
+    _refuse_taken(port)
+    with open_parts(filings) as parts:
+        from ..defs.instance import dagster_environment, open_instance
+
+        with working("preparing Dagster's storage"), open_instance(parts):
+            environment = os.environ | dagster_environment(parts)
+        with _Dagster(port, environment) as dagster:
+            click.echo("starting Dagster ...")
+            dagster.wait_until_it_answers()
+            click.echo(f"Dagster is at http://{HOST}:{port}  (landing directory: {parts.settings.landing_dir})")
+            click.echo("Assets: /assets · lineage: /asset-groups · runs: /runs.  Ctrl-C stops everything.")
+            dagster.wait()
+    click.echo("stopped.")
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise PortTaken(port, error.strerror or str(error)) from error
+
+
+class _Dagster:
+    """Webserver, daemon and code server as one child process with a process group of its own."""
+
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self._port = port
+        self._environment = environment
+        self._stopping = False
+        self._former: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> "_Dagster":
+        # A background shell starts commands deaf to SIGINT, and a child would inherit that. What has a handler here,
+        # a child gets with the default: so the handlers come first.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._stop)
+        python, where = sys.executable, ["-h", HOST, "-p", str(self._port)]
+        command = [python, "-m", "dagster", "dev", "-m", "vector_assets.definitions", *where]
+        # A process group of its own, so that a terminal's Ctrl-C reaches it once, from here.
+        self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def wait_until_it_answers(self) -> None:
+        """Until the web pages are served.
+
+        Raises:
+            DagsterDidNotStart: the process ended, or did not answer in time.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._stopping and not _answers(self._port):
+            if self._process.poll() is not None:
+                raise DagsterDidNotStart(f"it ended with code {self._process.returncode}")
+            if time.monotonic() > deadline:
+                raise DagsterDidNotStart(f"no answer within {_START_SECONDS:.0f} s")
+            time.sleep(0.2)
+
+    def wait(self) -> None:
+        """Until it ends, by a signal or by itself."""
+        self._process.wait()
+        if not self._stopping:
+            raise DagsterDidNotStart(f"it ended with code {self._process.returncode}")
+
+    def _stop(self, *_: object) -> None:
+        if not self._stopping and self._process.poll() is None:
+            self._stopping = True
+            self._process.send_signal(signal.SIGINT)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/server_info", timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,77 @@
+"""`vector-assets doctor`."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import InvalidSetting, VectorAssetsError
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from ..wiring import Parts
+
+# A model's first load, Dagster's storage and some 100,000 vectors fit in this.
+_NEEDED_DISK_BYTES = 2 * 1024**3
+
+
+@click.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Check settings, disk, database, pgvector and model: each is ok, or says how to mend it."""
+    from ..settings import load_settings
+    from ..wiring import Parts
+
+    settings = load_settings()
+    healthy = True
+    click.echo("settings")
+    for line in _settings_lines(settings):
+        click.echo(f"  {line}")
+    with Parts(settings) as parts:
+        for name, check in (("disk", _disk), ("database", _database), ("pgvector", _pgvector), ("model", _model)):
+            try:
+                click.echo(f"ok    {name:<8} {check(parts)}")
+            except VectorAssetsError as error:
+                healthy = False
+                click.echo(f"MEND  {name:<8} {error}")
+    if not healthy:
+        ctx.exit(1)
+
+
+def _disk(parts: "Parts") -> str:
+    home = parts.settings.home
+    there = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < _NEEDED_DISK_BYTES:
+        mend = "Free some space, or point it to another disk."
+        raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {free / 1024**3:.1f} GiB are free at {there}", mend)
+    return f"{free / 1024**3:.1f} GiB free at {home}"
+
+
+def _database(parts: "Parts") -> str:
+    from ..storage.database import printable_url
+
+    return f"PostgreSQL {parts.database.server_version()} at {printable_url(parts.url)}"
+
+
+def _pgvector(parts: "Parts") -> str:
+    return f"pgvector {parts.database.pgvector_version()}"
+
+
+def _model(parts: "Parts") -> str:
+    vector = parts.embedder.embed_query("ready")
+    space, device = parts.embedder.space, parts.embedder.device
+    return f"{space.model} ({space.revision}), {len(vector)} dimensions, {space.max_tokens} tokens, on {device}"
+
+
+def _settings_lines(settings: "Settings") -> Iterator[str]:
+    for name, field in type(settings).model_fields.items():
+        chosen = "" if name in settings.model_fields_set else "  (default)"
+        yield f"{field.validation_alias}={_shown(getattr(settings, name))}{chosen}"
+        yield f"    {field.description}"
+
+
+def _shown(value: object) -> str:
+    """Secrets come out as asterisks; a setting that is not set as nothing."""
+    return "" if value is None else str(value)

@@ -1,0 +1,43 @@
+"""`vector-assets ingest`."""
+
+from pathlib import Path
+
+import click
+
+from .options import DIRECTORY
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.pass_context
+def ingest(ctx: click.Context, directory: Path) -> None:
+    """Read what is new under DIR and cut it into chunks.
+
+    DIR is laid out as market/doc_type/stock_code/<file>, with an optional manifest.csv on top. A document that cannot
+    be used is reported and skipped; the exit code is then 1.
+    """
+    from .parts import open_parts
+    from .runs import run_partitions
+    from .terminal import print_skipped, working
+
+    with open_parts(directory) as parts:
+        with working("looking for new documents"):
+            changes = parts.ingestion.changes()
+        if changes.partitions:
+            from ..defs.keys import DOCUMENT_CHUNKS, DOCUMENTS
+
+            results = run_partitions(parts, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS])
+        else:
+            results = []
+            click.echo("Nothing new.")
+        rejections = parts.documents.rejections()
+        statuses = parts.status()
+    print_skipped(rejections)
+    pending = sum(status.pending for status in statuses)
+    click.echo(
+        f"{sum(status.chunks for status in statuses):,} chunks in {len(statuses):,} partitions, {pending:,} pending."
+    )
+    if pending:
+        click.echo("Make their vectors with: vector-assets backfill")
+    if rejections or any(result.error for result in results):
+        ctx.exit(1)

@@ -1,0 +1,67 @@
+"""Runs of several partitions in this process, drawn on the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..domain import PartitionKey, model_sight_warnings, readable_seconds
+from ..wiring import Parts
+from .terminal import PartitionsProgress, working
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from ..defs.here import RunResult
+
+
+def run_partitions(
+    parts: Parts,
+    partitions: Sequence[PartitionKey],
+    assets: "Sequence[dg.AssetKey]",
+    config: Mapping[str, Any] | None = None,
+) -> "list[RunResult]":
+    """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
+
+    Ctrl-C ends the run at work; batches that were committed stay.
+    """
+    with working("opening Dagster's storage"):
+        from ..defs.here import recorded_runs
+    results = []
+    with PartitionsProgress(len(partitions)) as progress, recorded_runs(parts, progress.watch) as runs:
+        runs.prepare(partitions)
+        for partition in partitions:
+            progress.begin(partition)
+            results.append(runs.run(partition, assets, config))
+            progress.end(_line(results[-1]))
+    for line in sight_warnings(results):
+        click.echo(f"warning: {line}", err=True)
+    return results
+
+
+def sight_warnings(results: "Sequence[RunResult]") -> list[str]:
+    """What the model could not see, over the partitions of which its run warned."""
+    warned = [result for result in results if "warnings" in result.metadata]
+    if not warned:
+        return []
+    counted = ("tokens", "tokens_embedded", "unknown_tokens", "truncated_chunks", "vectorized", "failed", "superseded")
+    sums = {name: sum(result.metadata[name] for result in warned) for name in counted}
+    share = sums["unknown_tokens"] / max(sums["tokens_embedded"], 1)
+    chunks = sums["vectorized"] + sums["failed"] + sums["superseded"]
+    where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
+    lost = sums["tokens"] - sums["tokens_embedded"]
+    return [f"{line} {where}" for line in model_sight_warnings(share, sums["truncated_chunks"], chunks, lost)]
+
+
+def _line(result: "RunResult") -> str:
+    if result.error is not None:
+        return f"failed  {result.partition}: {result.error}"
+    if not result.metadata:
+        return f"ok  {result.partition}"
+    parts = [
+        f"{result.metadata['vectorized']:,} chunks",
+        readable_seconds(result.metadata["seconds"]),
+        f"{result.metadata['chunks_per_second']:,.0f} chunks/s",
+    ]
+    parts += [f"{result.metadata[name]:,} {name}" for name in ("failed", "superseded") if result.metadata[name]]
+    return f"ok  {result.partition}  " + " · ".join(parts)

@@ -1,0 +1,1 @@
+"""The one room that knows Dagster: partitions, assets, jobs, sensors, and runs in this process."""

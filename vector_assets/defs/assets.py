@@ -1,0 +1,130 @@
+"""The three assets: documents, the chunks cut from them, and a vector for every chunk."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from ..domain import BatchProgress, PartitionKey
+from ..errors import InvalidSetting
+from ..wiring import Parts
+from .failures import one_line_failures
+from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .partitions import PARTITIONS
+from .progress import EventDetail, ProgressEvents
+from .resources import ProgressWatcher
+from .results import chunks_metadata, documents_metadata, vectors_metadata
+
+GROUP = "filings"
+OWNERS = ["team:data-engineering"]
+
+
+@dg.asset(
+    key=DOCUMENTS,
+    partitions_def=PARTITIONS,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"file", "postgres"},
+    description="Filings as text, one row a document, read from the landing directory. New and changed files are read; "
+    "one that cannot be used is listed with the reason and skipped.",
+)
+def documents(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+    """Read the partition's new and changed documents."""
+    with one_line_failures():
+        key = PartitionKey.parse(context.partition_key)
+        report = parts.ingestion.read_documents(key, lambda document: context.log.debug(f"reading {document}"))
+        count, _ = parts.documents.counts(key)
+        version = parts.documents.content_digest(key)
+    for rejection in report.rejections:
+        context.log.warning(rejection.message)
+    return dg.MaterializeResult(metadata=documents_metadata(report, count), data_version=dg.DataVersion(version))
+
+
+@dg.asset(
+    key=DOCUMENT_CHUNKS,
+    deps=[DOCUMENTS],
+    partitions_def=PARTITIONS,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    description="Documents cut at paragraphs and sentences into pieces that fit the model. Unchanged pieces keep their "
+    "ids and vectors. Other programs may write rows here too.",
+)
+def document_chunks(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+    """Cut the partition's documents whose text is new."""
+    with one_line_failures():
+        key = PartitionKey.parse(context.partition_key)
+        report = parts.ingestion.cut_documents(key, lambda document: context.log.debug(f"cutting {document}"))
+        _, count = parts.documents.counts(key)
+        version = parts.coverage.content_digest(key)
+    return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))
+
+
+class VectorizeConfig(dg.Config):
+    """Run config of `silver/vectorized_chunks`."""
+
+    batch_size: int | None = None
+    """Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE."""
+    force_revectorize: bool = False
+    """Embed current and quarantined chunks too."""
+    limit: int | None = None
+    """At most so many chunks; the rest stays pending."""
+    progress_interval_seconds: float = 1.0
+    """Between two progress events at least; 0 logs every batch."""
+    event_detail: EventDetail = "batch"
+    """`chunk` adds each logged batch's chunks as a table."""
+
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            InvalidSetting: the first of them.
+        """
+        for name, value, least in (
+            ("batch_size", self.batch_size, 1),
+            ("limit", self.limit, 1),
+            ("progress_interval_seconds", self.progress_interval_seconds, 0),
+        ):
+            if value is not None and value < least:
+                raise InvalidSetting(name, f"{value} is below {least}", "Correct it in the run's config.")
+
+
+@dg.asset(
+    key=VECTORIZED_CHUNKS,
+    deps=[DOCUMENT_CHUNKS],
+    partitions_def=PARTITIONS,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"huggingface", "postgres"},
+    description="One current vector for every chunk, in pgvector. Pending chunks are embedded batch by batch; every "
+    "batch is committed, then shown as an observation with percent, speed and time left.",
+)
+def vectorized_chunks(
+    context: dg.AssetExecutionContext,
+    config: VectorizeConfig,
+    parts: dg.ResourceParam[Parts],
+    watch_progress: dg.ResourceParam[ProgressWatcher],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Embed the partition's pending chunks."""
+    with one_line_failures():
+        config.check()
+        key = PartitionKey.parse(context.partition_key)
+        events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
+
+        def told(progress: BatchProgress) -> None:
+            watch_progress(key, progress)
+            events.tell(progress)
+
+        vectorizer = parts.vectorizer(config.batch_size)
+        report = vectorizer.vectorize_partition(
+            key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
+        )
+        events.close()
+        status = parts.coverage.partition_status(key, parts.embedder.space.slug)
+        version = f"{parts.embedder.space.slug}:{parts.coverage.content_digest(key)}"
+    for line in report.warnings():
+        context.log.warning(line)
+    metadata = vectors_metadata(report, parts.embedder.space, status, events)
+    yield dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
+
+
+ASSETS = [documents, document_chunks, vectorized_chunks]

@@ -1,0 +1,106 @@
+"""Runs in this process: one Dagster run a partition, with the parts and the model loaded once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from ..domain import PartitionKey
+from ..wiring import Parts
+from .assets import ASSETS
+from .keys import VECTORIZED_CHUNKS
+from .partitions import register, run_tags
+from .resources import ProgressWatcher
+from .runs import PROCESS_TAG, Runs, this_process
+
+# What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
+_QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a partition's run ended. `metadata` is the vectors' materialization; `error` says why a run failed."""
+
+    partition: PartitionKey
+    run_id: str
+    error: str | None
+    metadata: Mapping[str, Any]
+
+
+class RunsHere:
+    """Materializes partitions one after another.
+
+    Args:
+        instance: where the runs are recorded.
+        parts: shared by all runs.
+        watch: sees every committed batch.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, parts: Parts, watch: ProgressWatcher) -> None:
+        self._instance = instance
+        self._parts = parts
+        self._watch = watch
+
+    def prepare(self, partitions: Sequence[PartitionKey]) -> None:
+        """Register the partitions, and end what a killed process left behind."""
+        register(self._instance, partitions)
+        Runs(self._instance).end_orphans()
+
+    def run(
+        self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any] | None = None
+    ) -> RunResult:
+        """Materialize assets of one partition in one run. `config` is the vectorizing step's."""
+        steps = {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}} if config else {}
+        result = self._job.execute_in_process(
+            run_config={**_QUIET, "ops": steps},
+            instance=self._instance,
+            partition_key=str(partition),
+            asset_selection=list(assets),
+            raise_on_error=False,
+            tags={**run_tags(partition), PROCESS_TAG: this_process()},
+        )
+        return RunResult(partition, result.run_id, _error(result), _vectors_metadata(result))
+
+    @cached_property
+    def _job(self) -> dg.JobDefinition:
+        definitions = dg.Definitions(
+            assets=ASSETS,
+            resources={"parts": self._parts, "watch_progress": self._watch},
+            executor=dg.in_process_executor,
+        )
+        return definitions.resolve_implicit_global_asset_job_def()
+
+
+@contextmanager
+def recorded_runs(parts: Parts, watch: ProgressWatcher) -> Iterator[RunsHere]:
+    """Runs recorded in the instance under the home directory."""
+    from .instance import open_instance
+
+    with open_instance(parts) as instance:
+        yield RunsHere(instance, parts, watch)
+
+
+def _error(result: dg.ExecuteInProcessResult) -> str | None:
+    """The failed step's one line: our own error's message, or the last cause's."""
+    if result.success:
+        return None
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return data.user_failure_data.description
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return error.message.strip() if error else "the step failed"
+    return "the run failed"
+
+
+def _vectors_metadata(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == VECTORIZED_CHUNKS:
+            return {name: value.value for name, value in event.materialization.metadata.items()}
+    return {}

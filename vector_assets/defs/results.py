@@ -1,0 +1,101 @@
+"""What a materialization says of itself: totals, the state of the partition, and what could not be used."""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from ..domain import (
+    ChunkFailure,
+    DocumentRejection,
+    EmbeddingSpace,
+    PartitionStatus,
+    VectorizeReport,
+)
+from ..ingestion.ingest import ChunksReport, DocumentsReport
+from .progress import ProgressEvents
+
+# More would make an event heavy; all of them are in the tables.
+_SHOWN = 10
+
+Metadata = Mapping[str, dg.MetadataValue]
+
+
+def documents_metadata(report: DocumentsReport, documents: int) -> Metadata:
+    """Of `bronze/documents`; `documents` is how many the partition has now."""
+    entries: dict[str, dg.MetadataValue] = {
+        "documents": dg.MetadataValue.int(documents),
+        "read": dg.MetadataValue.int(len(report.read)),
+        "unchanged": dg.MetadataValue.int(report.unchanged),
+        "skipped": dg.MetadataValue.int(len(report.rejections)),
+    }
+    if report.rejections:
+        entries["skipped_documents"] = _table(_rejection(item) for item in report.rejections[:_SHOWN])
+    return entries
+
+
+def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
+    """Of `silver/document_chunks`; `chunks` is how many the partition has now."""
+    return {
+        "chunks": dg.MetadataValue.int(chunks),
+        "documents_cut": dg.MetadataValue.int(report.documents),
+        "added": dg.MetadataValue.int(report.changes.added),
+        "unchanged": dg.MetadataValue.int(report.changes.unchanged),
+        "removed": dg.MetadataValue.int(report.changes.removed),
+    }
+
+
+def vectors_metadata(
+    report: VectorizeReport, space: EmbeddingSpace, status: PartitionStatus, events: ProgressEvents
+) -> Metadata:
+    """Of `silver/vectorized_chunks`: the run's totals, then the partition's state after it."""
+    entries: dict[str, dg.MetadataValue] = {
+        "vectorized": dg.MetadataValue.int(report.vectorized_count),
+        "failed": dg.MetadataValue.int(report.failed_count),
+        "superseded": dg.MetadataValue.int(report.superseded_count),
+        "batches": dg.MetadataValue.int(report.batches),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        "embed_seconds": dg.MetadataValue.float(round(report.embed_seconds, 3)),
+        "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),
+        "tokens": dg.MetadataValue.int(report.tokens),
+        "tokens_embedded": dg.MetadataValue.int(report.tokens_embedded),
+        "unknown_tokens": dg.MetadataValue.int(report.unknown_tokens),
+        "truncated_chunks": dg.MetadataValue.int(report.truncated_chunks),
+        "model": dg.MetadataValue.text(f"{space.model} ({space.revision})"),
+        "space": dg.MetadataValue.text(space.slug),
+        "dimension": dg.MetadataValue.int(space.dimension),
+        "partition/chunks": dg.MetadataValue.int(status.chunks),
+        "partition/current": dg.MetadataValue.int(status.current),
+        "partition/pending": dg.MetadataValue.int(status.pending),
+        "partition/quarantined": dg.MetadataValue.int(status.quarantined),
+        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
+        "progress_events": dg.MetadataValue.int(events.count),
+        "progress_seconds": dg.MetadataValue.float(round(events.seconds, 3)),
+    }
+    if report.callback_errors:
+        entries["progress_errors"] = dg.MetadataValue.int(report.callback_errors)
+    if report.warnings():
+        entries["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in report.warnings()))
+    if report.failures:
+        entries["failures"] = _table(_failure(item) for item in report.failures)
+    return entries
+
+
+def _table(records: Iterable[dg.TableRecord]) -> dg.MetadataValue:
+    return dg.MetadataValue.table(list(records))
+
+
+def _rejection(rejection: DocumentRejection) -> dg.TableRecord:
+    return dg.TableRecord({"document": rejection.source_uri, "error": rejection.error, "message": rejection.message})
+
+
+def _failure(failure: ChunkFailure) -> dg.TableRecord:
+    chunk = failure.chunk
+    return dg.TableRecord(
+        {
+            "chunk_id": chunk.id,
+            "document": chunk.document,
+            "chunk_index": chunk.chunk_index,
+            "error": failure.error,
+            "message": failure.message,
+        }
+    )

@@ -1,0 +1,82 @@
+"""What Dagster's runs say of the partitions: which are at work, which failed lately, which have lost their process."""
+
+import json
+import os
+import socket
+from datetime import datetime, timedelta
+
+import dagster as dg
+import psutil
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+# A run that `vector-assets` started carries the process it lives in; nobody else would notice that one being killed.
+PROCESS_TAG = "vector_assets/process"
+
+# After a failure a partition waits so long, then twice as long after each further one, up to the longest gap.
+_FIRST_GAP = timedelta(minutes=1)
+_LONGEST_GAP = timedelta(hours=1)
+_ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+def this_process() -> str:
+    """Names this process among all of all machines, also after its number was given to another."""
+    return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+
+
+def is_gone(process: str) -> bool:
+    """Whether the process lived on this machine and has ended."""
+    host, pid, created = json.loads(process)
+    if host != socket.gethostname():
+        return False
+    try:
+        return bool(psutil.Process(pid).create_time() != created)
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Runs:
+    """Reads, and where a process is gone ends, the runs of an instance."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def partitions_under_way(self) -> set[str]:
+        """Partitions with a run that is queued, starting or at work."""
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+        return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
+
+    def partitions_resting(self, asset_key: dg.AssetKey, now: datetime) -> set[str]:
+        """Partitions whose last runs for the asset ended badly, not long enough ago for another try."""
+        lately = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=now - 2 * _LONGEST_GAP)
+        failures: dict[str, list[float]] = {}
+        for record in self._instance.get_run_records(lately):
+            partition = record.dagster_run.tags.get(PARTITION_NAME_TAG)
+            if partition and _is_about(record.dagster_run, asset_key):
+                failures.setdefault(partition, []).append(record.end_time or record.update_timestamp.timestamp())
+        return {
+            partition
+            for partition, ends in failures.items()
+            if now.timestamp() < max(ends) + _gap(len(ends)).total_seconds() and self._last_ended_badly(partition)
+        }
+
+    def end_orphans(self) -> None:
+        """Mark runs as failed whose process was killed, so that their partitions are free again."""
+        for run in self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            process = run.tags.get(PROCESS_TAG)
+            if process and is_gone(process):
+                self._instance.report_run_failed(run, "The process of this run was killed.")
+
+    def _last_ended_badly(self, partition: str) -> bool:
+        newest = self._instance.get_runs(dg.RunsFilter(tags={PARTITION_NAME_TAG: partition}), limit=1)
+        return bool(newest) and newest[0].status in _ENDED_BADLY
+
+
+def _gap(failures: int) -> timedelta:
+    return min(_FIRST_GAP * (1 << min(failures - 1, 10)), _LONGEST_GAP)
+
+
+def _is_about(run: dg.DagsterRun, asset_key: dg.AssetKey) -> bool:
+    if run.asset_selection:
+        return asset_key in run.asset_selection
+    return asset_key.path[-1].startswith("vector") == (run.job_name == "vectorize")

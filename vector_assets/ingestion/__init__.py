@@ -1,0 +1,1 @@
+"""Documents in: found in the landing directory, read, and cut into chunks."""

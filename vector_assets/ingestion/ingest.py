@@ -1,0 +1,133 @@
+"""Landing directory -> documents -> chunks, one partition at a time. A bad document is listed and skipped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey
+from ..errors import DocumentError
+from ..ports import CutStore, DocumentStore
+from .chunker import Chunker
+from .landing import LandedDocument, LandingDirectory
+from .readers import read_document
+
+# From here on a document counts as Chinese: English filings quote names, Chinese ones figures and Latin terms.
+_CHINESE_SHARE = 0.2
+_LANGUAGE_SAMPLE = 20_000
+
+Told = Callable[[str], None]
+"""Gets the name of the document whose turn it is."""
+
+
+@dataclass(frozen=True)
+class LandingChanges:
+    """What the landing directory holds that is new: partitions to ingest, and files that lie in none."""
+
+    partitions: tuple[PartitionKey, ...]
+    misplaced: tuple[DocumentRejection, ...]
+
+
+@dataclass(frozen=True)
+class DocumentsReport:
+    """What reading a partition's folder did: documents by path that were read now, and all that cannot be used."""
+
+    read: tuple[str, ...]
+    unchanged: int
+    rejections: tuple[DocumentRejection, ...]
+
+
+@dataclass(frozen=True)
+class ChunksReport:
+    """What cutting a partition's documents did."""
+
+    documents: int
+    changes: ChunkChanges
+
+
+class Ingestion:
+    """Reads what is new in the landing directory and cuts what has not been cut."""
+
+    def __init__(self, landing: LandingDirectory, documents: DocumentStore, chunks: CutStore, chunker: Chunker) -> None:
+        self._landing = landing
+        self._documents = documents
+        self._chunks = chunks
+        self._chunker = chunker
+
+    def changes(self) -> LandingChanges:
+        """Compare the directory with the store; remember files that lie in no partition, forget those that are gone.
+
+        Raises:
+            LandingDirectoryMissing, InvalidManifest.
+        """
+        scan = self._landing.scan()
+        known = self._documents.known_fingerprints()
+        found = scan.fingerprints
+        new = {source_uri for source_uri, fingerprint in found.items() if known.get(source_uri) != fingerprint}
+        misplaced = tuple(item for item in scan.rejections if item.partition is None)
+        self._documents.save([], [item for item in misplaced if item.source_uri in new])
+        self._forget_gone(None, found)
+        documents = {item.partition for item in scan.documents if item.source_uri in new}
+        rejected = {item.partition for item in scan.rejections if item.partition and item.source_uri in new}
+        return LandingChanges(tuple(sorted(documents | rejected)), misplaced)
+
+    def read_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> DocumentsReport:
+        """Read and store the partition's new and changed documents; one that was removed stays stored.
+
+        Raises:
+            LandingDirectoryMissing, InvalidManifest.
+        """
+        scan = self._landing.scan(partition)
+        known = self._documents.known_fingerprints(partition)
+        new = [landed for landed in scan.documents if known.get(landed.source_uri) != landed.fingerprint]
+        read = []
+        for landed in new:
+            told(landed.source_uri)
+            try:
+                document = _document(landed)
+            except DocumentError as error:
+                why = (type(error).__name__, str(error))
+                self._documents.save([], [DocumentRejection(landed.source_uri, partition, *why, landed.fingerprint)])
+            else:
+                self._documents.save([document], [])
+                read.append(landed.source_uri)
+        self._documents.save([], scan.rejections)
+        self._forget_gone(partition, scan.fingerprints)
+        rejections = tuple(self._documents.rejections(partition))
+        return DocumentsReport(tuple(read), len(scan.documents) - len(new), rejections)
+
+    def cut_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> ChunksReport:
+        """Cut each document of the partition whose text, or whose chunker, is new."""
+        documents, changes = 0, ChunkChanges()
+        for document in self._chunks.uncut_documents(partition, self._chunker.identity):
+            told(document.source_uri)
+            texts = self._chunker.cut(document.text)
+            changes += self._chunks.replace_chunks(document, texts, self._chunker.identity)
+            documents += 1
+        return ChunksReport(documents, changes)
+
+    def _forget_gone(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
+        listed = [item.source_uri for item in self._documents.rejections(partition)]
+        gone = [source_uri for source_uri in listed if source_uri not in found]
+        if gone:
+            self._documents.forget_rejections(gone)
+
+
+def _document(landed: LandedDocument) -> Document:
+    text = read_document(landed.path, landed.source_uri)
+    row = landed.row
+    return Document(
+        source_uri=landed.source_uri,
+        partition=landed.partition,
+        company_name=row.company_name if row else "",
+        title=(row.title if row else "") or landed.path.stem,
+        period=row.period if row else "",
+        language=(row.language if row else "") or language_of(text),
+        text=text,
+        fingerprint=landed.fingerprint,
+    )
+
+
+def language_of(text: str) -> str:
+    """`zh` or `en`, by the share of Chinese characters among the letters."""
+    letters = [character for character in text[:_LANGUAGE_SAMPLE] if character.isalpha()]
+    chinese = sum("\u3400" <= character <= "\u9fff" for character in letters)
+    return "zh" if chinese > _CHINESE_SHARE * len(letters) else "en"

@@ -1,0 +1,142 @@
+"""The landing directory: which documents lie there, and which cannot be used because of where they lie."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..domain import DocumentRejection, PartitionKey
+from ..errors import (
+    DocumentError,
+    InvalidPartitionKey,
+    LandingDirectoryMissing,
+    ManifestRowWithoutFile,
+    MisplacedDocument,
+    OutsideLandingDirectory,
+    UnreadableDocument,
+    UnsupportedFormat,
+)
+from .manifest import MANIFEST, ManifestRow, read_manifest
+from .readers import FORMATS, READERS_VERSION
+
+
+@dataclass(frozen=True)
+class LandedDocument:
+    """A file in its place. `source_uri` is its path under the landing directory, with `/`."""
+
+    source_uri: str
+    path: Path
+    partition: PartitionKey
+    fingerprint: str
+    row: ManifestRow | None
+
+
+@dataclass
+class LandingScan:
+    """What lies in the landing directory, by path: documents to read, and what is in the way."""
+
+    documents: list[LandedDocument] = field(default_factory=list)
+    rejections: list[DocumentRejection] = field(default_factory=list)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """source_uri -> fingerprint of everything found."""
+        documents = {item.source_uri: item.fingerprint for item in self.documents}
+        return documents | {item.source_uri: item.fingerprint for item in self.rejections}
+
+
+class LandingDirectory:
+    """`market/doc_type/stock_code/<file>`, with an optional manifest.csv on top. Nothing outside it is ever read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def scan(self, partition: PartitionKey | None = None) -> LandingScan:
+        """Look at one partition's folder or at everything (None), without opening a document.
+
+        Hidden files and READMEs on top of the directory are no documents.
+
+        Raises:
+            LandingDirectoryMissing: it is not there.
+            InvalidManifest: there is a manifest, but it cannot be used.
+        """
+        if not self.root.is_dir():
+            raise LandingDirectoryMissing(self.root)
+        manifest = read_manifest(self.root)
+        scan = LandingScan()
+        for path in self._files(self.root if partition is None else self.root / str(partition)):
+            source_uri = _printable(path.relative_to(self.root).as_posix())
+            row = manifest.pop(source_uri, None)
+            try:
+                scan.documents.append(self._place(path, source_uri, row))
+            except DocumentError as error:
+                scan.rejections.append(_rejection(error, _partition_of(source_uri), _fingerprint(path, row)))
+        for source_uri, row in manifest.items():
+            key = _partition_of(source_uri)
+            if partition is None or key == partition:
+                missing = ManifestRowWithoutFile(_printable(source_uri), row.line)
+                scan.rejections.append(_rejection(missing, key, "no file"))
+        return scan
+
+    def _files(self, top: Path) -> Iterator[Path]:
+        """Every file below, by path; links to folders count as files, so that none is passed over in silence."""
+        for folder, subfolders, files in os.walk(top):
+            links = [name for name in subfolders if (Path(folder) / name).is_symlink()]
+            subfolders[:] = sorted(name for name in subfolders if name not in links and not name.startswith("."))
+            for name in sorted(files + links):
+                path = Path(folder) / name
+                if not name.startswith(".") and not (path.parent == self.root and _is_about_the_directory(path)):
+                    yield path
+
+    def _place(self, path: Path, source_uri: str, row: ManifestRow | None) -> LandedDocument:
+        if not path.resolve().is_relative_to(self.root):
+            raise OutsideLandingDirectory(source_uri)
+        partition = _partition_from_path(source_uri)
+        if path.suffix.lower() not in FORMATS:
+            raise UnsupportedFormat(source_uri, FORMATS)
+        if not path.is_file():
+            raise UnreadableDocument(source_uri, "it is not a file")
+        return LandedDocument(source_uri, path, partition, _fingerprint(path, row), row)
+
+
+def _is_about_the_directory(path: Path) -> bool:
+    """The manifest, a README, and whatever no reader opens: lists and notes beside the markets' folders."""
+    return path.name == MANIFEST or path.stem.lower() == "readme" or path.suffix.lower() not in FORMATS
+
+
+def _partition_from_path(source_uri: str) -> PartitionKey:
+    parts = source_uri.split("/")
+    if len(parts) != 4:
+        raise MisplacedDocument(source_uri, f"it lies {len(parts) - 1} folders deep, not 3")
+    try:
+        return PartitionKey(*parts[:3])
+    except InvalidPartitionKey as error:
+        raise MisplacedDocument(source_uri, error.problem) from error
+
+
+def _partition_of(source_uri: str) -> PartitionKey | None:
+    try:
+        return _partition_from_path(source_uri)
+    except MisplacedDocument:
+        return None
+
+
+def _fingerprint(path: Path, row: ManifestRow | None) -> str:
+    """Changes with the file's size or time, its manifest row, and the readers; costs no look into the file."""
+    try:
+        stat = path.stat()
+        seen = f"{stat.st_size}-{stat.st_mtime_ns}"
+    except OSError:
+        seen = "gone"
+    about = hashlib.sha256((row.mark if row else "").encode()).hexdigest()[:8]
+    return f"{READERS_VERSION}-{seen}-{about}"
+
+
+def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint: str) -> DocumentRejection:
+    return DocumentRejection(error.document, partition, type(error).__name__, str(error), fingerprint)
+
+
+def _printable(name: str) -> str:
+    """A name that PostgreSQL can store, also of a file whose name is not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -1,0 +1,56 @@
+"""manifest.csv: what is known of the documents beside their text."""
+
+import csv
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from ..errors import InvalidManifest
+
+MANIFEST = "manifest.csv"
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One line: what the file does not say of itself. Columns that are not there are empty."""
+
+    line: int
+    company_name: str = ""
+    title: str = ""
+    period: str = ""
+    language: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Changes when a value does, not when the line moves."""
+        return "\x1f".join(astuple(self)[1:])
+
+
+def read_manifest(root: Path) -> dict[str, ManifestRow]:
+    """source_uri -> its row; empty where there is no manifest. Columns that are not known are passed over.
+
+    Raises:
+        InvalidManifest: it cannot be read, has no column `path`, or names a path twice.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _rows(path, csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidManifest(path, f"it cannot be read ({error})") from error
+
+
+def _rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
+    if "path" not in (reader.fieldnames or []):
+        raise InvalidManifest(path, "the first row has no column `path`")
+    rows: dict[str, ManifestRow] = {}
+    for record in reader:
+        source_uri = (record["path"] or "").strip()
+        if not source_uri:
+            continue
+        if source_uri in rows:
+            raise InvalidManifest(path, f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}")
+        known = ("company_name", "title", "period", "language")
+        rows[source_uri] = ManifestRow(reader.line_num, **{name: (record.get(name) or "").strip() for name in known})
+    return rows

@@ -1,0 +1,56 @@
+"""Text out of files, without loss: one reader a format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
+from .html import read_html
+from .pdf import read_pdf
+
+READERS_VERSION = 1
+"""Raised when a reader gives other text for the same file, so that every document is read again."""
+
+
+def read_document(path: Path, document: str) -> str:
+    """The file's text; pages of a PDF are parted by form feeds. `document` is its name in errors.
+
+    Raises:
+        DocumentError: it cannot be used; the subclass says why.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableDocument(document, f"it cannot be opened ({error.strerror})") from error
+    if not data.strip():
+        raise EmptyDocument(document)
+    text = _READERS[path.suffix.lower()](data, document)
+    if "\0" in text:
+        raise NulBytes(document)
+    if not text.strip():
+        raise EmptyDocument(document)
+    return text
+
+
+def read_plain(data: bytes, document: str) -> str:
+    """UTF-8, a byte order mark left out.
+
+    Raises:
+        NulBytes, WrongEncoding.
+    """
+    if b"\0" in data:
+        raise NulBytes(document)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise WrongEncoding(document, "utf-8", error.start) from error
+
+
+_READERS: dict[str, Callable[[bytes, str], str]] = {
+    ".pdf": read_pdf,
+    ".html": read_html,
+    ".htm": read_html,
+    ".txt": read_plain,
+    ".md": read_plain,
+}
+
+FORMATS = tuple(_READERS)

@@ -1,0 +1,140 @@
+"""The composition root: settings in, the real parts out."""
+
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL
+
+from .domain import PartitionStatus, PendingPartition
+from .embedding.models import describe_space, find_model
+from .embedding.sentence_transformer import SentenceTransformerEmbedder
+from .embedding.tokens import TokenCounter
+from .errors import NothingToSearch
+from .ingestion.chunker import Chunker
+from .ingestion.ingest import Ingestion
+from .ingestion.landing import LandingDirectory
+from .search import Search
+from .settings import Settings
+from .storage.chunks import PostgresChunkStore
+from .storage.coverage import Coverage
+from .storage.database import Database, parse_url
+from .storage.documents import PostgresDocumentStore
+from .storage.embedded import start_embedded_server
+from .storage.migrate import ensure_database, migrate
+from .storage.spaces import SpaceRegistry
+from .storage.vectors import PostgresVectorStore
+from .vectorizer import Vectorizer
+
+
+class Parts:
+    """The real parts of one process, each made when it is first asked for and then kept.
+
+    The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the database connections back. The embedded server stops with the last process that uses it."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    @cached_property
+    def url(self) -> URL:
+        """The product's database on a running server; it may not exist yet."""
+        if self.settings.database_url is not None:
+            return parse_url(self.settings.database_url.get_secret_value())
+        return start_embedded_server(self.settings.home)
+
+    @cached_property
+    def database(self) -> Database:
+        """The product's database, its tables up to date."""
+        ensure_database(self.url)
+        migrate(self.url)
+        return Database(self.url)
+
+    @cached_property
+    def dagster_url(self) -> URL:
+        """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
+        url = self.url.set(database=f"{self.url.database}_dagster")
+        ensure_database(url)
+        return url.set(drivername="postgresql+psycopg2")
+
+    @cached_property
+    def documents(self) -> PostgresDocumentStore:
+        """Where documents and their chunks are kept."""
+        return PostgresDocumentStore(self.database)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How complete the partitions are."""
+        return Coverage(self.database)
+
+    @cached_property
+    def spaces(self) -> SpaceRegistry:
+        """Which embedding spaces there are."""
+        return SpaceRegistry(self.database)
+
+    @cached_property
+    def embedder(self) -> SentenceTransformerEmbedder:
+        """The configured model, not loaded yet."""
+        settings = self.settings
+        folder = find_model(settings.embedding_model)
+        space = describe_space(folder, settings.embedding_document_prompt, settings.embedding_query_prompt)
+        return SentenceTransformerEmbedder(folder, space, TokenCounter(folder, space), settings.embedding_device)
+
+    def status(self) -> list[PartitionStatus]:
+        """Every partition that has chunks, by key, seen from the active space."""
+        active = self.spaces.active()
+        return self.coverage.status(active.slug if active else None)
+
+    def pending_partitions(self) -> list[PendingPartition]:
+        """Partitions with chunks that have no current vector of the configured model, by key."""
+        return self.coverage.pending_partitions(self.embedder.space.slug)
+
+    @cached_property
+    def landing(self) -> LandingDirectory:
+        """Where filings arrive."""
+        return LandingDirectory(self.settings.landing_dir)
+
+    @cached_property
+    def ingestion(self) -> Ingestion:
+        """The landing directory's way into documents and chunks."""
+        counter = self.embedder.counter
+        room = counter.room_for_text - max(self.embedder.space.max_tokens - self.settings.chunk_tokens, 0)
+        chunker = Chunker(counter.tokenizer, room)
+        return Ingestion(self.landing, self.documents, self.documents, chunker)
+
+    def vectorizer(self, batch_size: int | None = None) -> Vectorizer:
+        """The loop into the configured model's space, which becomes the active one.
+
+        Raises:
+            WeightsChanged: the space is known with other weights.
+            InvalidSetting: the batch size is below 1.
+        """
+        size = self.settings.embedding_batch_size if batch_size is None else batch_size
+        slug = self.embedder.space.slug
+        chunks, vectors = PostgresChunkStore(self.database, slug), PostgresVectorStore(self.database, slug)
+        vectorizer = Vectorizer(chunks, vectors, self.embedder, size)
+        self.spaces.activate(self.embedder.space)
+        return vectorizer
+
+    @cached_property
+    def search(self) -> Search:
+        """Search in the configured model's space.
+
+        Raises:
+            NothingToSearch: no run has put a vector there.
+        """
+        space = self.embedder.space
+        if not self.spaces.is_registered(space):
+            raise NothingToSearch(space.model)
+        return Search(self.embedder, PostgresVectorStore(self.database, space.slug))
