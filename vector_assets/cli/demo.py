@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..wiring import Parts
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-QUESTIONS = ("What is the dividend policy?", "公司中标了什么项目？")
+QUESTIONS = (
+    "What did the company do after the ammonia leak at its refrigerated warehouse?",
+    "公司回购股份的价格上限是多少？",
+)
 
 
 @click.command()

@@ -3,16 +3,17 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 import click
+import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
 from .options import filings_option
@@ -64,6 +65,7 @@ class _Dagster:
         self._port = port
         self._environment = environment
         self._stopping = False
+        self._family: list[psutil.Process] = []
         self._former: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> "_Dagster":
@@ -71,19 +73,16 @@ class _Dagster:
         # a child gets with the default: so the handlers come first.
         for number in (signal.SIGINT, signal.SIGTERM):
             self._former[number] = signal.signal(number, self._stop)
-        python, where = sys.executable, ["-h", HOST, "-p", str(self._port)]
+        python, where = sys.executable, ["-h", HOST, "-p", str(self._port), "--log-level", "warning"]
         command = [python, "-m", "dagster", "dev", "-m", "vector_assets.definitions", *where]
         # A process group of its own, so that a terminal's Ctrl-C reaches it once, from here.
-        self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
+        self._process = psutil.Popen(command, env=self._environment, process_group=0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        # Dagster leaves its code server, and a run at work, to end by themselves; here nothing outlives the command.
+        _end([*self._family, self._process])
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
@@ -108,9 +107,20 @@ class _Dagster:
             raise DagsterDidNotStart(f"it ended with code {self._process.returncode}")
 
     def _stop(self, *_: object) -> None:
-        if not self._stopping and self._process.poll() is None:
+        if not self._stopping and self._process.is_running():
             self._stopping = True
+            self._family = self._process.children(recursive=True)
             self._process.send_signal(signal.SIGINT)
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """Wait for the first process of the family to end, then ask, then make the others."""
+    psutil.wait_procs(processes[-1:], timeout=_STOP_SECONDS)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                end(process)
+        _, processes = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
 
 
 def _answers(port: int) -> bool:

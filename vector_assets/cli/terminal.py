@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column, Table
@@ -72,7 +73,9 @@ class PartitionsProgress:
 
 def print_coverage(statuses: Sequence[PartitionStatus]) -> None:
     """One row a partition, and their sum."""
-    table = Table("partition", *(_right(name) for name in ("chunks", "current", "pending", "quarantined", "coverage")))
+    numbers = [Column(name, justify="right") for name in ("chunks", "current", "pending", "quarantined", "coverage")]
+    names = Column("partition", min_width=max((len(str(status.partition)) for status in statuses), default=0))
+    table = Table(names, *numbers, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for status in statuses:
         table.add_row(str(status.partition), *_counts(status))
     if len(statuses) > 1:
@@ -86,10 +89,6 @@ def print_coverage(statuses: Sequence[PartitionStatus]) -> None:
         )
         table.add_row(f"{len(statuses):,} partitions", *_counts(whole))
     out.print(table)
-
-
-def _right(name: str) -> Column:
-    return Column(name, justify="right")
 
 
 def _counts(status: PartitionStatus) -> list[str]:

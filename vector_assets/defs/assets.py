@@ -31,7 +31,7 @@ def documents(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts])
     """Read the partition's new and changed documents."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-        report = parts.ingestion.read_documents(key, lambda document: context.log.debug(f"reading {document}"))
+        report = parts.ingestion.read_documents(key, lambda document: context.log.info(f"reading {document}"))
         count, _ = parts.documents.counts(key)
         version = parts.documents.content_digest(key)
     for rejection in report.rejections:
@@ -53,7 +53,7 @@ def document_chunks(context: dg.AssetExecutionContext, parts: dg.ResourceParam[P
     """Cut the partition's documents whose text is new."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-        report = parts.ingestion.cut_documents(key, lambda document: context.log.debug(f"cutting {document}"))
+        report = parts.ingestion.cut_documents(key, lambda document: context.log.info(f"cutting {document}"))
         _, count = parts.documents.counts(key)
         version = parts.coverage.content_digest(key)
     return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))

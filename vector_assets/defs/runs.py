@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 import psutil
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 # A run that `vector-assets` started carries the process it lives in; nobody else would notice that one being killed.
@@ -16,6 +15,12 @@ PROCESS_TAG = "vector_assets/process"
 # After a failure a partition waits so long, then twice as long after each further one, up to the longest gap.
 _FIRST_GAP = timedelta(minutes=1)
 _LONGEST_GAP = timedelta(hours=1)
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -43,7 +48,7 @@ class Runs:
 
     def partitions_under_way(self) -> set[str]:
         """Partitions with a run that is queued, starting or at work."""
-        runs = self._instance.get_runs(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES)))
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
         return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
 
     def partitions_resting(self, asset_key: dg.AssetKey, now: datetime) -> set[str]:

