@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey
 from ..errors import DocumentError
@@ -50,7 +51,7 @@ class Ingestion:
         self._landing = landing
         self._documents = documents
         self._chunks = chunks
-        self._chunker = chunker
+        self.chunker = chunker
 
     def changes(self) -> LandingChanges:
         """Compare the directory with the store; remember files that lie in no partition, forget those that are gone.
@@ -97,10 +98,10 @@ class Ingestion:
     def cut_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> ChunksReport:
         """Cut each document of the partition whose text, or whose chunker, is new."""
         documents, changes = 0, ChunkChanges()
-        for document in self._chunks.uncut_documents(partition, self._chunker.identity):
+        for document in self._chunks.uncut_documents(partition, self.chunker.identity):
             told(document.source_uri)
-            texts = self._chunker.cut(document.text)
-            changes += self._chunks.replace_chunks(document, texts, self._chunker.identity)
+            texts = self.chunker.cut(document.text)
+            changes += self._chunks.replace_chunks(document, texts, self.chunker.identity)
             documents += 1
         return ChunksReport(documents, changes)
 
@@ -118,7 +119,7 @@ def _document(landed: LandedDocument) -> Document:
         source_uri=landed.source_uri,
         partition=landed.partition,
         company_name=row.company_name if row else "",
-        title=(row.title if row else "") or landed.path.stem,
+        title=(row.title if row else "") or PurePosixPath(landed.source_uri).stem,
         period=row.period if row else "",
         language=(row.language if row else "") or language_of(text),
         text=text,

@@ -20,6 +20,9 @@ from ..errors import (
 from .manifest import MANIFEST, ManifestRow, read_manifest
 from .readers import FORMATS, READERS_VERSION
 
+# PostgreSQL's index on names takes about 2,700 bytes; a document in its place has a fraction of that.
+_LONGEST_NAME = 2_000
+
 
 @dataclass(frozen=True)
 class LandedDocument:
@@ -66,7 +69,7 @@ class LandingDirectory:
         manifest = read_manifest(self.root)
         scan = LandingScan()
         for path in self._files(self.root if partition is None else self.root / str(partition)):
-            source_uri = _printable(path.relative_to(self.root).as_posix())
+            source_uri = _storable(path.relative_to(self.root).as_posix())
             row = manifest.pop(source_uri, None)
             try:
                 scan.documents.append(self._place(path, source_uri, row))
@@ -75,34 +78,47 @@ class LandingDirectory:
         for source_uri, row in manifest.items():
             key = _partition_of(source_uri)
             if partition is None or key == partition:
-                missing = ManifestRowWithoutFile(_printable(source_uri), row.line)
+                missing = ManifestRowWithoutFile(_storable(source_uri), row.line)
                 scan.rejections.append(_rejection(missing, key, "no file"))
         return scan
 
     def _files(self, top: Path) -> Iterator[Path]:
-        """Every file below, by path; links to folders count as files, so that none is passed over in silence."""
-        for folder, subfolders, files in os.walk(top):
-            links = [name for name in subfolders if (Path(folder) / name).is_symlink()]
+        """Every file below, by path.
+
+        Links to folders, and folders that cannot be opened, count as files, so that none is passed over in silence.
+        """
+        # A partition's folder behind a link is not one: the look at everything lists the link.
+        if os.path.realpath(top) != str(top):
+            return
+        errors: list[OSError] = []
+        for folder, subfolders, files in os.walk(top, onerror=errors.append):
+            links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
             subfolders[:] = sorted(name for name in subfolders if name not in links and not name.startswith("."))
             for name in sorted(files + links):
                 path = Path(folder) / name
                 if not name.startswith(".") and not (path.parent == self.root and _is_about_the_directory(path)):
                     yield path
+        gone = (FileNotFoundError, NotADirectoryError)
+        yield from (Path(error.filename) for error in errors if not isinstance(error, gone))
 
     def _place(self, path: Path, source_uri: str, row: ManifestRow | None) -> LandedDocument:
-        if not path.resolve().is_relative_to(self.root):
+        # os.path answers whatever the links, permissions and lengths are; pathlib raises at some.
+        if not Path(os.path.realpath(path)).is_relative_to(self.root):
             raise OutsideLandingDirectory(source_uri)
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise UnreadableDocument(source_uri, "this folder cannot be opened")
         partition = _partition_from_path(source_uri)
         if path.suffix.lower() not in FORMATS:
             raise UnsupportedFormat(source_uri, FORMATS)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UnreadableDocument(source_uri, "it is not a file")
         return LandedDocument(source_uri, path, partition, _fingerprint(path, row), row)
 
 
 def _is_about_the_directory(path: Path) -> bool:
-    """The manifest, a README, and whatever no reader opens: lists and notes beside the markets' folders."""
-    return path.name == MANIFEST or path.stem.lower() == "readme" or path.suffix.lower() not in FORMATS
+    """The manifest, a README, and files that no reader opens: lists and notes beside the markets' folders."""
+    named = path.name == MANIFEST or path.stem.lower() == "readme" or path.suffix.lower() not in FORMATS
+    return named and os.path.isfile(path)
 
 
 def _partition_from_path(source_uri: str) -> PartitionKey:
@@ -137,6 +153,9 @@ def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint
     return DocumentRejection(error.document, partition, type(error).__name__, str(error), fingerprint)
 
 
-def _printable(name: str) -> str:
-    """A name that PostgreSQL can store, also of a file whose name is not UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace").replace("\0", "\ufffd")
+def _storable(name: str) -> str:
+    """A name that PostgreSQL can store and index, also of a file whose name is not UTF-8: its bytes are spelled out."""
+    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+    if len(shown.encode()) <= _LONGEST_NAME:
+        return shown
+    return f"{shown[:200]}…{hashlib.sha256(shown.encode()).hexdigest()[:12]}"

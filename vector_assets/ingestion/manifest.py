@@ -1,6 +1,7 @@
 """manifest.csv: what is known of the documents beside their text."""
 
 import csv
+import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -29,11 +30,15 @@ def read_manifest(root: Path) -> dict[str, ManifestRow]:
     """source_uri -> its row; empty where there is no manifest. Columns that are not known are passed over.
 
     Raises:
-        InvalidManifest: it cannot be read, has no column `path`, or names a path twice.
+        InvalidManifest: it cannot be read, has no column `path`, names a path twice, or is a link that leads out.
     """
     path = root / MANIFEST
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise InvalidManifest(path, "it is a link that leads out of the landing directory")
+    if not path.is_file():
+        raise InvalidManifest(path, "it is not a file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _rows(path, csv.DictReader(file, strict=True))
@@ -49,6 +54,8 @@ def _rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
         source_uri = (record["path"] or "").strip()
         if not source_uri:
             continue
+        if any("\0" in value for value in record.values() if isinstance(value, str)):
+            raise InvalidManifest(path, f"row {reader.line_num} holds NUL bytes")
         if source_uri in rows:
             raise InvalidManifest(path, f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}")
         known = ("company_name", "title", "period", "language")

@@ -7,7 +7,7 @@ from ..errors import EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
 from .html import read_html
 from .pdf import read_pdf
 
-READERS_VERSION = 1
+READERS_VERSION = 2
 """Raised when a reader gives other text for the same file, so that every document is read again."""
 
 

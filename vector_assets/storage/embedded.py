@@ -3,6 +3,7 @@
 import atexit
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def start_embedded_server(home: Path) -> URL:
 
 def _forget_dead_processes(server: Any) -> None:
     """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
-    with server._lock:
+    # Where the folder is gone already, there is nothing to keep a list in.
+    with server._lock, suppress(FileNotFoundError):
         listed = server.global_process_id_list.get_and_add(os.getpid())
         alive = [pid for pid in listed if psutil.pid_exists(pid)]
         server.global_process_id_list.put([*{*alive, os.getpid()}])

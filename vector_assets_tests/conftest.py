@@ -1,0 +1,62 @@
+"""A real PostgreSQL for the session, and a database of its own for every test that asks for one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from vector_assets.storage.database import Database
+from vector_assets.storage.embedded import start_embedded_server
+from vector_assets.storage.migrate import ensure_database, migrate
+
+TEMPLATE = "vector_assets_template"
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """A server that stops with the test process."""
+    return start_embedded_server(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def template(server_url: URL) -> URL:
+    """A migrated, empty database that others are copied from."""
+    url = server_url.set(database=TEMPLATE)
+    ensure_database(url)
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def database_url(server_url: URL, template: URL) -> Iterator[URL]:
+    """A migrated, empty database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    with _administration(server_url) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield server_url.set(database=name)
+    with _administration(server_url) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: URL) -> Iterator[Database]:
+    """The same, connected."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def _administration(url: URL) -> psycopg.Connection:
+    postgres = url.set(drivername="postgresql", database="postgres")
+    return psycopg.connect(postgres.render_as_string(hide_password=False), autocommit=True)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """An empty landing directory."""
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,51 @@
+"""A Dagster instance, parts with a quick embedder, and a landing directory with a few filings."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sqlalchemy import URL
+
+from vector_assets.defs.partitions import register
+from vector_assets.domain import PartitionKey
+
+from ..fakes import FakeParts
+
+US = PartitionKey("us", "annual_report", "XTEST")
+CN = PartitionKey("cn", "announcement", "999001")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Forgets everything at the end."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def parts(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeParts]:
+    """Over the test's own database and an empty landing directory."""
+    with FakeParts(database_url, tmp_path / "home", landing) as parts:
+        yield parts
+
+
+def land(landing: Path, key: PartitionKey, name: str, text: str | bytes) -> None:
+    """Put a file where its partition's documents lie."""
+    folder = landing / str(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def sentences(count: int) -> str:
+    """So many chunks: each line fills more than half of the room, so that no two share a chunk."""
+    return "\n\n".join(" ".join(f"w{line}x{word}" for word in range(40)) + "." for line in range(count))
+
+
+@pytest.fixture
+def filings(landing: Path, instance: dg.DagsterInstance) -> Path:
+    """Two partitions, registered: ten chunks in English, one in Chinese."""
+    land(landing, US, "2024.txt", sentences(10))
+    land(landing, CN, "2024-01.txt", "董事会审议通过了年度报告。")
+    register(instance, [US, CN])
+    return landing

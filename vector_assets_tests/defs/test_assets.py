@@ -1,0 +1,249 @@
+"""The three assets through Dagster itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from vector_assets.defs.assets import ASSETS
+from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.partitions import register
+from vector_assets.domain import BatchProgress, PartitionKey
+
+from ..fakes import FakeParts, HashEmbedder, rows
+from .conftest import CN, US, land, sentences
+
+
+def materialize(
+    instance: dg.DagsterInstance,
+    parts: FakeParts,
+    key: PartitionKey | str,
+    config: Mapping[str, Any] | None = None,
+    watched: list[BatchProgress] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """All three assets of a partition."""
+    seen = [] if watched is None else watched
+    return dg.materialize(
+        ASSETS,
+        partition_key=str(key),
+        instance=instance,
+        resources={"parts": parts, "watch_progress": lambda _, progress: seen.append(progress)},
+        run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
+        raise_on_error=False,
+    )
+
+
+def observations(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[dg.AssetObservation]:
+    """The run's progress events as they are stored, in order."""
+    entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION)
+    return [entry.dagster_event.asset_observation_data.asset_observation for entry in entries]
+
+
+def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
+    """What the asset's materialization says."""
+    (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The description of the one failed step."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return event.step_failure_data.user_failure_data.description
+
+
+def test_filings_become_vectors(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """From files to vectors, each asset with its totals; the second time nothing is left to do."""
+    result = materialize(instance, parts, US, {"batch_size": 4})
+
+    assert result.success
+    assert metadata(result, DOCUMENTS)["read"] == 1
+    assert metadata(result, DOCUMENT_CHUNKS)["added"] == 10
+    totals = metadata(result, VECTORIZED_CHUNKS)
+    assert (totals["vectorized"], totals["batches"], totals["partition/coverage"]) == (10, 3, 1.0)
+    assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == {str(US)}
+    assert rows(parts.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(10,)]
+
+    again = materialize(instance, parts, US)
+
+    assert metadata(again, DOCUMENTS)["unchanged"] == 1
+    assert metadata(again, DOCUMENT_CHUNKS)["documents_cut"] == 0
+    assert metadata(again, VECTORIZED_CHUNKS)["vectorized"] == 0
+
+
+def test_each_batch_is_an_observation(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """With interval 0; the progress line comes first, under the partition, and the watcher sees the same batches."""
+    watched: list[BatchProgress] = []
+
+    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0}, watched)
+
+    seen = observations(instance, result)
+    assert [item.partition for item in seen] == [str(US)] * 3
+    assert [next(iter(item.metadata)) for item in seen] == ["progress"] * 3
+    assert [item.metadata["progress"].value.split(" · ")[:2] for item in seen] == [
+        ["batch 1/3", "4/10 chunks (40.0%)"],
+        ["batch 2/3", "8/10 chunks (80.0%)"],
+        ["batch 3/3", "10/10 chunks (100.0%)"],
+    ]
+    assert [item.metadata["outcome"].value for item in seen] == ["ok 4 failed 0", "ok 4 failed 0", "ok 2 failed 0"]
+    assert [progress.batch_num for progress in watched] == [1, 2, 3]
+
+
+def test_first_and_last_batch_are_told_however_long_the_interval(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """The last event covers the batches that were withheld."""
+    result = materialize(instance, parts, US, {"batch_size": 1, "progress_interval_seconds": 3600})
+
+    seen = observations(instance, result)
+    assert [item.metadata["progress/processed"].value for item in seen] == [1, 10]
+    assert [item.metadata["outcome"].value for item in seen] == ["ok 1 failed 0", "ok 9 failed 0"]
+
+
+def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """For tracing one chunk."""
+    config = {"batch_size": 4, "progress_interval_seconds": 0, "event_detail": "chunk"}
+
+    result = materialize(instance, parts, US, config)
+
+    first = observations(instance, result)[0].metadata["chunks"].records
+    assert len(first) == 4
+    assert first[0].data["outcome"] == "vectorized"
+    assert first[0].data["document"] == f"{US}/2024.txt"
+
+
+def test_observations_do_not_green_a_partition_that_fails_later(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """A run that dies between two batches leaves its partition failed; the next one embeds only the rest."""
+    embedder: HashEmbedder = parts.embedder
+
+    def die(_: list[str]) -> None:
+        if len(embedder.embedded) >= 4:
+            embedder.poison = ""  # from now on it fails on any text
+
+    embedder.before = die
+
+    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0})
+
+    assert not result.success
+    assert "fails on any text" in failure(result)
+    assert len(observations(instance, result)) == 1
+    assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
+    embedder.before, embedder.poison = (lambda _: None), "POISON"
+    assert metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["vectorized"] == 6
+
+
+def test_a_refusing_event_store_costs_no_batch(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 5: the work goes on, and the result says how many events were lost."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("the event store is away")
+
+    monkeypatch.setattr(dg.AssetExecutionContext, "log_event", refuse)
+
+    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0})
+
+    totals = metadata(result, VECTORIZED_CHUNKS)
+    assert (totals["vectorized"], totals["progress_errors"]) == (10, 3)
+
+
+def test_failed_chunks_are_listed_and_the_rest_is_there(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """Promise 3, as the run page shows it."""
+    land(landing, US, "good.txt", sentences(3))
+    land(landing, US, "bad.txt", "POISON in a filing")
+    register(instance, [US])
+
+    totals = metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)
+
+    assert (totals["vectorized"], totals["failed"], totals["partition/quarantined"]) == (3, 1, 1)
+    (record,) = totals["failures"].records
+    assert (record.data["document"], record.data["message"]) == (f"{US}/bad.txt", "poison")
+
+
+def test_a_bad_document_is_reported_and_the_rest_goes_on(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """Promise 11."""
+    land(filings, US, "broken.pdf", b"not a PDF")
+
+    result = materialize(instance, parts, US)
+
+    assert result.success
+    totals = metadata(result, DOCUMENTS)
+    assert (totals["read"], totals["skipped"]) == (1, 1)
+    assert totals["skipped_documents"].records[0].data["error"] == "UnreadableDocument"
+    assert metadata(result, VECTORIZED_CHUNKS)["vectorized"] == 10
+
+
+@pytest.mark.parametrize(
+    "config", [{"batch_size": 0}, {"batch_size": -3}, {"limit": 0}, {"progress_interval_seconds": -1.0}]
+)
+def test_senseless_config_is_one_line(
+    config: dict[str, Any], instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """Promise 11: the step fails with the name of the value, before anything is embedded."""
+    result = materialize(instance, parts, US, config)
+
+    assert not result.success
+    assert failure(result).startswith(next(iter(config)))
+    assert parts.embedder.embedded == []
+
+
+def test_a_partition_that_is_no_key_is_one_line(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """Dagster lets anybody add any partition; the run then says what the form is."""
+    instance.add_dynamic_partitions("filings", ["nonsense"])
+
+    assert "market/doc_type/stock_code" in failure(materialize(instance, parts, "nonsense"))
+
+
+def test_a_missing_landing_directory_is_one_line(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+    """Promise 11."""
+    register(instance, [US])
+    landing.rmdir()
+
+    assert "VECTOR_ASSETS_LANDING_DIR" in failure(materialize(instance, parts, US))
+
+
+def test_limit_and_force(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """Run config reaches the loop."""
+    assert metadata(materialize(instance, parts, US, {"limit": 3}), VECTORIZED_CHUNKS)["partition/pending"] == 7
+    assert metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["vectorized"] == 7
+    forced = materialize(instance, parts, US, {"force_revectorize": True})
+    assert metadata(forced, VECTORIZED_CHUNKS)["vectorized"] == 10
+
+
+def test_the_data_version_follows_the_texts(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """Unchanged texts keep it, changed ones change it."""
+
+    def version() -> str:
+        result = materialize(instance, parts, CN)
+        (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == VECTORIZED_CHUNKS]
+        return event.materialization.tags["dagster/data_version"]
+
+    first = version()
+
+    assert version() == first
+    land(filings, CN, "2024-01.txt", "董事会否决了年度报告。")
+    assert version() != first
+
+
+def test_the_definitions_load() -> None:
+    """Three assets in a row, two jobs, two sensors that run by default."""
+    from vector_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    assert graph.get(VECTORIZED_CHUNKS).parent_keys == {DOCUMENT_CHUNKS}
+    assert graph.get(DOCUMENT_CHUNKS).parent_keys == {DOCUMENTS}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "vectorize"}
+    repository = defs.get_repository_def()
+    assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
+        "new_chunks_sensor": dg.DefaultSensorStatus.RUNNING,
+        "landing_sensor": dg.DefaultSensorStatus.RUNNING,
+    }
+    dg.Definitions.validate_loadable(defs)

@@ -1,0 +1,222 @@
+"""Sensors ask the present state: nothing is forgotten, nothing is requested twice."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.test_utils import create_run_for_test
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.partitions import PARTITIONS_NAME
+from vector_assets.defs.runs import PROCESS_TAG, Runs, this_process
+from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
+
+from ..fakes import FakeParts, rows, store_chunks
+from .conftest import CN, US, land
+from .test_assets import materialize
+
+_REPOSITORY = RemoteRepositoryOrigin(InProcessCodeLocationOrigin(LoadableTargetOrigin()), "repository")
+_ORIGIN = RemoteJobOrigin(_REPOSITORY, "any")
+
+
+def tick(
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, parts: FakeParts
+) -> dg.SensorResult | dg.SkipReason:
+    """What the sensor's function gives."""
+    from vector_assets.definitions import defs
+
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"parts": parts})
+    return sensor(context)
+
+
+def requested(result: dg.SensorResult | dg.SkipReason) -> list[str]:
+    """The partitions for which runs are requested."""
+    return [request.partition_key for request in result.run_requests] if isinstance(result, dg.SensorResult) else []
+
+
+def add_run(
+    instance: dg.DagsterInstance, key: str, status: dg.DagsterRunStatus, job: str = "vectorize", **tags: str
+) -> str:
+    """A run as the daemon would have made it of a request; gives its id."""
+    run = create_run_for_test(
+        instance,
+        job_name=job,
+        status=status,
+        tags={"dagster/partition": key, **tags},
+        remote_job_origin=_ORIGIN,
+    )
+    return run.run_id
+
+
+def test_rows_of_other_programs_get_their_runs(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """The keys are registered sorted, and the rows appear as materializations, or the launch dialog would warn."""
+    store_chunks(parts.database, ["a", "b"], US)
+    store_chunks(parts.database, ["其他"], CN)
+
+    result = tick(new_chunks_sensor, instance, parts)
+
+    assert requested(result) == [str(CN), str(US)]
+    (registration,) = result.dynamic_partitions_requests
+    assert list(registration.partition_keys) == [str(CN), str(US)]
+    assert [(event.asset_key, event.partition) for event in result.asset_events] == [
+        (DOCUMENT_CHUNKS, str(CN)),
+        (DOCUMENT_CHUNKS, str(US)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ],
+)
+def test_a_partition_with_a_run_under_way_is_not_requested_again(
+    status: dg.DagsterRunStatus, instance: dg.DagsterInstance, parts: FakeParts
+) -> None:
+    """Whichever job the run is of."""
+    store_chunks(parts.database, ["a"], US)
+    store_chunks(parts.database, ["其他"], CN)
+    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(CN), str(US)]
+    add_run(instance, str(CN), status, "any")
+
+    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+
+
+def test_a_vectorized_partition_is_requested_again_only_after_an_edit(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """What our own assets wrote is not reported as another program's."""
+    materialize(instance, parts, US)
+    materialize(instance, parts, CN)
+    assert isinstance(tick(new_chunks_sensor, instance, parts), dg.SkipReason)
+
+    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE market = 'cn'")
+
+    result = tick(new_chunks_sensor, instance, parts)
+    assert requested(result) == [str(CN)]
+    assert [event.partition for event in result.asset_events] == [str(CN)]
+
+
+def test_pending_chunks_of_our_own_are_not_reported_as_anothers(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+) -> None:
+    """A run with a limit leaves pending chunks whose materialization Dagster has seen."""
+    materialize(instance, parts, US, {"limit": 3})
+
+    result = tick(new_chunks_sensor, instance, parts)
+
+    assert requested(result) == [str(US)]
+    assert list(result.asset_events) == []
+
+
+def test_a_late_commit_is_not_missed(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """Promise 10: a chunk older than the last tick, committed after it, is still pending and still found."""
+    store_chunks(parts.database, ["a"], US)
+    late = (
+        "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash) "
+        "SELECT id, '', '', '', 99, 'late', '' FROM documents"
+    )
+    with parts.database.transaction() as writer:
+        writer.execute(late)
+        first = tick(new_chunks_sensor, instance, parts)
+    make_current(parts)
+
+    second = tick(new_chunks_sensor, instance, parts)
+
+    assert requested(first) == requested(second) == [str(US)]
+
+
+def make_current(parts: FakeParts) -> None:
+    """Vectors for all chunks but the late one."""
+    rows(parts.database, "UPDATE document_chunks SET vectorized_at = now() WHERE text <> 'late'")
+
+
+def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterInstance) -> None:
+    """Promise 10: growing gaps, never dropped; a success in between ends the rest."""
+    now = datetime.now(UTC)
+    runs = Runs(instance)
+
+    add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(seconds=70)) == set()
+    add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(seconds=70)) == {str(US)}
+    for _ in range(20):
+        add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(minutes=59)) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(minutes=61)) == set()
+    add_run(instance, str(US), dg.DagsterRunStatus.SUCCESS)
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, now) == set()
+
+
+def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterInstance) -> None:
+    """Each asset has its own rest."""
+    add_run(instance, str(US), dg.DagsterRunStatus.FAILURE, "ingest")
+
+    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, datetime.now(UTC)) == set()
+
+
+def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """Promise 10: it is marked as failed; a run whose process lives is left alone."""
+    store_chunks(parts.database, ["a"], US)
+    gone = this_process().replace(str(os.getpid()), str(_a_pid_that_is_free()))
+    lost = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: gone})
+    alive = add_run(instance, str(CN), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: this_process()})
+
+    tick(new_chunks_sensor, instance, parts)
+
+    assert instance.get_run_by_id(lost).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(alive).status == dg.DagsterRunStatus.STARTED
+
+
+def _a_pid_that_is_free() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_new_files_get_their_runs(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+    """Once read, a partition is requested again only when a file changes."""
+    land(landing, US, "a.txt", "net sales")
+    land(landing, CN, "b.txt", "年度报告")
+    result = tick(landing_sensor, instance, parts)
+    assert requested(result) == [str(CN), str(US)]
+    instance.add_dynamic_partitions(PARTITIONS_NAME, [str(CN), str(US)])
+    materialize(instance, parts, US)
+    materialize(instance, parts, CN)
+    assert isinstance(tick(landing_sensor, instance, parts), dg.SkipReason)
+
+    land(landing, CN, "b.txt", "年度报告，修订版")
+
+    assert requested(tick(landing_sensor, instance, parts)) == [str(CN)]
+
+
+def test_a_bad_file_is_tried_once(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+    """Until it changes; it does not start a run at every tick."""
+    land(landing, US, "bad.pdf", b"not a PDF")
+    instance.add_dynamic_partitions(PARTITIONS_NAME, [str(US)])
+    assert requested(tick(landing_sensor, instance, parts)) == [str(US)]
+    materialize(instance, parts, US)
+
+    assert isinstance(tick(landing_sensor, instance, parts), dg.SkipReason)
+
+
+def test_a_missing_landing_directory_is_no_failure(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """The tick is skipped, with the mend."""
+    landing.rmdir()
+
+    result = tick(landing_sensor, instance, parts)
+
+    assert isinstance(result, dg.SkipReason)
+    assert "VECTOR_ASSETS_LANDING_DIR" in result.skip_message

@@ -1,0 +1,108 @@
+"""Stand-ins for what is slow or must fail on demand, and short ways to say what a test needs."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from pydantic import SecretStr
+from sqlalchemy import URL
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from vector_assets.domain import Document, EmbeddingSpace, PartitionKey, TokenizedText, Vectors
+from vector_assets.settings import load_settings
+from vector_assets.storage.chunks import PostgresChunkStore
+from vector_assets.storage.database import Database
+from vector_assets.storage.documents import PostgresDocumentStore
+from vector_assets.storage.spaces import SpaceRegistry
+from vector_assets.storage.vectors import PostgresVectorStore
+from vector_assets.vectorizer import Vectorizer
+from vector_assets.wiring import Parts
+
+DIMENSION = 8
+SPACE = EmbeddingSpace("hash", "1", "mean", "", "", DIMENSION, 64, "digest")
+KEY = PartitionKey("us", "annual_report", "XTEST")
+
+
+class WordCounter:
+    """Counts words, as if each were a token."""
+
+    room_for_text = SPACE.max_tokens
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = Whitespace()
+        return tokenizer
+
+
+class HashEmbedder:
+    """Vectors drawn from the text itself; texts that hold the poison raise.
+
+    `before` is called with the texts of each call, to do something while they are being embedded.
+    """
+
+    def __init__(self, space: EmbeddingSpace = SPACE, poison: str = "POISON") -> None:
+        self.space = space
+        self.poison = poison
+        self.before: Callable[[list[str]], None] = lambda _: None
+        self.embedded: list[str] = []
+        self.counter = WordCounter()
+        self.device = "cpu"
+
+    def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
+        counts = [len(text.split()) for text in texts]
+        limit = self.space.max_tokens
+        return [TokenizedText(text, n, min(n, limit), 0) for text, n in zip(texts, counts, strict=True)]
+
+    def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
+        self.before([item.text for item in texts])
+        if any(self.poison in item.text for item in texts):
+            raise ValueError("poison")
+        self.embedded.extend(item.text for item in texts)
+        return np.stack([vector_of(item.text, self.space.dimension) for item in texts])
+
+    def embed_query(self, text: str) -> Vectors:
+        return vector_of(text, self.space.dimension)
+
+
+def vector_of(text: str, dimension: int = DIMENSION) -> Vectors:
+    """The one vector of a text: float32 (dimension,), of length 1."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    vector = np.random.default_rng(seed).normal(size=dimension).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+class FakeParts(Parts):
+    """The real parts with an embedder that takes no time."""
+
+    def __init__(self, url: URL, home: Path, landing: Path, embedder: HashEmbedder | None = None) -> None:
+        secret = SecretStr(url.render_as_string(hide_password=False))
+        super().__init__(load_settings(database_url=secret, home=home, landing_dir=landing))
+        self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
+
+
+def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
+    """One document whose chunks are the texts, as ingestion would write it."""
+    documents = PostgresDocumentStore(database)
+    document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
+    documents.save([document], [])
+    for stored in documents.uncut_documents(key, "lines"):
+        documents.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
+
+
+def make_vectorizer(database: Database, embedder: HashEmbedder, batch_size: int = 4) -> Vectorizer:
+    """The loop over the real tables; the embedder's space is the active one."""
+    SpaceRegistry(database).activate(embedder.space)
+    slug = embedder.space.slug
+    return Vectorizer(PostgresChunkStore(database, slug), PostgresVectorStore(database, slug), embedder, batch_size)
+
+
+def rows(database: Database, query: str, *parameters: object) -> list[tuple]:
+    """What a query gives."""
+    with database.transaction() as connection:
+        cursor = connection.execute(query, parameters or None)
+        return cursor.fetchall() if cursor.description else []

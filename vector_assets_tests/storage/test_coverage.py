@@ -1,0 +1,75 @@
+"""Every chunk is current, pending or quarantined, exactly one of them."""
+
+from vector_assets.domain import PartitionKey
+from vector_assets.storage.coverage import Coverage
+from vector_assets.storage.database import Database
+
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+
+OTHER = PartitionKey("cn", "announcement", "999001")
+
+
+def test_the_counts_follow_the_tables(database: Database) -> None:
+    """Before, during and after a run, and after an edit."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b", "POISON"])
+    store_chunks(database, ["其他"], OTHER)
+    assert [item.pending for item in coverage.status(None)] == [1, 3]
+
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id="run 1")
+    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
+
+    other, status = coverage.status(SPACE.slug)
+    assert (other.partition, other.pending, other.last_run) == (OTHER, 1, None)
+    assert (status.chunks, status.current, status.pending, status.quarantined) == (3, 1, 1, 1)
+    assert status.coverage == 1 / 3
+    assert status.last_run is not None
+    assert status.last_run.run_id == "run 1"
+    assert coverage.partition_status(KEY, SPACE.slug) == status
+
+
+def test_quarantined_chunks_are_not_pending(database: Database) -> None:
+    """Otherwise the sensor would start runs for them for ever."""
+    store_chunks(database, ["POISON"])
+    coverage = Coverage(database)
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+
+    assert coverage.pending_partitions(SPACE.slug) == []
+    rows(database, "UPDATE document_chunks SET text = 'mended'")
+    assert [item.pending for item in coverage.pending_partitions(SPACE.slug)] == [1]
+
+
+def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:
+    """Nothing to do is not a gap."""
+    status = Coverage(database).partition_status(OTHER, None)
+
+    assert (status.chunks, status.pending, status.coverage) == (0, 0, 1.0)
+
+
+def test_the_digest_changes_with_the_texts_only(database: Database) -> None:
+    """The data version of an unchanged partition stays."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b"])
+    before = coverage.content_digest(KEY)
+
+    rows(database, "UPDATE document_chunks SET chunk_index = 5 WHERE text = 'a'")
+    assert coverage.content_digest(KEY) == before
+    rows(database, "UPDATE document_chunks SET text = 'c' WHERE text = 'a'")
+
+    assert coverage.content_digest(KEY) != before
+
+
+def test_what_is_pending_is_found_by_its_index(database: Database) -> None:
+    """It costs what is pending, not what there is."""
+    store_chunks(database, [f"text {n}" for n in range(2000)])
+    make_vectorizer(database, HashEmbedder(), 500).vectorize_partition(KEY)
+    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 3")
+    rows(database, "ANALYZE document_chunks")
+
+    plan = rows(
+        database,
+        "EXPLAIN SELECT market, doc_type, stock_code, count(*) FROM document_chunks WHERE vectorized_at IS NULL "
+        "GROUP BY 1, 2, 3"
+    )  # fmt: skip
+
+    assert "document_chunks_pending" in "\n".join(row[0] for row in plan)

@@ -1,0 +1,72 @@
+"""The words refuse nonsense."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vector_assets.domain import PartitionKey, PartitionPattern, model_sight_warnings, readable_seconds
+from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "us/annual_report", "us//AAPL", "US/annual_report/AAPL", "us/a/b...c", "us/a/b,c", "us/a/..", "us/a/b c", "",
+        "a/b/c/d", "us/a/" + "x" * 65, "us/报告/AAPL", "us/a/b\n",
+    ],
+)  # fmt: skip
+def test_an_invalid_key_is_refused(text: str) -> None:
+    """One line, with the form."""
+    with pytest.raises(InvalidPartitionKey, match="market/doc_type/stock_code") as caught:
+        PartitionKey.parse(text)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["us/annual_report/AAPL", "hk/announcement/00700", "us/10-K/BRK.B"])
+def test_a_valid_key_comes_back_as_it_was(text: str) -> None:
+    """Parsing and printing are inverse."""
+    assert str(PartitionKey.parse(text)) == text
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_key_or_an_error_of_ours(text: str) -> None:
+    """Nothing else leaves the parser."""
+    try:
+        key = PartitionKey.parse(text)
+    except VectorAssetsError:
+        return
+
+    assert str(key) == text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [("us/*/*", True), ("*/*/AAPL", True), ("*/*/A?PL", True), ("hk/*/*", False), ("us/annual_report/aapl", False)],
+)
+def test_a_pattern_means_whole_parts(pattern: str, fits: bool) -> None:
+    """A market, a company, one letter; letter case counts."""
+    assert PartitionPattern.parse(pattern).matches(PartitionKey("us", "annual_report", "AAPL")) is fits
+
+
+@pytest.mark.parametrize("pattern", ["us", "us/*", "us/*/", "us/*/*/*", "us/[a]/x", "us/a b/x"])
+def test_a_pattern_without_three_parts_is_refused(pattern: str) -> None:
+    """One line, with the form."""
+    with pytest.raises(InvalidPattern, match="three parts"):
+        PartitionPattern.parse(pattern)
+
+
+def test_what_the_model_cannot_see_is_said_in_words() -> None:
+    """Unknown tokens name the mend, truncation its size; nothing is said where all was seen."""
+    assert model_sight_warnings(0.0, 0, 100, 0) == []
+    unknown, truncated = model_sight_warnings(0.52, 3, 100, 420)
+    assert "52%" in unknown
+    assert "EMBEDDING_MODEL" in unknown
+    assert "3 of 100" in truncated
+    assert "420 tokens" in truncated
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])
+def test_seconds_read_well(seconds: float, text: str) -> None:
+    """Short, with the unit."""
+    assert readable_seconds(seconds) == text
