@@ -1,12 +1,12 @@
-# make test   the whole suite        make check  ruff, format, import walls, mypy
+# make demo   the whole job, once      make test   the whole suite
+# make check  ruff, format, walls, mypy  make bench  what is fast (FILINGS=DIR for your own)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test check install clean
-
+.PHONY: demo test check bench install clean
 
 install: $(INSTALLED)
 
@@ -19,6 +19,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+demo: $(INSTALLED)
+	@$(BIN)/vector-assets demo
+
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest
 
@@ -27,6 +30,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.pipeline $(if $(FILINGS),--filings $(FILINGS))
+	@$(BIN)/python -m benchmarks.status
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

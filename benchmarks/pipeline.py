@@ -19,6 +19,7 @@ from vector_assets.defs.here import RunResult, recorded_runs
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.domain import TokenizedText
 from vector_assets.settings import load_settings
+from vector_assets.storage.embedded import leave_embedded_server
 from vector_assets.wiring import Parts
 
 
@@ -137,6 +138,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         figures = measure(arguments.filings, Path(home))
+        leave_embedded_server(Path(home))
     print(figures.table())
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(figures), indent=1))

@@ -1,5 +1,6 @@
 """A real PostgreSQL for the session, and a database of its own for every test that asks for one."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,16 +10,22 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.storage.database import Database
-from vector_assets.storage.embedded import start_embedded_server
+from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
 TEMPLATE = "vector_assets_template"
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> URL:
-    """A server that stops with the test process."""
-    return start_embedded_server(tmp_path_factory.mktemp("home"))
+def server_url() -> Iterator[URL]:
+    """A server that stops with the test process.
+
+    Not under pytest's own folder: when another pytest starts, it takes from that the permissions that the server,
+    which as root runs under a user of its own, was given.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        yield start_embedded_server(Path(home))
+        leave_embedded_server(Path(home))
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +46,7 @@ def database_url(server_url: URL, template: URL) -> Iterator[URL]:
     yield server_url.set(database=name)
     with _administration(server_url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f"DROP DATABASE IF EXISTS {name}_dagster WITH (FORCE)")
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """`vector-assets dev`."""
 
+import http.client
 import os
 import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -124,8 +123,11 @@ def _end(processes: list[psutil.Process]) -> None:
 
 
 def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/server_info", timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()

