@@ -329,7 +329,10 @@ def readable_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class VectorizeReport:
-    """What a run did. Counts are of chunks or tokens; `failures` holds the first ten."""
+    """What a run did. Counts are of chunks or tokens; `failures` holds the first ten.
+
+    `seconds` is the work after the model was loaded, which took `load_seconds`.
+    """
 
     run_id: str
     total: int
@@ -342,6 +345,7 @@ class VectorizeReport:
     unknown_tokens: int
     truncated_chunks: int
     callback_errors: int
+    load_seconds: float
     seconds: float
     embed_seconds: float
     failures: tuple[ChunkFailure, ...] = ()
@@ -353,7 +357,7 @@ class VectorizeReport:
 
     @property
     def chunks_per_second(self) -> float:
-        """Over the whole run, reading and committing included."""
+        """Over the whole run, reading and committing included, loading the model not."""
         return self.processed / self.seconds if self.seconds > 0 else 0.0
 
     @property

@@ -33,6 +33,10 @@ class Embedder(Protocol):
         """The space its vectors live in."""
         ...
 
+    def load(self) -> None:
+        """Get ready for the first text; may take seconds, and is cheap when it has happened."""
+        ...
+
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count what the model will see of each document text, in order. Cheap beside `embed`."""
         ...

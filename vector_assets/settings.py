@@ -69,6 +69,13 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
 
+    @field_validator("embedding_model")
+    @classmethod
+    def _absolute_folder(cls, model: str) -> str:
+        """A folder stays the same one in processes that work elsewhere."""
+        folder = Path(model).expanduser()
+        return str(folder.resolve()) if folder.is_dir() else model
+
     @field_validator("database_url", mode="before")
     @classmethod
     def _unset_when_blank(cls, value: object) -> object:

@@ -90,7 +90,8 @@ class _Tally:
 
     run_id: str
     total: int
-    started: float
+    load_seconds: float
+    started: float = field(default_factory=time.perf_counter)
     batches: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     tokens: int = 0
@@ -137,6 +138,7 @@ class _Tally:
             unknown_tokens=self.unknown_tokens,
             truncated_chunks=self.truncated_chunks,
             callback_errors=self.callback_errors,
+            load_seconds=self.load_seconds,
             seconds=self.elapsed,
             embed_seconds=self.embed_seconds,
             failures=tuple(self.failures),
@@ -204,13 +206,19 @@ class Vectorizer:
         callback: ProgressCallback | None,
         run_id: str | None,
     ) -> VectorizeReport:
-        started = time.perf_counter()
         plan = self._chunks.plan(selection)
         total = plan.chunks if limit is None else min(limit, plan.chunks)
-        tally = _Tally(run_id or uuid.uuid4().hex, total, started)
+        # The clock for speed and estimate starts after the loading, which would make the first estimates absurd.
+        load_seconds = self._load() if total else 0.0
+        tally = _Tally(run_id or uuid.uuid4().hex, total, load_seconds)
         for window in self._windows(selection, plan, total):
             self._vectorize_window(window, plan, tally, callback)
         return tally.report()
+
+    def _load(self) -> float:
+        before = time.perf_counter()
+        self._embedder.load()
+        return time.perf_counter() - before
 
     def _windows(self, selection: ChunkSelection, plan: ChunkPlan, total: int) -> Iterator[list[_Candidate]]:
         """Read the selection window by window; what became pending after the plan waits for the next run."""

@@ -53,6 +53,9 @@ class HashEmbedder:
         self.counter = WordCounter()
         self.device = "cpu"
 
+    def load(self) -> None:
+        pass
+
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         counts = [len(text.split()) for text in texts]
         limit = self.space.max_tokens

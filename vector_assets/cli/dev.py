@@ -74,8 +74,11 @@ class _Dagster:
             self._former[number] = signal.signal(number, self._stop)
         python, where = sys.executable, ["-h", HOST, "-p", str(self._port), "--log-level", "warning"]
         command = [python, "-m", "dagster", "dev", "-m", "vector_assets.definitions", *where]
+        # Dagster would warn of its own command's successor, and of a dagster.yaml in the working directory.
+        environment = self._environment | {"PYTHONWARNINGS": "ignore::FutureWarning"}
+        home = self._environment["DAGSTER_HOME"]
         # A process group of its own, so that a terminal's Ctrl-C reaches it once, from here.
-        self._process = psutil.Popen(command, env=self._environment, process_group=0)
+        self._process = psutil.Popen(command, env=environment, cwd=home, process_group=0)
         return self
 
     def __exit__(self, *_: object) -> None:

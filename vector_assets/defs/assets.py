@@ -114,6 +114,7 @@ def vectorized_chunks(
             watch_progress(key, progress)
             events.tell(progress)
 
+        context.log.info(f"embedding with {parts.embedder.space.model}; loading it")
         vectorizer = parts.vectorizer(config.batch_size)
         report = vectorizer.vectorize_partition(
             key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id

@@ -26,6 +26,7 @@ def dagster_environment(parts: Parts) -> dict[str, str]:
         DATABASE_VARIABLE: url,
         "VECTOR_ASSETS_HOME": str(parts.settings.home),
         "VECTOR_ASSETS_LANDING_DIR": str(parts.settings.landing_dir),
+        "EMBEDDING_MODEL": parts.settings.embedding_model,
     }
 
 

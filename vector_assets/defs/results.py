@@ -53,6 +53,7 @@ def vectors_metadata(
         "failed": dg.MetadataValue.int(report.failed_count),
         "superseded": dg.MetadataValue.int(report.superseded_count),
         "batches": dg.MetadataValue.int(report.batches),
+        "load_seconds": dg.MetadataValue.float(round(report.load_seconds, 3)),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "embed_seconds": dg.MetadataValue.float(round(report.embed_seconds, 3)),
         "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),

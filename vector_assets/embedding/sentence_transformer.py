@@ -37,6 +37,15 @@ class SentenceTransformerEmbedder:
         """The space its vectors live in."""
         return self._space
 
+    def load(self) -> None:
+        """Load the model now rather than with the first text (seconds, most of them imports).
+
+        Raises:
+            InvalidModel: it does not load, or is not what its files say.
+            InvalidSetting: the device is not there.
+        """
+        _ = self.model
+
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count what the model will see of each text."""
         return self.counter.tokenize(texts)

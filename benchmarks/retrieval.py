@@ -1,0 +1,43 @@
+"""How often search finds a document that answers a question, over the filings that are in the database.
+
+The questions are lines of JSON with `query` and `relevant_documents`, paths under the landing directory. Documents
+are ranked by their best chunk.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from vector_assets.domain import SearchFilter
+from vector_assets.settings import load_settings
+from vector_assets.wiring import Parts
+
+# Chunks looked at to find five different documents: most documents bring several near ones.
+_CHUNKS = 200
+
+
+def ranked_documents(parts: Parts, question: str, market: str | None) -> list[str]:
+    """Documents by their best chunk, best first."""
+    hits = parts.search.find(question, SearchFilter(market=market), _CHUNKS)
+    return list(dict.fromkeys(hit.document for hit in hits))
+
+
+def main() -> None:
+    """Print the hits at rank 1 and 5."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("questions", type=Path, help="a JSON Lines file")
+    parser.add_argument("--market", help="search in this market only")
+    arguments = parser.parse_args()
+    questions = [json.loads(line) for line in arguments.questions.read_text("utf-8").splitlines()]
+    at_1 = at_5 = 0
+    with Parts(load_settings()) as parts:
+        for question in questions:
+            ranked = ranked_documents(parts, question["query"], arguments.market)
+            evidence = set(question["relevant_documents"])
+            at_1 += bool(evidence & set(ranked[:1]))
+            at_5 += bool(evidence & set(ranked[:5]))
+    print(f"{len(questions)} questions: hits at 1 {at_1 / len(questions):.3f}, at 5 {at_5 / len(questions):.3f}")
+
+
+if __name__ == "__main__":
+    main()
