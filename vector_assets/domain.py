@@ -197,13 +197,15 @@ class TokenizedText:
     """A text as the model will see it.
 
     `token_count` is what the text has (special tokens and prompt included), `tokens_embedded` what is left after
-    the model's limit, `unknown_tokens` how many of those the model's vocabulary does not hold.
+    the model's limit, `unknown_tokens` how many of those the model's vocabulary does not hold. `ids` are those that
+    are left, int32, for embedders that need not tokenize again.
     """
 
     text: str
     token_count: int
     tokens_embedded: int
     unknown_tokens: int
+    ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -327,11 +329,41 @@ def readable_seconds(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+@dataclass
+class StageSeconds:
+    """Where a run's time went, in seconds.
+
+    Reading, tokenizing and embedding go on in threads while batches are committed and told, so that these do not add
+    up to the run; `embed` is the sum over all embedding threads. What the run is made of is `load`, the two waits,
+    `commit` and `tell`.
+    """
+
+    load: float = 0.0
+    read: float = 0.0
+    tokenize: float = 0.0
+    embed: float = 0.0
+    commit: float = 0.0
+    tell: float = 0.0
+    wait_for_window: float = 0.0
+    wait_for_embedder: float = 0.0
+
+    @property
+    def bottleneck(self) -> str:
+        """The stage that a faster run would need to be faster, the loading left aside."""
+        parts = {
+            "reading": self.wait_for_window,
+            "embedding": self.wait_for_embedder,
+            "committing": self.commit,
+            "telling": self.tell,
+        }
+        return max(parts, key=lambda name: parts[name])
+
+
 @dataclass(frozen=True)
 class VectorizeReport:
     """What a run did. Counts are of chunks or tokens; `failures` holds the first ten.
 
-    `seconds` is the work after the model was loaded, which took `load_seconds`.
+    `seconds` is the work after the model was loaded.
     """
 
     run_id: str
@@ -345,9 +377,8 @@ class VectorizeReport:
     unknown_tokens: int
     truncated_chunks: int
     callback_errors: int
-    load_seconds: float
     seconds: float
-    embed_seconds: float
+    stages: StageSeconds
     failures: tuple[ChunkFailure, ...] = ()
 
     @property

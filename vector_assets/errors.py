@@ -31,6 +31,7 @@ VectorAssetsError
     ├── InvalidModel
     ├── WeightsChanged
     ├── SpaceReplaced
+    ├── ConversionFailed          OpenVINO cannot serve the model; torch does
     ├── BadVectors                an embedder's answer that must not be stored
     └── EmbedderBroken            the embedder fails on any text: not the chunks' fault
 """
@@ -310,6 +311,15 @@ class SpaceReplaced(ModelError):
             "Give all processes the same model and run again."
         )
         self.slug = slug
+
+
+class ConversionFailed(ModelError):
+    """OpenVINO cannot serve the model."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"{model!r} is not served by OpenVINO: {reason}. torch serves it, more slowly.")
+        self.model = model
+        self.reason = reason
 
 
 class BadVectors(ModelError):

@@ -33,6 +33,11 @@ class Embedder(Protocol):
         """The space its vectors live in."""
         ...
 
+    @property
+    def concurrency(self) -> int:
+        """How many calls of `embed` are worth making at once, at least 1; loads what `load` loads."""
+        ...
+
     def load(self) -> None:
         """Get ready for the first text; may take seconds, and is cheap when it has happened."""
         ...

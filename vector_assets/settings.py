@@ -46,6 +46,16 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_DEVICE",
         description="Where the model runs: auto, cpu, cuda or mps.",
     )
+    embedding_backend: Literal["auto", "openvino", "torch"] = Field(
+        "auto",
+        validation_alias="EMBEDDING_BACKEND",
+        description="What runs the model: auto (OpenVINO unless there is a GPU), openvino or torch.",
+    )
+    embedding_precision: Literal["auto", "f32"] = Field(
+        "auto",
+        validation_alias="EMBEDDING_PRECISION",
+        description="Arithmetic: auto (bf16 where the CPU has it, fp16 or bf16 on CUDA) or f32.",
+    )
     embedding_batch_size: int = Field(
         32,
         ge=1,

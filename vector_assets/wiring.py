@@ -7,7 +7,9 @@ from typing import Self
 from sqlalchemy import URL
 
 from .domain import PartitionStatus, PendingPartition
+from .embedding.devices import openvino_serves
 from .embedding.models import describe_space, find_model
+from .embedding.openvino import OpenVINOEmbedder
 from .embedding.sentence_transformer import SentenceTransformerEmbedder
 from .embedding.tokens import TokenCounter
 from .errors import NothingToSearch
@@ -84,12 +86,17 @@ class Parts:
         return SpaceRegistry(self.database)
 
     @cached_property
-    def embedder(self) -> SentenceTransformerEmbedder:
-        """The configured model, not loaded yet."""
+    def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+        """The configured model, not loaded yet: by OpenVINO on CPUs, by torch elsewhere."""
         settings = self.settings
         folder = find_model(settings.embedding_model)
         space = describe_space(folder, settings.embedding_document_prompt, settings.embedding_query_prompt)
-        return SentenceTransformerEmbedder(folder, space, TokenCounter(folder, space), settings.embedding_device)
+        counter = TokenCounter(folder, space)
+        by_torch = SentenceTransformerEmbedder(folder, space, counter, settings.embedding_device)
+        if not openvino_serves(settings.embedding_backend, settings.embedding_device):
+            return by_torch
+        cache = settings.home / "models"
+        return OpenVINOEmbedder(folder, space, counter, cache, settings.embedding_precision, by_torch)
 
     def status(self) -> list[PartitionStatus]:
         """Every partition that has chunks, by key, seen from the active space."""

@@ -52,6 +52,7 @@ class HashEmbedder:
         self.embedded: list[str] = []
         self.counter = WordCounter()
         self.device = "cpu"
+        self.concurrency = 1
 
     def load(self) -> None:
         pass

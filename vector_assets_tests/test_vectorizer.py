@@ -1,16 +1,18 @@
 """The loop's promises, each by a test that tries to break it, on a real PostgreSQL."""
 
+import threading
 import tracemalloc
 
 import numpy as np
 import pytest
 
 from vector_assets.domain import ChunkSelection
-from vector_assets.errors import BadVectors, EmbedderBroken, InvalidSetting, SpaceReplaced
+from vector_assets.errors import BadVectors, DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import WINDOW_BATCHES, attempt_halving, inspect_vectors
+from vector_assets.vectorizer import WINDOW_BATCHES
+from vector_assets.vectorizer.attempts import attempt_halving, inspect_vectors
 
 from .fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
 
@@ -92,21 +94,96 @@ def test_an_edit_after_the_commit_makes_the_chunk_pending_again(database: Databa
 
 
 def test_each_batch_is_one_transaction_and_none_is_open_while_the_model_works(database: Database) -> None:
-    """Promise 2: what the callback sees is committed, and no connection idles in a transaction meanwhile."""
+    """Promise 2: what the callback sees is committed; when the batches before are, no transaction is left open.
+
+    The model may work on the next batches while one is being committed; here each waits until those before it are.
+    """
     store_chunks(database, [f"text {n}" for n in range(10)])
     embedder = HashEmbedder()
-    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
     open_transactions: list[int] = []
-    embedder.before = lambda _: open_transactions.append(rows(database, idle)[0][0])
+    told_so_far = threading.Semaphore(1)  # the first batch waits for nothing
+
+    def work(_: list[str]) -> None:
+        told_so_far.acquire()
+        open_transactions.append(rows(database, idle)[0][0])
+
+    embedder.before = work
     committed: list[tuple[int, int]] = []
 
     def told(progress) -> None:
         committed.append((progress.processed, rows(database, f"SELECT count(*) FROM {VECTORS}")[0][0]))
+        told_so_far.release()
 
     make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told)
 
     assert open_transactions == [0, 0, 0]
     assert committed == [(4, 4), (8, 8), (10, 10)]
+
+
+def test_the_next_batches_are_embedded_while_one_is_committed(database: Database) -> None:
+    """The embedder does not wait for the database: the second batch is at work before the first has been told."""
+    store_chunks(database, [f"text {n}" for n in range(12)])
+    embedder = HashEmbedder()
+    second_at_work = threading.Event()
+    embedder.before = lambda _: second_at_work.set() if len(embedder.embedded) >= 4 else None
+    waited = []
+
+    make_vectorizer(database, embedder).vectorize_partition(
+        KEY, progress_callback=lambda _: waited.append(second_at_work.wait(timeout=30))
+    )
+
+    assert waited == [True, True, True]
+
+
+def test_no_thread_outlives_a_run(database: Database) -> None:
+    """Neither one that ends well nor one whose commit fails."""
+    store_chunks(database, [f"text {n}" for n in range(40)])
+    vectorizer = make_vectorizer(database, HashEmbedder())
+    before = set(threading.enumerate())
+
+    def refuse(*_: object) -> None:
+        raise DatabaseFailed("the disk is full", "53100")
+
+    vectorizer._vectors.commit_batch, commit = refuse, vectorizer._vectors.commit_batch
+    with pytest.raises(DatabaseFailed):
+        vectorizer.vectorize_partition(KEY)
+    assert set(threading.enumerate()) == before
+    vectorizer._vectors.commit_batch = commit
+    assert vectorizer.vectorize_partition(KEY).vectorized_count == 40
+
+    assert set(threading.enumerate()) == before
+
+
+def test_several_calls_at_once_keep_the_order_of_the_batches(database: Database) -> None:
+    """Whichever call ends first, batches are committed and told in their order."""
+    store_chunks(database, ["word " * (n // 4 + 1) + str(n) for n in range(24)])
+    embedder = HashEmbedder()
+    embedder.concurrency = 3
+    three_at_work = threading.Barrier(3)
+    embedder.before = lambda _: three_at_work.wait(timeout=30)
+    told = []
+
+    report = make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told.append)
+
+    assert report.vectorized_count == 24
+    assert [progress.batch_num for progress in told] == [1, 2, 3, 4, 5, 6]
+    lengths = [max(chunk.token_count for chunk in progress.batch_chunks) for progress in told]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_the_report_says_where_the_time_went(database: Database) -> None:
+    """And which stage a faster run would need to be faster."""
+    store_chunks(database, [f"text {n}" for n in range(8)])
+    embedder = HashEmbedder()
+    slow = threading.Event()
+    embedder.before = lambda _: slow.wait(timeout=0.2)
+
+    stages = make_vectorizer(database, embedder).vectorize_partition(KEY).stages
+
+    assert stages.bottleneck == "embedding"
+    assert stages.embed >= 0.4
+    assert 0 < stages.commit < stages.wait_for_embedder
 
 
 def test_a_stopped_run_keeps_whole_batches_and_the_next_embeds_only_the_rest(database: Database) -> None:

@@ -1,6 +1,7 @@
 """What a materialization says of itself: totals, the state of the partition, and what could not be used."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import dagster as dg
 
@@ -53,9 +54,8 @@ def vectors_metadata(
         "failed": dg.MetadataValue.int(report.failed_count),
         "superseded": dg.MetadataValue.int(report.superseded_count),
         "batches": dg.MetadataValue.int(report.batches),
-        "load_seconds": dg.MetadataValue.float(round(report.load_seconds, 3)),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        "embed_seconds": dg.MetadataValue.float(round(report.embed_seconds, 3)),
+        "bottleneck": dg.MetadataValue.text(report.stages.bottleneck),
         "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),
         "tokens": dg.MetadataValue.int(report.tokens),
         "tokens_embedded": dg.MetadataValue.int(report.tokens_embedded),
@@ -72,6 +72,8 @@ def vectors_metadata(
         "progress_events": dg.MetadataValue.int(events.count),
         "progress_seconds": dg.MetadataValue.float(round(events.seconds, 3)),
     }
+    for stage, seconds in asdict(report.stages).items():
+        entries[f"seconds/{stage}"] = dg.MetadataValue.float(round(seconds, 3))
     if report.callback_errors:
         entries["progress_errors"] = dg.MetadataValue.int(report.callback_errors)
     if report.warnings():

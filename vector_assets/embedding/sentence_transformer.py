@@ -37,6 +37,11 @@ class SentenceTransformerEmbedder:
         """The space its vectors live in."""
         return self._space
 
+    @property
+    def concurrency(self) -> int:
+        """One: torch uses all cores for one call."""
+        return 1
+
     def load(self) -> None:
         """Load the model now rather than with the first text (seconds, most of them imports).
 
@@ -81,27 +86,35 @@ class SentenceTransformerEmbedder:
     @cached_property
     def model(self) -> "SentenceTransformer":
         """The loaded model."""
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
+        return load_sentence_transformer(self._folder, self._space, _torch_device(self._device))
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            model = SentenceTransformer(
-                str(self._folder.path),
-                device=_torch_device(self._device),
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True},
-            )
-        except InvalidSetting:
-            raise
-        except Exception as error:
-            raise InvalidModel(self._folder.name, f"it does not load ({error})") from error
-        model.max_seq_length = self._space.max_tokens
-        if model.get_embedding_dimension() != self._space.dimension:
-            found = f"it makes {model.get_embedding_dimension()} dimensions, its files say {self._space.dimension}"
-            raise InvalidModel(self._folder.name, found)
-        return model
+
+def load_sentence_transformer(folder: ModelFolder, space: EmbeddingSpace, device: str) -> "SentenceTransformer":
+    """Load a model, without a network and without running code of its folder.
+
+    Raises:
+        InvalidModel: it does not load, or is not what its files say.
+    """
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        model = SentenceTransformer(
+            str(folder.path),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except Exception as error:
+        raise InvalidModel(folder.name, f"it does not load ({' '.join(str(error).split())})") from error
+    model.max_seq_length = space.max_tokens
+    if model.get_embedding_dimension() != space.dimension:
+        found = f"it makes {model.get_embedding_dimension()} dimensions, its files say {space.dimension}"
+        raise InvalidModel(folder.name, found)
+    return model
 
 
 def _torch_device(device: str) -> str:

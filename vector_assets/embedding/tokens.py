@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ..domain import EmbeddingSpace, TokenizedText
@@ -32,14 +35,31 @@ class TokenCounter:
         """Count each text with the document prompt before it, in order."""
         prompted = [self._space.document_prompt + text for text in texts]
         return [
-            self._counted(text, encoding.ids)
-            for text, encoding in zip(texts, self.tokenizer.encode_batch(prompted), strict=True)
+            self._counted(text, encoding.ids, whole)
+            for text, whole, encoding in zip(texts, prompted, self.tokenizer.encode_batch(prompted), strict=True)
         ]
 
-    def _counted(self, text: str, ids: list[int]) -> TokenizedText:
-        seen = ids[: self._space.max_tokens]
-        unknown = 0 if self._unknown_id is None else seen.count(self._unknown_id)
-        return TokenizedText(text, len(ids), len(seen), unknown)
+    def query_ids(self, text: str) -> NDArray[np.int32]:
+        """What the model sees of a question, the query prompt before it."""
+        whole = self._space.query_prompt + text
+        return self._seen(self.tokenizer.encode(whole).ids, whole)
+
+    def _counted(self, text: str, ids: list[int], whole: str) -> TokenizedText:
+        seen = self._seen(ids, whole)
+        unknown = 0 if self._unknown_id is None else int((seen == self._unknown_id).sum())
+        return TokenizedText(text, len(ids), len(seen), unknown, seen)
+
+    def _seen(self, ids: list[int], whole: str) -> NDArray[np.int32]:
+        """The ids within the limit; a text that is cut keeps its closing special tokens, so it is encoded anew."""
+        if len(ids) > self._space.max_tokens:
+            ids = self._truncating.encode(whole).ids
+        return np.asarray(ids, dtype=np.int32)
+
+    @cached_property
+    def _truncating(self) -> Tokenizer:
+        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
+        tokenizer.enable_truncation(self._space.max_tokens)
+        return tokenizer
 
 
 def _load(folder: ModelFolder) -> Tokenizer:

@@ -1,0 +1,44 @@
+"""Texts to embed: chunks as the product cuts them, or slices of very different lengths."""
+
+import random
+from pathlib import Path
+
+from vector_assets.domain import Document, PartitionKey
+from vector_assets.ingestion.landing import LandingDirectory
+from vector_assets.ingestion.readers import read_document
+from vector_assets.wiring import Parts
+
+
+def uniform_texts(parts: Parts, filings: Path, count: int) -> list[str]:
+    """Chunks of the filings in a random order, repeated where they are too few."""
+    chunks: list[str] = []
+    for landed in LandingDirectory(filings).scan().documents:
+        chunks.extend(parts.ingestion.chunker.cut(read_document(landed.path, landed.source_uri)))
+    return _taken(chunks, count)
+
+
+def mixed_texts(filings: Path, count: int) -> list[str]:
+    """Slices of 5 to 250 words of the filings in a random order."""
+    pick = random.Random(1)
+    slices: list[str] = []
+    for landed in LandingDirectory(filings).scan().documents:
+        words = read_document(landed.path, landed.source_uri).split()
+        at = 0
+        while at < len(words):
+            length = pick.randint(5, 250)
+            slices.append(" ".join(words[at : at + length])[:1500])  # Chinese text has no words to count
+            at += length
+    return _taken(slices, count)
+
+
+def _taken(texts: list[str], count: int) -> list[str]:
+    random.Random(0).shuffle(texts)
+    return (texts * (count // len(texts) + 1))[:count]
+
+
+def store(parts: Parts, key: PartitionKey, texts: list[str]) -> None:
+    """Put the texts into the tables as the chunks of one document."""
+    document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", str(key), "1")
+    parts.documents.save([document], [])
+    for stored in parts.documents.uncut_documents(key, "benchmark"):
+        parts.documents.replace_chunks(stored, texts, "benchmark")

@@ -1,0 +1,265 @@
+"""Reading ahead, embedding and committing at the same time, batch by batch, in order."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import (
+    BatchProgress,
+    ChunkFailure,
+    ChunkPlan,
+    ChunkSelection,
+    EmbeddedChunk,
+    Outcome,
+    PartitionKey,
+    StageSeconds,
+    VectorizeReport,
+)
+from ..errors import EmbedderBroken, InvalidSetting
+from ..ports import ChunkStore, Embedder, VectorStore
+from .attempts import attempt_halving, inspect_vectors
+from .overlap import ahead, overlapped
+from .tally import Candidate, Tally
+
+ProgressCallback = Callable[[BatchProgress], None]
+
+logger = logging.getLogger(__name__)
+
+# Batches in a window. Lengths within 64 batches of 32 are mixed enough that sorting them leaves little padding, and
+# 2,048 chunks with their tokens are a few MB, however large the partition is.
+WINDOW_BATCHES = 64
+
+# A text that no model fails on. If it fails all the same, the chunks are not to blame.
+PROBE_TEXT = "The board approved the annual report. 董事会审议通过了年度报告。"
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Chunks by falling length, how many are expected after them, and what it took to get them."""
+
+    candidates: list[Candidate]
+    chunks_after: int
+    read_seconds: float
+    tokenize_seconds: float
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """`total` is the run's, as far as is known now; `tokens_to_come` are those after this batch."""
+
+    candidates: list[Candidate]
+    total: int
+    tokens_to_come: float
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """A batch after the embedder's work: vectors for some, errors for the others."""
+
+    batch: _Batch
+    done: list[tuple[Candidate, NDArray[np.float32]]]
+    failed: list[tuple[Candidate, Exception]]
+    seconds: float
+
+
+class Vectorizer:
+    """Gives chunks their vectors, batch by batch; each batch is one transaction.
+
+    Args:
+        chunks: where the chunks are read.
+        vectors: where the vectors go.
+        embedder: makes them.
+        batch_size: chunks in a batch, at least 1.
+
+    Raises:
+        InvalidSetting: the batch size is below 1.
+    """
+
+    def __init__(self, chunks: ChunkStore, vectors: VectorStore, embedder: Embedder, batch_size: int = 32) -> None:
+        if batch_size < 1:
+            raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
+        self._chunks = chunks
+        self._vectors = vectors
+        self._embedder = embedder
+        self._batch_size = batch_size
+
+    def vectorize_chunks(
+        self,
+        chunk_ids: Sequence[int],
+        force_revectorize: bool = False,
+        progress_callback: ProgressCallback | None = None,
+        *,
+        run_id: str | None = None,
+    ) -> VectorizeReport:
+        """Embed those of the chunks that are pending, or all of them by force. Unknown ids are passed over.
+
+        The callback is told after each commit; what it raises is logged and never stops the work.
+
+        Raises:
+            EmbedderBroken: the embedder fails on any text; batches committed before stay.
+            DatabaseError: the database could not go on; batches committed before stay.
+        """
+        ids = tuple(sorted(set(chunk_ids)))
+        selection = ChunkSelection(chunk_ids=ids, include_current=force_revectorize)
+        return self._run(selection, None, progress_callback, run_id)
+
+    def vectorize_partition(
+        self,
+        partition: PartitionKey,
+        force_revectorize: bool = False,
+        progress_callback: ProgressCallback | None = None,
+        *,
+        limit: int | None = None,
+        run_id: str | None = None,
+    ) -> VectorizeReport:
+        """The same for a partition's pending chunks, at most `limit` of them (None: all)."""
+        selection = ChunkSelection(partition=partition, include_current=force_revectorize)
+        return self._run(selection, limit, progress_callback, run_id)
+
+    def _run(
+        self,
+        selection: ChunkSelection,
+        limit: int | None,
+        callback: ProgressCallback | None,
+        run_id: str | None,
+    ) -> VectorizeReport:
+        plan = self._chunks.plan(selection)
+        total = plan.chunks if limit is None else min(limit, plan.chunks)
+        # The clock for speed and estimate starts after the loading, which would make the first estimates absurd.
+        stages = StageSeconds(load=_timed(self._embedder.load) if total else 0.0)
+        tally = Tally(run_id or uuid.uuid4().hex, total, stages)
+        with (
+            closing(ahead(self._windows(selection, plan, total))) as windows,
+            closing(self._batches(windows, tally)) as batches,
+            closing(overlapped(self._embed_batch, batches, self._embedder.concurrency if total else 1)) as embedded,
+        ):
+            while (batch := self._next(embedded, tally)) is not None:
+                self._finish(batch, tally, callback)
+        return tally.report()
+
+    def _next(self, embedded: Iterator[_Embedded], tally: Tally) -> _Embedded | None:
+        """The next batch in order; what is waited meanwhile is the embedder's, but for what a window's reading took."""
+        before = time.perf_counter() - tally.stages.wait_for_window
+        batch = next(embedded, None)
+        tally.stages.wait_for_embedder += time.perf_counter() - tally.stages.wait_for_window - before
+        if batch is not None:
+            tally.stages.embed += batch.seconds
+        return batch
+
+    def _windows(self, selection: ChunkSelection, plan: ChunkPlan, total: int) -> Iterator[_Window]:
+        """Read the selection window by window; what became pending after the plan waits for the next run."""
+        left, resume_after = total, 0
+        while left > 0:
+            size = WINDOW_BATCHES * self._batch_size
+            if selection.partition is not None:  # of ids given one by one many may be current: look at a windowful
+                size = min(size, left)
+            started = time.perf_counter()
+            window = self._chunks.read_window(selection, resume_after, plan.last_id, size)
+            read = time.perf_counter()
+            tokenized = self._embedder.tokenize([chunk.text for chunk in window.chunks])
+            candidates = [Candidate(*pair) for pair in zip(window.chunks, tokenized, strict=True)]
+            # Longest first: like lengths share a batch, and a batch too large for the memory shows at once.
+            candidates.sort(key=lambda candidate: -candidate.tokens.tokens_embedded)
+            left -= len(candidates)
+            if candidates:
+                yield _Window(candidates, max(left, 0), read - started, time.perf_counter() - read)
+            if window.resume_after is None:
+                return
+            resume_after = window.resume_after
+
+    def _batches(self, windows: Iterator[_Window], tally: Tally) -> Generator[_Batch]:
+        """Cut windows into batches of like length. Chunks may have come or gone since the plan: the total follows."""
+        read = 0
+        while True:
+            before = time.perf_counter()
+            window = next(windows, None)
+            waited = time.perf_counter() - before
+            tally.stages.wait_for_window += waited
+            if window is None:
+                return
+            tally.stages.read += window.read_seconds
+            tally.stages.tokenize += window.tokenize_seconds
+            read += len(window.candidates)
+            yield from self._cut(window, read + window.chunks_after)
+
+    def _cut(self, window: _Window, total: int) -> Iterator[_Batch]:
+        tokens_left = sum(candidate.tokens.tokens_embedded for candidate in window.candidates)
+        tokens_after = window.chunks_after * tokens_left / len(window.candidates)
+        for start in range(0, len(window.candidates), self._batch_size):
+            candidates = window.candidates[start : start + self._batch_size]
+            tokens_left -= sum(candidate.tokens.tokens_embedded for candidate in candidates)
+            yield _Batch(candidates, total, tokens_left + tokens_after)
+
+    def _embed_batch(self, batch: _Batch) -> _Embedded:
+        """In a thread of its own; several may be at work.
+
+        Raises:
+            EmbedderBroken: the embedder fails on any text.
+        """
+        before = time.perf_counter()
+        done, failed = attempt_halving(batch.candidates, self._embed)
+        if failed:
+            self._blame_embedder_or_chunks()
+        return _Embedded(batch, done, failed, time.perf_counter() - before)
+
+    def _embed(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32]]:
+        vectors = self._embedder.embed([candidate.tokens for candidate in candidates])
+        return list(inspect_vectors(vectors, len(candidates), self._embedder.space.dimension))
+
+    def _blame_embedder_or_chunks(self) -> None:
+        """Embed a text that is surely good.
+
+        Raises:
+            EmbedderBroken: that fails as well, so no chunk may be quarantined.
+        """
+        try:
+            probe = self._embedder.embed(self._embedder.tokenize([PROBE_TEXT]))
+            inspect_vectors(probe, 1, self._embedder.space.dimension)
+        except Exception as error:
+            raise EmbedderBroken(self._embedder.space.model, error) from error
+
+    def _finish(self, embedded: _Embedded, tally: Tally, callback: ProgressCallback | None) -> None:
+        """Commit, count, tell: in this order, so that nothing is told that is not there."""
+        before = time.perf_counter()
+        rows = self._commit(embedded, tally)
+        committed = time.perf_counter()
+        tally.total = embedded.batch.total
+        if callback is not None:
+            self._tell(callback, tally.progress(rows, self._batch_size, embedded.batch.tokens_to_come), tally)
+        tally.stages.commit += committed - before
+        tally.stages.tell += time.perf_counter() - committed
+
+    def _commit(self, embedded: _Embedded, tally: Tally) -> list[tuple[Candidate, Outcome]]:
+        chunks = [EmbeddedChunk(candidate.chunk, candidate.tokens, vector) for candidate, vector in embedded.done]
+        failures = [ChunkFailure(c.chunk, type(error).__name__, str(error)) for c, error in embedded.failed]
+        stored = self._vectors.commit_batch(chunks, failures, tally.run_id)
+        bad = {failure.chunk.id for failure in failures}
+        rows = [(candidate, _outcome(candidate.chunk.id, stored, bad)) for candidate in embedded.batch.candidates]
+        tally.add(rows, failures)
+        return rows
+
+    def _tell(self, callback: ProgressCallback, progress: BatchProgress, tally: Tally) -> None:
+        try:
+            callback(progress)
+        except Exception:
+            if not tally.callback_errors:
+                logger.warning("the progress callback failed; the work goes on", exc_info=True)
+            tally.callback_errors += 1
+
+
+def _timed(action: Callable[[], None]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before
+
+
+def _outcome(chunk_id: int, stored: set[int], failed: set[int]) -> Outcome:
+    if chunk_id in stored:
+        return Outcome.VECTORIZED
+    return Outcome.FAILED if chunk_id in failed else Outcome.SUPERSEDED

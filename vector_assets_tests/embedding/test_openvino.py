@@ -1,0 +1,262 @@
+"""OpenVINO against sentence-transformers: the bundled model, tiny ones of other shapes, and what cannot be served."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vector_assets.embedding import conversion
+from vector_assets.embedding.conversion import PARITY_TEXTS, conversion_folder, find_conversion
+from vector_assets.embedding.devices import openvino_serves
+from vector_assets.embedding.models import describe_space, find_model
+from vector_assets.embedding.openvino import OpenVINOEmbedder
+from vector_assets.embedding.sentence_transformer import SentenceTransformerEmbedder
+from vector_assets.embedding.tokens import TokenCounter
+from vector_assets.errors import ConversionFailed, InvalidSetting
+
+from .tiny_models import WORDS, make_tiny_model
+
+TEXTS = [*PARITY_TEXTS, "", "   ", "word " * 600, "\u200b\u00a0 \U0001f642"]
+
+
+def make_embedder(model: str, cache: Path, precision: str = "auto", **prompts: str) -> OpenVINOEmbedder:
+    """As the wiring makes it."""
+    folder = find_model(model)
+    space = describe_space(folder, **prompts)
+    counter = TokenCounter(folder, space)
+    by_torch = SentenceTransformerEmbedder(folder, space, counter, "cpu")
+    return OpenVINOEmbedder(folder, space, counter, cache, precision, by_torch)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the bundled model's conversion for all tests that use it."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def embedder(cache: Path) -> OpenVINOEmbedder:
+    """The bundled model, converted."""
+    embedder = make_embedder("all-MiniLM-L6-v2", cache)
+    embedder.load()
+    return embedder
+
+
+def test_vectors_are_those_of_the_reference(embedder: OpenVINOEmbedder) -> None:
+    """Each alone and all together, in order, float32, of length 1."""
+    reference = embedder._torch_embedder.embed(embedder.tokenize(TEXTS))
+
+    together = embedder.embed(embedder.tokenize(TEXTS))
+    alone = np.concatenate([embedder.embed(embedder.tokenize([text])) for text in TEXTS])
+
+    assert embedder.device.startswith("OpenVINO")
+    assert together.dtype == np.float32
+    for vectors in (together, alone):
+        assert (vectors * reference).sum(axis=1).min() > 0.9995
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-2)
+
+
+def test_f32_on_request_is_nearer(cache: Path, embedder: OpenVINOEmbedder) -> None:
+    """The same conversion, other arithmetic."""
+    exact = make_embedder("all-MiniLM-L6-v2", cache, "f32")
+
+    vectors = exact.embed(exact.tokenize(TEXTS))
+
+    assert exact.device == "OpenVINO on cpu, f32"
+    assert (vectors * embedder._torch_embedder.embed(exact.tokenize(TEXTS))).sum(axis=1).min() > 0.999999
+
+
+def test_a_question_is_embedded_with_its_prompt(cache: Path, embedder: OpenVINOEmbedder) -> None:
+    """And a document with its own."""
+    prompted = make_embedder("all-MiniLM-L6-v2", cache, document_prompt="passage: ", query_prompt="query: ")
+
+    question = prompted.embed_query("net sales")
+    document = prompted.embed(prompted.tokenize(["net sales"]))[0]
+
+    assert np.dot(question, embedder.embed_query("query: net sales")) > 0.9999
+    assert np.dot(document, embedder.embed_query("passage: net sales")) > 0.9999
+
+
+def test_threads_do_not_mix_their_texts(embedder: OpenVINOEmbedder) -> None:
+    """Several calls at once, each with lengths of its own."""
+    texts = [f"net sales of segment {number} " * (number % 9 + 1) for number in range(64)]
+    expected = embedder.embed(embedder.tokenize(texts))
+    found: dict[int, np.ndarray] = {}
+
+    def work(number: int) -> None:
+        for at in range(number, 64, 4):
+            found[at] = embedder.embed(embedder.tokenize([texts[at]]))[0]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for at, vector in found.items():
+        assert np.dot(vector, expected[at]) > 0.999
+    assert len(found) == 64
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
+@pytest.mark.parametrize("shape", ["bert", "xlm-roberta", "mpnet"])
+def test_other_shapes_and_poolings_convert(shape: str, pooling: str, tmp_path: Path) -> None:
+    """With padding of every length beside them."""
+    embedder = make_embedder(str(make_tiny_model(tmp_path, shape, pooling)), tmp_path / "cache", "f32")
+    texts = [" ".join(WORDS[:count]) for count in range(len(WORDS))] + ["the board " * 100]
+
+    vectors = embedder.embed(embedder.tokenize(texts))
+
+    assert embedder.device.startswith("OpenVINO")
+    reference = embedder._torch_embedder.embed(embedder.tokenize(texts))
+    assert (vectors * reference).sum(axis=1).min() > 0.9999
+
+
+def test_a_warm_cache_needs_no_torch(cache: Path, embedder: OpenVINOEmbedder) -> None:
+    """Neither transformers nor sentence_transformers, nor the telemetry."""
+    code = f"""
+import sys
+from pathlib import Path
+from vector_assets_tests.embedding.test_openvino import make_embedder
+embedder = make_embedder("all-MiniLM-L6-v2", Path({str(cache)!r}))
+embedder.embed(embedder.tokenize(["net sales"]))
+embedder.embed_query("net sales")
+print(sorted({{"torch", "transformers", "sentence_transformers", "openvino"}} & set(sys.modules)))
+print(sys.modules["openvino_telemetry"])
+"""
+
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert printed == "['openvino']\nNone\n"
+
+
+def test_a_conversion_that_differs_is_refused_and_torch_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a warning that says why; the next process does not try again."""
+    model = str(make_tiny_model(tmp_path, "bert", "mean"))
+    monkeypatch.setattr(conversion, "_least_cosine", lambda *_: 0.98)
+    embedder = make_embedder(model, tmp_path / "cache")
+
+    embedder.load()
+
+    assert embedder.device == "cpu"
+    assert "cosine 0.9800" in caplog.text
+    assert "torch serves it" in caplog.text
+    assert embedder.embed(embedder.tokenize(["the board"])).shape == (1, 32)
+    monkeypatch.undo()
+    with pytest.raises(ConversionFailed, match=r"0\.9800"):
+        find_conversion(tmp_path / "cache", embedder.space)
+
+
+def test_a_model_that_openvino_cannot_run_is_served_by_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the conversion raises."""
+    import openvino
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(openvino, "convert_model", refuse)
+    embedder = make_embedder(str(make_tiny_model(tmp_path, "bert", "mean")), tmp_path / "cache")
+
+    embedder.load()
+
+    assert embedder.device == "cpu"
+    assert "no such operator" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["cut short", "flipped byte", "no weights", "no list", "broken list"])
+def test_a_broken_cache_is_made_anew(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is noticed before it is used."""
+    model = str(make_tiny_model(tmp_path, "bert", "mean"))
+    first = make_embedder(model, tmp_path / "cache")
+    expected = first.embed(first.tokenize(["the board"]))
+    folder = conversion_folder(tmp_path / "cache", first.space)
+    weights = (folder / "model.bin").read_bytes()
+    {
+        "cut short": lambda: (folder / "model.bin").write_bytes(weights[: len(weights) // 2]),
+        "flipped byte": lambda: (folder / "model.bin").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1])),
+        "no weights": lambda: (folder / "model.bin").unlink(),
+        "no list": lambda: (folder / "conversion.json").unlink(),
+        "broken list": lambda: (folder / "conversion.json").write_text("{"),
+    }[damage]()
+
+    second = make_embedder(model, tmp_path / "cache")
+
+    assert np.dot(second.embed(second.tokenize(["the board"]))[0], expected[0]) > 0.999
+    assert second.device.startswith("OpenVINO")
+    assert "is made anew" in caplog.text
+    assert (folder / "model.bin").read_bytes() == weights
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_torch_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "cache").write_text("")
+    embedder = make_embedder(str(make_tiny_model(tmp_path, "bert", "mean")), tmp_path / "cache")
+
+    embedder.load()
+
+    assert embedder.device == "cpu"
+    assert "cannot be written" in caplog.text
+
+
+def test_two_that_convert_at_once_both_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one finds the place taken; nothing of its work is left."""
+    model = str(make_tiny_model(tmp_path, "bert", "mean"))
+    slow, quick = (make_embedder(model, tmp_path / "cache") for _ in range(2))
+    put = conversion._put
+
+    def put_after_the_other(made: Path, target: Path) -> None:
+        monkeypatch.setattr(conversion, "_put", put)
+        quick.load()
+        put(made, target)
+
+    monkeypatch.setattr(conversion, "_put", put_after_the_other)
+
+    slow.load()
+
+    assert slow.device == quick.device
+    assert slow.device.startswith("OpenVINO")
+    names = {path.name for path in (tmp_path / "cache").iterdir()}
+    assert names == {conversion_folder(tmp_path / "cache", slow.space).name, "compiled"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "gpu", "expected"),
+    [
+        ("auto", "auto", False, True),
+        ("auto", "auto", True, False),
+        ("auto", "cpu", True, True),
+        ("auto", "cuda", True, False),
+        ("torch", "cpu", False, False),
+        ("openvino", "auto", True, True),
+    ],
+)
+def test_openvino_serves_where_there_is_no_gpu(
+    backend: str, device: str, gpu: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless something else is asked for."""
+    monkeypatch.setattr("vector_assets.embedding.devices._gpu_is_there", lambda: gpu)
+
+    assert openvino_serves(backend, device) is expected
+
+
+def test_openvino_on_cuda_is_refused() -> None:
+    """Promise 11."""
+    with pytest.raises(InvalidSetting, match="EMBEDDING_BACKEND"):
+        openvino_serves("openvino", "cuda")
+
+
+def test_the_list_of_a_conversion_holds_digests(cache: Path, embedder: OpenVINOEmbedder) -> None:
+    """Of both files."""
+    known = json.loads((conversion_folder(cache, embedder.space) / "conversion.json").read_text())
+
+    assert set(known) == {"model.xml", "model.bin"}
