@@ -17,6 +17,7 @@ from pathlib import Path
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.here import RunResult, recorded_runs
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
 from vector_assets.domain import TokenizedText
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded import leave_embedded_server
@@ -63,7 +64,7 @@ class Figures:
 
 def measure(filings: Path, home: Path) -> Figures:
     started = time.perf_counter()
-    with Parts(load_settings(home=home, landing_dir=filings)) as parts, recorded_runs(parts, lambda *_: None) as runs:
+    with Parts(load_settings(home=home, landing_dir=filings)) as parts, recorded_runs(parts, Nobody()) as runs:
         parts.embedder.embed_query("ready")
         start_seconds = time.perf_counter() - started
 

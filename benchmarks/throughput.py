@@ -25,6 +25,7 @@ from benchmarks.corpus import mixed_texts, store, uniform_texts
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.here import RunsHere, recorded_runs
 from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
 from vector_assets.domain import PartitionKey
 from vector_assets.embedding.models import find_model
 from vector_assets.settings import load_settings
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, lambda *_: None) as runs:
+        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
             parts.embedder.load()
             texts = {
                 "uniform": uniform_texts(parts, arguments.filings, arguments.texts),

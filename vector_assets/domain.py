@@ -145,11 +145,6 @@ class ChunkChanges:
     def __add__(self, other: "ChunkChanges") -> "ChunkChanges":
         return ChunkChanges(self.unchanged + other.unchanged, self.added + other.added, self.removed + other.removed)
 
-    @property
-    def total(self) -> int:
-        """Chunks that there are now."""
-        return self.unchanged + self.added
-
 
 @dataclass(frozen=True)
 class Chunk:
@@ -177,10 +172,9 @@ class ChunkSelection:
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """What a selection holds before the run starts: chunks, bytes of text, and the greatest id."""
+    """What a selection holds before the run starts: chunks, and the greatest id."""
 
     chunks: int
-    text_bytes: int
     last_id: int
 
 

@@ -6,6 +6,7 @@ VectorAssetsError
 ├── InvalidPattern
 ├── NothingMatches
 ├── NothingToSearch
+├── Interrupted                   somebody asked to stop
 ├── PortTaken
 ├── DagsterDidNotStart
 ├── LandingDirectoryMissing
@@ -25,6 +26,9 @@ VectorAssetsError
 │   ├── DatabaseUnreachable
 │   ├── DatabaseTooOld
 │   ├── PgvectorMissing
+│   ├── EmbeddedServerFailed
+│   ├── DatabaseNotCreated
+│   ├── DatabaseTooNew
 │   └── DatabaseFailed
 └── ModelError
     ├── ModelNotFound
@@ -90,6 +94,14 @@ class NothingToSearch(VectorAssetsError):
         self.model = model
 
 
+class Interrupted(VectorAssetsError):
+    """Somebody asked to stop, and the work stopped between two batches. `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped. What was committed stays; run the same command again to go on.")
+        self.number = number
+
+
 class PortTaken(VectorAssetsError):
     """Something else listens where Dagster's web pages should be."""
 
@@ -119,11 +131,8 @@ class LandingDirectoryMissing(VectorAssetsError):
 class InvalidManifest(VectorAssetsError):
     """manifest.csv as a whole cannot be used."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(
-            f"{path}: {problem}. The first row must name the columns and one of them must be `path`; "
-            "save it as UTF-8 CSV, or remove it."
-        )
+    def __init__(self, path: Path, problem: str, mend: str) -> None:
+        super().__init__(f"{path}: {problem}. {mend}")
         self.path = path
 
 
@@ -259,6 +268,41 @@ class PgvectorMissing(DatabaseError):
         )
 
 
+class EmbeddedServerFailed(DatabaseError):
+    """The embedded server cannot work in the home directory."""
+
+    def __init__(self, home: Path, problem: str, log: Path | None = None) -> None:
+        see = f" (its log is {log})" if log else ""
+        super().__init__(
+            f"the embedded server of {home} did not start: {problem}{see}. Point VECTOR_ASSETS_HOME at another "
+            "directory that you may write, or VECTOR_ASSETS_DATABASE_URL at a server of yours."
+        )
+        self.home = home
+
+
+class DatabaseNotCreated(DatabaseError):
+    """The database is not there, and the role may not create it."""
+
+    def __init__(self, database: str, statement: str, reason: str) -> None:
+        other = ", or name another with VECTOR_ASSETS_DAGSTER_DATABASE_URL" if database.endswith("_dagster") else ""
+        super().__init__(
+            f"database {database!r} does not exist and could not be created ({reason}). "
+            f"Have an owner of the server run {statement}{other}."
+        )
+        self.database = database
+
+
+class DatabaseTooNew(DatabaseError):
+    """The tables were made by a newer version of this project."""
+
+    def __init__(self, database: str, found: str, newest: str) -> None:
+        super().__init__(
+            f"database {database!r} is at revision {found}, this version of vector_assets knows {newest} as the "
+            "newest. Upgrade vector_assets, or point VECTOR_ASSETS_DATABASE_URL at another database."
+        )
+        self.database = database
+
+
 class DatabaseFailed(DatabaseError):
     """PostgreSQL refused a statement."""
 
@@ -326,7 +370,7 @@ class BadVectors(ModelError):
     """An embedder's answer that must not be stored."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"the embedder answered with {problem}. The chunk is listed by vector-assets status.")
+        super().__init__(f"the embedder answered with {problem}. The chunk is listed in chunk_failures.")
 
 
 class EmbedderBroken(ModelError):

@@ -105,7 +105,14 @@ class DocumentStore(Protocol):
 
 
 class CutStore(Protocol):
-    """Where documents become chunks. `chunker` names what cuts them, so that nothing is cut twice the same way."""
+    """Where documents become chunks. `chunker` names what cuts them, so that nothing is cut twice the same way.
+
+    Documents that another program wrote are its own to cut.
+    """
+
+    def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
+        """Partitions with documents whose present text this chunker has not cut."""
+        ...
 
     def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:
         """Documents whose present text this chunker has not cut, by source_uri, one at a time in memory."""

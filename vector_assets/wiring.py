@@ -72,7 +72,7 @@ class Parts:
 
     @cached_property
     def documents(self) -> PostgresDocumentStore:
-        """Where documents and their chunks are kept."""
+        """Where documents are kept, and cut into chunks."""
         return PostgresDocumentStore(self.database)
 
     @cached_property
@@ -92,7 +92,9 @@ class Parts:
         folder = find_model(settings.embedding_model)
         space = describe_space(folder, settings.embedding_document_prompt, settings.embedding_query_prompt)
         counter = TokenCounter(folder, space)
-        by_torch = SentenceTransformerEmbedder(folder, space, counter, settings.embedding_device)
+        by_torch = SentenceTransformerEmbedder(
+            folder, space, counter, settings.embedding_device, settings.embedding_precision
+        )
         if not openvino_serves(settings.embedding_backend, settings.embedding_device):
             return by_torch
         cache = settings.home / "models"
@@ -140,6 +142,7 @@ class Parts:
 
         Raises:
             NothingToSearch: no run has put a vector there.
+            WeightsChanged: those that are there were made with other weights.
         """
         space = self.embedder.space
         if not self.spaces.is_registered(space):

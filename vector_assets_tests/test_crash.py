@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from vector_assets.defs.here import recorded_runs
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody, Watcher
 from vector_assets.domain import PartitionKey
 
 from .defs.conftest import US, land, sentences
@@ -24,23 +25,25 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from sqlalchemy import make_url
+from vector_assets.defs.resources import Nobody
 from vector_assets_tests.fakes import FakeParts
 from vector_assets_tests.test_crash import ALL, materialize
 
-def hang_after_two(_, progress):
-    if progress.batch_num == 2:
-        print("two batches are committed", flush=True)
-        threading.Event().wait()
+class HangAfterTwo(Nobody):
+    def batch(self, partition, progress):
+        if progress.batch_num == 2:
+            print("two batches are committed", flush=True)
+            threading.Event().wait()
 
 url, home, landing = sys.argv[1:]
 with FakeParts(make_url(url), Path(home), Path(landing)) as parts:
-    materialize(parts, hang_after_two)
+    materialize(parts, HangAfterTwo())
 """
 
 
-def materialize(parts: FakeParts, watch=lambda *_: None, partition: PartitionKey = US):
+def materialize(parts: FakeParts, watcher: Watcher | None = None, partition: PartitionKey = US):
     """One recorded run over all three assets."""
-    with recorded_runs(parts, watch) as runs:
+    with recorded_runs(parts, watcher or Nobody()) as runs:
         runs.prepare([partition])
         return runs.run(partition, ALL, {"batch_size": 4})
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import click
 
-from ..errors import VectorAssetsError
+from ..errors import Interrupted, VectorAssetsError
 from .backfill import backfill
 from .demo import demo
 from .dev import dev
 from .doctor import doctor
 from .ingest import ingest
 from .search import search
+from .signals import exit_on_signals
 from .status import status
 
 
@@ -19,7 +20,11 @@ class _OneLineErrors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with exit_on_signals():
+                return super().invoke(ctx)
+        except Interrupted as error:
+            click.echo(str(error), err=True)
+            ctx.exit(128 + error.number)
         except VectorAssetsError as error:
             raise click.ClickException(str(error)) from error
 

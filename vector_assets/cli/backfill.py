@@ -7,7 +7,7 @@ import click
 from ..domain import readable_seconds
 
 
-@click.command()
+@click.command(short_help="Embed what is pending.")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks in a batch. Default: EMBEDDING_BATCH_SIZE.")

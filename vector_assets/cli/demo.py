@@ -21,7 +21,7 @@ QUESTIONS = (
 )
 
 
-@click.command()
+@click.command(short_help="Do the whole job once, on sample filings or yours.")
 @filings_option
 @click.pass_context
 def demo(ctx: click.Context, filings: Path | None) -> None:

@@ -22,7 +22,7 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
 
 
-@click.command()
+@click.command(short_help="Run the database, Dagster and its sensors here.")
 @filings_option
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages.")
 def dev(filings: Path | None, port: int) -> None:
@@ -36,8 +36,10 @@ def dev(filings: Path | None, port: int) -> None:
     _refuse_taken(port)
     with open_parts(filings) as parts:
         from ..defs.instance import dagster_environment, open_instance
+        from ..defs.runs import Runs
 
-        with working("preparing Dagster's storage"), open_instance(parts):
+        with working("preparing Dagster's storage"), open_instance(parts) as instance:
+            Runs(instance).end_orphans()
             environment = os.environ | dagster_environment(parts)
         with _Dagster(port, environment) as dagster:
             click.echo("starting Dagster ...")
@@ -70,7 +72,7 @@ class _Dagster:
     def __enter__(self) -> "_Dagster":
         # A background shell starts commands deaf to SIGINT, and a child would inherit that. What has a handler here,
         # a child gets with the default: so the handlers come first.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._former[number] = signal.signal(number, self._stop)
         python, where = sys.executable, ["-h", HOST, "-p", str(self._port), "--log-level", "warning"]
         command = [python, "-m", "dagster", "dev", "-m", "vector_assets.definitions", *where]
@@ -111,6 +113,7 @@ class _Dagster:
     def _stop(self, *_: object) -> None:
         if not self._stopping and self._process.is_running():
             self._stopping = True
+            click.echo("stopping ...")
             self._family = self._process.children(recursive=True)
             self._process.send_signal(signal.SIGINT)
 

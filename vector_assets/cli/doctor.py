@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InvalidSetting, VectorAssetsError
+from .terminal import working
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 _NEEDED_DISK_BYTES = 2 * 1024**3
 
 
-@click.command()
+@click.command(short_help="Check the parts; each is ok, or how to mend it.")
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Check settings, disk, database, pgvector and model: each is ok, or says how to mend it."""
+    """Check settings, disk, database, pgvector, model and vectors: each is ok, or says how to mend it."""
     from ..settings import load_settings
     from ..wiring import Parts
 
@@ -29,7 +30,7 @@ def doctor(ctx: click.Context) -> None:
     for line in _settings_lines(settings):
         click.echo(f"  {line}")
     with Parts(settings) as parts:
-        for name, check in (("disk", _disk), ("database", _database), ("pgvector", _pgvector), ("model", _model)):
+        for name, check in _CHECKS.items():
             try:
                 click.echo(f"ok    {name:<8} {check(parts)}")
             except VectorAssetsError as error:
@@ -60,9 +61,17 @@ def _pgvector(parts: "Parts") -> str:
 
 
 def _model(parts: "Parts") -> str:
-    vector = parts.embedder.embed_query("ready")
+    with working("loading the model"):
+        vector = parts.embedder.embed_query("ready")
     space, device = parts.embedder.space, parts.embedder.device
     return f"{space.model} ({space.revision}), {len(vector)} dimensions, {space.max_tokens} tokens, on {device}"
+
+
+def _vectors(parts: "Parts") -> str:
+    active = parts.spaces.active()
+    if not parts.spaces.is_registered(parts.embedder.space):
+        return "none of this model yet" + (f", the active ones are of {active.model}" if active else "")
+    return f"in space {parts.embedder.space.slug}, made with these weights"
 
 
 def _settings_lines(settings: "Settings") -> Iterator[str]:
@@ -75,3 +84,6 @@ def _settings_lines(settings: "Settings") -> Iterator[str]:
 def _shown(value: object) -> str:
     """Secrets come out as asterisks; a setting that is not set as nothing."""
     return "" if value is None else str(value)
+
+
+_CHECKS = {"disk": _disk, "database": _database, "pgvector": _pgvector, "model": _model, "vectors": _vectors}

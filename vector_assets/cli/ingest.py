@@ -7,7 +7,7 @@ import click
 from .options import DIRECTORY
 
 
-@click.command()
+@click.command(short_help="Read new filings and cut them into chunks.")
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.pass_context
 def ingest(ctx: click.Context, directory: Path) -> None:

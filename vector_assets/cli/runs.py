@@ -7,6 +7,7 @@ import click
 
 from ..domain import PartitionKey, model_sight_warnings, readable_seconds
 from ..wiring import Parts
+from .signals import stop_on_signals
 from .terminal import PartitionsProgress, working
 
 if TYPE_CHECKING:
@@ -23,16 +24,28 @@ def run_partitions(
 ) -> "list[RunResult]":
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
 
-    Ctrl-C ends the run at work; batches that were committed stay.
+    Raises:
+        Interrupted: a signal asked to stop; the batch at work was committed.
+        ModelError: the model cannot be used for any of them; no run was begun.
     """
     with working("opening Dagster's storage"):
         from ..defs.here import recorded_runs
+        from ..defs.keys import VECTORIZED_CHUNKS
+    if VECTORIZED_CHUNKS in assets:
+        with working("loading the model"):
+            parts.vectorizer()
+            parts.embedder.load()
     results = []
-    with PartitionsProgress(len(partitions)) as progress, recorded_runs(parts, progress.watch) as runs:
+    with (
+        PartitionsProgress(len(partitions)) as progress,
+        stop_on_signals() as stop,
+        recorded_runs(parts, progress, stop.asked) as runs,
+    ):
         runs.prepare(partitions)
         for partition in partitions:
             progress.begin(partition)
             results.append(runs.run(partition, assets, config))
+            stop.raise_if_asked()
             progress.end(_line(results[-1]))
     for line in sight_warnings(results):
         click.echo(f"warning: {line}", err=True)

@@ -4,14 +4,17 @@ import json
 from collections.abc import Sequence
 
 import click
+from rich.padding import Padding
+from rich.text import Text
 
 from ..domain import SearchFilter, SearchHit
 from .options import json_option
+from .terminal import out
 
 _SHOWN_CHARACTERS = 240
 
 
-@click.command()
+@click.command(short_help="Find the chunks nearest to a text.")
 @click.argument("text")
 @click.option("--market", help="Only this market, e.g. us.")
 @click.option("--doc-type", help="Only this type of document, e.g. annual_report.")
@@ -41,7 +44,8 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
         click.echo(f"{hit.score:.3f}  {hit.document}  chunk {hit.chunk_index}")
         words = " ".join(hit.text.split())
-        click.echo("       " + (words if len(words) <= _SHOWN_CHARACTERS else words[:_SHOWN_CHARACTERS] + " ..."))
+        shown = words if len(words) <= _SHOWN_CHARACTERS else words[:_SHOWN_CHARACTERS] + " ..."
+        out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
 
 
 def _document(hit: SearchHit) -> dict[str, object]:

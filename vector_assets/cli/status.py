@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..domain import EmbeddingSpace, PartitionStatus
 
 
-@click.command()
+@click.command(short_help="Say how complete the partitions are.")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @json_option
 def status(patterns: tuple[str, ...], as_json: bool) -> None:

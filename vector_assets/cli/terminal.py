@@ -1,8 +1,9 @@
 """What a person sees: tables, a spinner for what takes a moment, and progress bars for what takes longer."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -15,6 +16,9 @@ from ..domain import BatchProgress, DocumentRejection, PartitionKey, PartitionSt
 _LINE_SECONDS = 5.0
 """Between two progress lines where there is no terminal to draw a bar on."""
 
+_MOMENT_SECONDS = 2.0
+"""Silence that nobody wonders about."""
+
 # Results go to stdout, so that they can be piped; whatever tells of the work goes to stderr.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -22,9 +26,18 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner while something takes a moment; nothing where there is no terminal."""
-    with err.status(f"{what} ...") if err.is_terminal else nullcontext():
+    """A spinner while something takes a moment; where there is no terminal, a line if it takes longer."""
+    if err.is_terminal:
+        with err.status(f"{what} ..."):
+            yield
+        return
+    line = threading.Timer(_MOMENT_SECONDS, err.print, [f"{what} ..."])
+    line.daemon = True
+    line.start()
+    try:
         yield
+    finally:
+        line.cancel()
 
 
 class PartitionsProgress:
@@ -56,7 +69,11 @@ class PartitionsProgress:
         """A partition's turn has come; its number of chunks is not known yet."""
         self._bars.reset(self._one, description=str(partition), total=None, line="reading ...", visible=True)
 
-    def watch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        """A document is being read or cut."""
+        self._bars.update(self._one, line=source_uri.removeprefix(f"{partition}/"))
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """A batch was committed."""
         self._bars.update(self._one, completed=progress.processed, total=progress.total, line=progress.line())
         now = time.monotonic()

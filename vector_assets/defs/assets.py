@@ -11,7 +11,7 @@ from .failures import one_line_failures
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .partitions import PARTITIONS
 from .progress import EventDetail, ProgressEvents
-from .resources import ProgressWatcher
+from .resources import Watcher
 from .results import chunks_metadata, documents_metadata, vectors_metadata
 
 GROUP = "filings"
@@ -27,11 +27,18 @@ OWNERS = ["team:data-engineering"]
     description="Filings as text, one row a document, read from the landing directory. New and changed files are read; "
     "one that cannot be used is listed with the reason and skipped.",
 )
-def documents(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+def documents(
+    context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
+) -> dg.MaterializeResult[None]:
     """Read the partition's new and changed documents."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-        report = parts.ingestion.read_documents(key, lambda document: context.log.info(f"reading {document}"))
+
+        def told(document: str) -> None:
+            watcher.document(key, document)
+            context.log.info(f"reading {document}")
+
+        report = parts.ingestion.read_documents(key, told)
         count, _ = parts.documents.counts(key)
         version = parts.documents.content_digest(key)
     for rejection in report.rejections:
@@ -49,11 +56,18 @@ def documents(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts])
     description="Documents cut at paragraphs and sentences into pieces that fit the model. Unchanged pieces keep their "
     "ids and vectors. Other programs may write rows here too.",
 )
-def document_chunks(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+def document_chunks(
+    context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
+) -> dg.MaterializeResult[None]:
     """Cut the partition's documents whose text is new."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-        report = parts.ingestion.cut_documents(key, lambda document: context.log.info(f"cutting {document}"))
+
+        def told(document: str) -> None:
+            watcher.document(key, document)
+            context.log.info(f"cutting {document}")
+
+        report = parts.ingestion.cut_documents(key, told)
         _, count = parts.documents.counts(key)
         version = parts.coverage.content_digest(key)
     return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))
@@ -102,7 +116,7 @@ def vectorized_chunks(
     context: dg.AssetExecutionContext,
     config: VectorizeConfig,
     parts: dg.ResourceParam[Parts],
-    watch_progress: dg.ResourceParam[ProgressWatcher],
+    watcher: dg.ResourceParam[Watcher],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Embed the partition's pending chunks."""
     with one_line_failures():
@@ -111,7 +125,7 @@ def vectorized_chunks(
         events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
 
         def told(progress: BatchProgress) -> None:
-            watch_progress(key, progress)
+            watcher.batch(key, progress)
             events.tell(progress)
 
         context.log.info(f"embedding with {parts.embedder.space.model}; loading it")

@@ -1,6 +1,9 @@
 """Runs in this process: one Dagster run a partition, with the parts and the model loaded once."""
 
+import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,12 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from ..domain import PartitionKey
+from ..domain import BatchProgress, PartitionKey
 from ..wiring import Parts
 from .assets import ASSETS
 from .keys import VECTORIZED_CHUNKS
 from .partitions import register, run_tags
-from .resources import ProgressWatcher
+from .resources import Watcher
 from .runs import PROCESS_TAG, Runs, this_process
 
 # What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
@@ -30,19 +33,45 @@ class RunResult:
     metadata: Mapping[str, Any]
 
 
+class _Stopping:
+    """Passes on what it sees until somebody asks to stop; then the work ends there, between two commits."""
+
+    def __init__(self, watcher: Watcher, stop: threading.Event, instance: dg.DagsterInstance) -> None:
+        self._watcher, self._stop, self._instance = watcher, stop, instance
+        self.run_id = ""
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        self._end_if_asked()
+        self._watcher.document(partition, source_uri)
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        self._watcher.batch(partition, progress)
+        self._end_if_asked()
+
+    def _end_if_asked(self) -> None:
+        if not self._stop.is_set():
+            return
+        run = self._instance.get_run_by_id(self.run_id)
+        if run is not None and run.status == dg.DagsterRunStatus.STARTED:
+            self._instance.report_run_canceling(run)
+        raise KeyboardInterrupt  # no Exception, so that it is not taken for a failing callback
+
+
 class RunsHere:
     """Materializes partitions one after another.
 
     Args:
         instance: where the runs are recorded.
         parts: shared by all runs.
-        watch: sees every committed batch.
+        watcher: sees the work while it goes on.
+        stop: once it is set, the run at work ends as canceled at the next document or batch.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, parts: Parts, watch: ProgressWatcher) -> None:
+    def __init__(self, instance: dg.DagsterInstance, parts: Parts, watcher: Watcher, stop: threading.Event) -> None:
         self._instance = instance
         self._parts = parts
-        self._watch = watch
+        self._stop = stop
+        self._watcher = _Stopping(watcher, stop, instance)
 
     def prepare(self, partitions: Sequence[PartitionKey]) -> None:
         """Register the partitions, and end what a killed process left behind."""
@@ -53,34 +82,40 @@ class RunsHere:
         self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any] | None = None
     ) -> RunResult:
         """Materialize assets of one partition in one run. `config` is the vectorizing step's."""
-        steps = {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}} if config else {}
+        # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
+        with ThreadPoolExecutor(1, "vector-assets-run") as thread:
+            return thread.submit(self._run, partition, assets, config or {}).result()
+
+    def _run(self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any]) -> RunResult:
+        run_id = self._watcher.run_id = str(uuid.uuid4())
         result = self._job.execute_in_process(
-            run_config={**_QUIET, "ops": steps},
+            run_config={**_QUIET, "ops": {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}}},
             instance=self._instance,
             partition_key=str(partition),
             asset_selection=list(assets),
             raise_on_error=False,
+            run_id=run_id,
             tags={**run_tags(partition), PROCESS_TAG: this_process()},
         )
-        return RunResult(partition, result.run_id, _error(result), _vectors_metadata(result))
+        return RunResult(partition, run_id, _error(result), _vectors_metadata(result))
 
     @cached_property
     def _job(self) -> dg.JobDefinition:
         definitions = dg.Definitions(
             assets=ASSETS,
-            resources={"parts": self._parts, "watch_progress": self._watch},
+            resources={"parts": self._parts, "watcher": self._watcher},
             executor=dg.in_process_executor,
         )
         return definitions.resolve_implicit_global_asset_job_def()
 
 
 @contextmanager
-def recorded_runs(parts: Parts, watch: ProgressWatcher) -> Iterator[RunsHere]:
+def recorded_runs(parts: Parts, watcher: Watcher, stop: threading.Event | None = None) -> Iterator[RunsHere]:
     """Runs recorded in the instance under the home directory."""
     from .instance import open_instance
 
     with open_instance(parts) as instance:
-        yield RunsHere(instance, parts, watch)
+        yield RunsHere(instance, parts, watcher, stop or threading.Event())
 
 
 def _error(result: dg.ExecuteInProcessResult) -> str | None:

@@ -1,28 +1,47 @@
 """What the assets are given: the real parts, and somebody who watches the progress."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import dagster as dg
 
 from ..domain import BatchProgress, PartitionKey
 from ..settings import load_settings
 from ..wiring import Parts
-
-ProgressWatcher = Callable[[PartitionKey, BatchProgress], None]
-"""Sees every batch of every partition, as soon as it is committed."""
+from .runs import sign
 
 
-def _parts(_: dg.InitResourceContext) -> Iterator[Parts]:
+class Watcher(Protocol):
+    """Sees the work of a run while it goes on."""
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        """A document's turn has come, to be read or to be cut."""
+        ...
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        """A batch was committed."""
+        ...
+
+
+class Nobody:
+    """Watches nothing: in a run that Dagster starts, the events are the progress."""
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        """Do nothing."""
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        """Do nothing."""
+
+
+def _parts(context: dg.InitResourceContext) -> Iterator[Parts]:
+    if context.instance is not None and context.run_id is not None:
+        sign(context.instance, context.run_id)
     with Parts(load_settings()) as parts:
         yield parts
-
-
-def _nobody(_: PartitionKey, __: BatchProgress) -> None:
-    """In a run that Dagster starts, the events are the progress."""
 
 
 # Made when a run or a sensor's tick begins, so that loading the definitions touches no database.
 RESOURCES = {
     "parts": dg.resource(description="The database, the model and the landing directory.")(_parts),
-    "watch_progress": dg.ResourceDefinition.hardcoded_resource(_nobody, "Sees every committed batch."),
+    "watcher": dg.ResourceDefinition.hardcoded_resource(Nobody(), "Sees the work while it goes on."),
 }

@@ -9,7 +9,7 @@ import dagster as dg
 import psutil
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-# A run that `vector-assets` started carries the process it lives in; nobody else would notice that one being killed.
+# Every run carries the process it lives in: where that is killed together with what launched it, nobody else notices.
 PROCESS_TAG = "vector_assets/process"
 
 # After a failure a partition waits so long, then twice as long after each further one, up to the longest gap.
@@ -27,6 +27,11 @@ _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 def this_process() -> str:
     """Names this process among all of all machines, also after its number was given to another."""
     return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+
+
+def sign(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Tag a run with the process that it lives in."""
+    instance.add_run_tags(run_id, {PROCESS_TAG: this_process()})
 
 
 def is_gone(process: str) -> bool:

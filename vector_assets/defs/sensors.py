@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ..domain import PartitionKey, PendingPartition
-from ..errors import LandingDirectoryMissing
+from ..errors import InvalidManifest, LandingDirectoryMissing
 from ..wiring import Parts
 from .jobs import ingest, vectorize
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
@@ -52,7 +52,7 @@ def landing_sensor(
     """Request a run for every partition whose folder holds something new."""
     try:
         changes = parts.ingestion.changes()
-    except LandingDirectoryMissing as error:
+    except (LandingDirectoryMissing, InvalidManifest) as error:
         return dg.SkipReason(str(error))
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)

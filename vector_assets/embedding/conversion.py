@@ -21,7 +21,7 @@ from ..domain import EmbeddingSpace, Vectors
 from ..errors import ConversionFailed
 from .models import ModelFolder
 from .quiet import import_openvino
-from .sentence_transformer import load_sentence_transformer
+from .sentence_transformer import load_sentence_transformer, sentence_vectors
 
 if TYPE_CHECKING:
     import torch
@@ -162,7 +162,7 @@ def _make(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Any)
 
 
 def _embedding_module(model: "SentenceTransformer") -> "torch.nn.Module":
-    """Transformer, pooling, whatever else the model has, and the norm, as one module over ids and mask."""
+    """The model as one module over ids and mask, which is what OpenVINO converts."""
     import torch
 
     class EmbeddingModule(torch.nn.Module):
@@ -171,10 +171,7 @@ def _embedding_module(model: "SentenceTransformer") -> "torch.nn.Module":
             self.stages = model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            features: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
-            for stage in self.stages:
-                features = stage(features)
-            return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
+            return sentence_vectors(self.stages, input_ids, attention_mask)
 
     return EmbeddingModule().eval()
 

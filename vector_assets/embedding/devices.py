@@ -8,6 +8,8 @@ from typing import Literal
 from ..errors import InvalidSetting
 
 Backend = Literal["auto", "openvino", "torch"]
+Precision = Literal["auto", "f32"]
+"""`auto` is what the hardware does best: bfloat16 where it has instructions for it, float16 on older GPUs."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +84,21 @@ def weights_digest(folder: ModelFolder) -> str:
     files = sorted(folder.path.rglob("*.safetensors"))
     if not files:
         raise InvalidModel(folder.name, f"{folder.path} has no weights in the safetensors format")
-    digests = [_file_digest(file) for file in files]
+    try:
+        digests = [_file_digest(file) for file in files]
+    except OSError as error:
+        raise InvalidModel(folder.name, f"its weights cannot be read ({error})") from error
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _file_digest(path: Path) -> str:
+    info = path.stat()
+    return _hashed(path, info.st_size, info.st_mtime_ns)
+
+
+@cache
+def _hashed(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Once a process, for weights are large; size and time tell a file that changed from the one read before."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -99,8 +111,8 @@ def describe_space(
     Raises:
         InvalidModel: a file is missing, broken, or says nothing about dimension or token limit.
     """
-    modules = [_Module.read(folder, entry) for entry in _json(folder, "modules.json", default=[{"path": ""}])]
-    prompts = _json(folder, "config_sentence_transformers.json", default={}).get("prompts") or {}
+    modules = _modules(folder)
+    prompts = _prompts(folder)
     # The names under which sentence-transformers looks for a document's prompt, in its order.
     models_own = next((prompts[name] for name in ("document", "passage", "corpus") if name in prompts), "")
     return EmbeddingSpace(
@@ -115,10 +127,23 @@ def describe_space(
     )
 
 
+def read_json_object(folder: ModelFolder, file: str) -> dict[str, Any]:
+    """A JSON file of the model; empty where there is none.
+
+    Raises:
+        InvalidModel: it cannot be read, or is not an object.
+    """
+    found = _json(folder, file, default={})
+    if not isinstance(found, dict):
+        raise _wrong(folder, file, "is not an object")
+    return found
+
+
 @dataclass(frozen=True)
 class _Module:
     """One stage of a sentence-transformers model: its class's name, its folder, its config.json."""
 
+    folder: ModelFolder
     kind: str
     path: Path
     config: Mapping[str, Any]
@@ -127,7 +152,25 @@ class _Module:
     def read(cls, folder: ModelFolder, entry: Mapping[str, Any]) -> "_Module":
         kind = str(entry.get("type", "Transformer")).rpartition(".")[2]
         path = Path(str(entry.get("path", "")))
-        return cls(kind, path, _json(folder, str(path / "config.json"), default={}))
+        return cls(folder, kind, path, read_json_object(folder, str(path / "config.json")))
+
+    def number(self, key: str) -> int | None:
+        return _number(self.folder, str(self.path / "config.json"), self.config, key)
+
+
+def _modules(folder: ModelFolder) -> list[_Module]:
+    entries = _json(folder, "modules.json", default=[{}])
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise _wrong(folder, "modules.json", "is not a list of objects")
+    return [_Module.read(folder, entry) for entry in entries]
+
+
+def _prompts(folder: ModelFolder) -> Mapping[str, str]:
+    file = "config_sentence_transformers.json"
+    prompts = read_json_object(folder, file).get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(isinstance(prompt, str | None) for prompt in prompts.values()):
+        raise _wrong(folder, file, "has prompts that are not an object of texts")
+    return {name: prompt or "" for name, prompt in prompts.items()}
 
 
 def _pooling(modules: list[_Module]) -> str:
@@ -139,35 +182,48 @@ def _pooling(modules: list[_Module]) -> str:
     if modes is None:  # the form before sentence-transformers 6: one flag a mode
         flags = {key: value for key, value in pooling.config.items() if key.startswith("pooling_mode_")}
         modes = [key.removeprefix("pooling_mode_").removesuffix("_tokens") for key, on in flags.items() if on]
-    return "+".join(modes if isinstance(modes, list) else [str(modes)]) or "mean"
+    modes = modes if isinstance(modes, list) else [modes]
+    if not all(isinstance(mode, str) for mode in modes):
+        raise _wrong(pooling.folder, str(pooling.path / "config.json"), "has a pooling_mode that is not a text")
+    return "+".join(modes) or "mean"
 
 
 def _dimension(folder: ModelFolder, modules: list[_Module]) -> int:
     for module in reversed(modules):
-        if module.kind == "Dense" and "out_features" in module.config:
-            return int(module.config["out_features"])
+        if module.kind == "Dense" and (width := module.number("out_features")):
+            return width
         if module.kind == "Pooling":
-            width = module.config.get("embedding_dimension", module.config.get("word_embedding_dimension"))
+            width = module.number("embedding_dimension") or module.number("word_embedding_dimension")
             if width is not None:
-                return int(width) * len(_pooling(modules).split("+"))
-        if module.kind == "Transformer" and "hidden_size" in module.config:
-            return int(module.config["hidden_size"])
+                return width * len(_pooling(modules).split("+"))
+        if module.kind == "Transformer" and (width := module.number("hidden_size")):
+            return width
     raise InvalidModel(folder.name, "its files do not say its dimension (no config.json with hidden_size?)")
 
 
 def _max_tokens(folder: ModelFolder, modules: list[_Module]) -> int:
     """The limit as sentence-transformers finds it: its own file first, else tokenizer's and positions' minimum."""
-    at = modules[0].path
-    limit = _json(folder, str(at / "sentence_bert_config.json"), default={}).get("max_seq_length")
+    own, tokenizers = (str(modules[0].path / name) for name in ("sentence_bert_config.json", "tokenizer_config.json"))
+    limit = _number(folder, own, read_json_object(folder, own), "max_seq_length")
     if limit is None:
         limits = (
-            _json(folder, str(at / "tokenizer_config.json"), default={}).get("model_max_length"),
-            modules[0].config.get("max_position_embeddings"),
+            _number(folder, tokenizers, read_json_object(folder, tokenizers), "model_max_length"),
+            modules[0].number("max_position_embeddings"),
         )
-        limit = min((value for value in limits if value), default=None)
+        limit = min((value for value in limits if value is not None), default=None)
     if limit is None:
         raise InvalidModel(folder.name, "its files do not say how many tokens it takes")
-    return int(limit)
+    return limit
+
+
+def _number(folder: ModelFolder, file: str, config: Mapping[str, Any], key: str) -> int | None:
+    """A count, 1 or more; None where the file does not say. Huge ones (1e30) stand for "no limit" in real models."""
+    value = config.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 1:
+        raise _wrong(folder, file, f"has {key} {value!r}, which is no count")
+    return int(value)
 
 
 def _json(folder: ModelFolder, file: str, default: Any) -> Any:
@@ -176,5 +232,9 @@ def _json(folder: ModelFolder, file: str, default: Any) -> Any:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return default
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidModel(folder.name, f"{path} cannot be read ({error})") from error
+
+
+def _wrong(folder: ModelFolder, file: str, problem: str) -> InvalidModel:
+    return InvalidModel(folder.name, f"{folder.path / file} {problem}")

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..domain import EmbeddingSpace, TokenizedText, Vectors
 from ..errors import ConversionFailed
 from .conversion import convert, find_conversion
+from .devices import Precision
 from .models import ModelFolder
 from .quiet import import_openvino
 from .sentence_transformer import SentenceTransformerEmbedder
@@ -20,14 +21,11 @@ from .tokens import TokenCounter
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["auto", "f32"]
-"""`auto` is what the CPU does best: bfloat16 where it has instructions for it."""
-
 
 class CompiledModel:
     """A converted model, ready: ids of texts in, vectors out. May be used by several threads at once."""
 
-    def __init__(self, xml: Path, space: EmbeddingSpace, precision: Precision, cache: Path | None) -> None:
+    def __init__(self, xml: Path, space: EmbeddingSpace, pad_id: int, precision: Precision, cache: Path | None) -> None:
         core = import_openvino().Core()
         properties: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if precision == "f32":
@@ -36,6 +34,7 @@ class CompiledModel:
             properties["CACHE_DIR"] = str(cache)
         self._compiled = core.compile_model(str(xml), "CPU", properties)
         self._dimension = space.dimension
+        self._pad_id = pad_id
         self._threads = threading.local()
 
     @property
@@ -53,7 +52,7 @@ class CompiledModel:
         if not texts:
             return np.empty((0, self._dimension), dtype=np.float32)
         width = max(len(ids) for ids in texts)
-        input_ids = np.zeros((len(texts), width), dtype=np.int64)
+        input_ids = np.full((len(texts), width), self._pad_id, dtype=np.int64)
         attention_mask = np.zeros((len(texts), width), dtype=np.int64)
         for row, ids in enumerate(texts):
             input_ids[row, : len(ids)] = ids
@@ -95,7 +94,7 @@ class OpenVINOEmbedder:
         self._space = space
         self.counter = counter
         self._cache = cache
-        self._precision: Precision = precision
+        self._precision = precision
         self._torch_embedder = torch_embedder
 
     @property
@@ -151,4 +150,4 @@ class OpenVINOEmbedder:
             return None
 
     def _compile(self, xml: Path, space: EmbeddingSpace, cache: Path | None = None) -> CompiledModel:
-        return CompiledModel(xml, space, self._precision, cache)
+        return CompiledModel(xml, space, self.counter.pad_id, self._precision, cache)

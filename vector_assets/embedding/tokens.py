@@ -1,9 +1,7 @@
 """Counts tokens with the model's own tokenizer, without loading the model."""
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +9,23 @@ from tokenizers import Tokenizer
 
 from ..domain import EmbeddingSpace, TokenizedText
 from ..errors import InvalidModel
-from .models import ModelFolder
+from .models import ModelFolder, read_json_object
 
 
 class TokenCounter:
     """What the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary."""
 
     def __init__(self, folder: ModelFolder, space: EmbeddingSpace) -> None:
+        unknown = _special_token(folder, "unk_token")  # first, for its errors name the file
+        padding = _special_token(folder, "pad_token")
         self.tokenizer = _load(folder)
         # Files may carry the truncation and padding of their last use, which would hide what is lost.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self._space = space
-        self._unknown_id = _unknown_id(folder, self.tokenizer)
+        # No unknown token: the vocabulary can spell anything. No padding token: any will do, for it is masked.
+        self._unknown_id = self.tokenizer.token_to_id(unknown) if unknown else None
+        self.pad_id = (self.tokenizer.token_to_id(padding) if padding else None) or 0
 
     @property
     def room_for_text(self) -> int:
@@ -65,24 +67,36 @@ class TokenCounter:
 def _load(folder: ModelFolder) -> Tokenizer:
     file = next(iter(sorted(folder.path.rglob("tokenizer.json"))), None)
     try:
-        if file is not None:
-            return Tokenizer.from_file(str(file))
-        from transformers import AutoTokenizer  # older models carry files that only transformers reads
-
-        slow_or_fast = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
-        tokenizer = getattr(slow_or_fast, "backend_tokenizer", None)
+        return _made_by_transformers(folder) if file is None else Tokenizer.from_file(str(file))
+    except InvalidModel:
+        raise
     except Exception as error:
-        raise InvalidModel(folder.name, f"its tokenizer cannot be read ({error})") from error
+        reason = " ".join(str(error).split())
+        raise InvalidModel(folder.name, f"{file or 'its tokenizer'} cannot be read ({reason})") from error
+
+
+def _made_by_transformers(folder: ModelFolder) -> Tokenizer:
+    """From the files of older models, which only transformers reads."""
+    from transformers import AutoTokenizer
+
+    slow_or_fast = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
+    tokenizer = getattr(slow_or_fast, "backend_tokenizer", None)
     if not isinstance(tokenizer, Tokenizer):
         raise InvalidModel(folder.name, "it has no tokenizer.json and none can be made of its files")
+    # Without a vocabulary transformers makes a tokenizer that knows no word: its own marks, and the blank of T5.
+    if tokenizer.get_vocab().keys() <= {*slow_or_fast.all_special_tokens, "▁"}:
+        raise InvalidModel(folder.name, f"{folder.path} has no tokenizer.json and no other file with a vocabulary")
     return tokenizer
 
 
-def _unknown_id(folder: ModelFolder, tokenizer: Tokenizer) -> int | None:
-    """The id that stands for all unknown tokens; None for vocabularies that can spell anything."""
+def _special_token(folder: ModelFolder, role: str) -> str | None:
+    """The token with a role such as `unk_token`; None where the model has none."""
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
-        path = Path(folder.path) / file
-        token = json.loads(path.read_text("utf-8")).get("unk_token") if path.is_file() else None
+        token = read_json_object(folder, file).get(role)
+        if isinstance(token, dict):
+            token = token.get("content")
+        if not isinstance(token, str | None):
+            raise InvalidModel(folder.name, f"{folder.path / file} has a {role} that is not a text")
         if token:
-            return tokenizer.token_to_id(token["content"] if isinstance(token, dict) else token)
+            return token
     return None

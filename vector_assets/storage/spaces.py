@@ -78,9 +78,16 @@ class SpaceRegistry:
         return EmbeddingSpace(*row) if row else None
 
     def is_registered(self, space: EmbeddingSpace) -> bool:
-        """Whether the space has its table."""
+        """Whether the space has its table.
+
+        Raises:
+            WeightsChanged: the space is known, but with other weights.
+        """
         with self._database.transaction() as connection:
-            return _weights_digest(connection, space) is not None
+            registered = _weights_digest(connection, space)
+        if registered is not None and registered != space.weights_digest:
+            raise WeightsChanged(space.model, registered, space.weights_digest)
+        return registered is not None
 
     def activate(self, space: EmbeddingSpace) -> None:
         """Register the space if it is new, and make it the active one. Cheap when it is so already.

@@ -10,7 +10,8 @@ from psycopg import sql
 
 from ..domain import ChunkFailure, EmbeddedChunk, PartitionKey, SearchFilter, SearchHit
 from ..errors import SpaceReplaced
-from .database import Connection, Database
+from .database import Connection, Cursor, Database
+from .halfvecs import HalfVectors
 from .spaces import vectors_table
 
 # Shared with other commits, kept from whoever would make another space the active one meanwhile.
@@ -26,6 +27,7 @@ WITH incoming AS (
 ), unchanged AS (
     SELECT c.market, c.doc_type, c.stock_code, i.*
     FROM incoming i JOIN document_chunks c ON c.id = i.chunk_id AND c.content_hash = i.content_hash
+    WHERE c.id = ANY(%(ids)b)  -- says nothing new, but how few rows of the table are meant
     ORDER BY c.id
     FOR NO KEY UPDATE OF c SKIP LOCKED
 ), stored AS (
@@ -89,23 +91,27 @@ class PostgresVectorStore:
             SpaceReplaced: another space was made the active one; nothing was stored.
         """
         with self._database.transaction() as connection:
-            if connection.execute(_HOLD_SPACE, (self._space_slug,)).fetchone() is None:
+            # In a pipeline: all statements go at once, and the answers come together.
+            with connection.pipeline():
+                held = connection.execute(_HOLD_SPACE, (self._space_slug,))
+                for failure in failures:
+                    self._quarantine(connection, failure, run_id)
+                stored = self._store_vectors(connection, embedded, run_id) if embedded else None
+            if held.fetchone() is None:
                 raise SpaceReplaced(self._space_slug)
-            for failure in failures:
-                self._quarantine(connection, failure, run_id)
-            return self._store_vectors(connection, embedded, run_id) if embedded else set()
+            return {row[0] for row in stored} if stored else set()
 
-    def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> set[int]:
+    def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> Cursor:
         parameters = {
             "ids": [item.chunk.id for item in embedded],
             "hashes": [item.chunk.content_hash for item in embedded],
-            "vectors": [HalfVector(item.vector) for item in embedded],
+            "vectors": HalfVectors(np.stack([item.vector for item in embedded])),
             "token_counts": [item.tokens.token_count for item in embedded],
             "tokens_embedded": [item.tokens.tokens_embedded for item in embedded],
             "run_id": run_id,
             "space": self._space_slug,
         }
-        return {row[0] for row in connection.execute(self._store, parameters)}
+        return connection.execute(self._store, parameters)
 
     def _quarantine(self, connection: Connection, failure: ChunkFailure, run_id: str) -> None:
         parameters = {

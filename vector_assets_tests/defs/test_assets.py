@@ -16,6 +16,19 @@ from ..fakes import FakeParts, HashEmbedder, rows
 from .conftest import CN, US, land, sentences
 
 
+class Watching:
+    """Remembers the batches."""
+
+    def __init__(self, seen: list[BatchProgress]) -> None:
+        self._seen = seen
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        pass
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        self._seen.append(progress)
+
+
 def materialize(
     instance: dg.DagsterInstance,
     parts: FakeParts,
@@ -29,7 +42,7 @@ def materialize(
         ASSETS,
         partition_key=str(key),
         instance=instance,
-        resources={"parts": parts, "watch_progress": lambda _, progress: seen.append(progress)},
+        resources={"parts": parts, "watcher": Watching(seen)},
         run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
         raise_on_error=False,
     )

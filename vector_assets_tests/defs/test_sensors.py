@@ -1,5 +1,6 @@
 """Sensors ask the present state: nothing is forgotten, nothing is requested twice."""
 
+import json
 import os
 import subprocess
 import sys
@@ -168,14 +169,21 @@ def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterIn
 def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.DagsterInstance, parts: FakeParts) -> None:
     """Promise 10: it is marked as failed; a run whose process lives is left alone."""
     store_chunks(parts.database, ["a"], US)
-    gone = this_process().replace(str(os.getpid()), str(_a_pid_that_is_free()))
+    host, _, created = json.loads(this_process())
+    gone = json.dumps([host, _a_pid_that_is_free(), created])
     lost = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: gone})
+    reused = json.dumps([host, os.getpid(), created - 1])  # its number was given to another process since
+    lost_too = add_run(instance, "us/annual_report/XOTHER", dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: reused})
+    elsewhere = json.dumps(["another host", 1, created])
+    far = add_run(instance, "us/annual_report/XFAR", dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: elsewhere})
     alive = add_run(instance, str(CN), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: this_process()})
 
     tick(new_chunks_sensor, instance, parts)
 
-    assert instance.get_run_by_id(lost).status == dg.DagsterRunStatus.FAILURE
-    assert instance.get_run_by_id(alive).status == dg.DagsterRunStatus.STARTED
+    for run_id in (lost, lost_too):
+        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
+    for run_id in (alive, far):
+        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
 
 
 def _a_pid_that_is_free() -> int:

@@ -119,6 +119,7 @@ def test_unchanged_directory(ingestion: Ingestion, landing: Path):
 
     assert told == []
     assert (report.read, report.unchanged, errors(report)) == ((), 2, {B: "WrongEncoding"})
+    ingestion.cut_documents(KEY)
     assert ingestion.changes().partitions == ()
 
 
@@ -234,6 +235,7 @@ def test_name_that_is_not_utf8(ingestion: Ingestion, database: Database, landing
 
     assert report.rejections == ()
     assert rows(database, "SELECT source_uri, title FROM documents") == [(f"{KEY}/\\xb9\\xab.txt", "\\xb9\\xab")]
+    ingestion.cut_documents(KEY)
     assert ingestion.changes().partitions == ()
 
 
@@ -281,6 +283,7 @@ def test_changes(ingestion: Ingestion, landing: Path):
     before = ingestion.changes()
 
     ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
     after = ingestion.changes()
     ingestion.read_documents(OTHER)
     put(landing, A, "Revenue fell.")
@@ -392,3 +395,44 @@ def test_unchanged_chunks_keep_their_ids(ingestion: Ingestion, database: Databas
 def test_language(text: str, language: str):
     """Chinese is what has a fifth of Chinese letters at its beginning; figures do not count."""
     assert language_of(text) == language
+
+
+# What is to be done
+
+
+def test_what_was_read_but_not_cut_is_still_to_be_done(ingestion: Ingestion, landing: Path):
+    """Promise 2: a run that ended between the two steps loses no document."""
+    put(landing, A, "one two three four.")
+    ingestion.read_documents(KEY)
+
+    assert ingestion.changes().partitions == (KEY,)
+    ingestion.cut_documents(KEY)
+    assert ingestion.changes().partitions == ()
+
+
+def test_another_chunker_has_everything_to_do(ingestion: Ingestion, database: Database, landing: Path):
+    """A changed limit, or another model's tokenizer, is no silent no."""
+    put(landing, A, "one two three four.")
+    ingestion.read_documents(KEY)
+    ingestion.cut_documents(KEY)
+
+    assert make(database, landing, room=50).changes().partitions == (KEY,)
+
+
+def test_documents_of_other_programs_are_theirs_to_cut(ingestion: Ingestion, database: Database):
+    """Their chunks stay as they wrote them."""
+    rows(
+        database,
+        "INSERT INTO documents (market, doc_type, stock_code, source_uri, text, content_hash) "
+        "VALUES ('us', 'annual_report', 'XTEST', 'theirs', 'one two three four five six seven', '')",
+    )
+    rows(
+        database,
+        "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash) "
+        "SELECT id, '', '', '', 0, 'as they cut it', '' FROM documents",
+    )
+
+    assert ingestion.changes().partitions == ()
+    ingestion.cut_documents(KEY)
+
+    assert list(chunks(database)) == ["as they cut it"]

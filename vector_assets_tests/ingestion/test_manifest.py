@@ -47,29 +47,31 @@ def test_short_and_long_rows(landing: Path):
 
 
 @pytest.mark.parametrize(
-    ("data", "problem"),
+    ("data", "problem", "mend"),
     [
-        ("", "no column `path`"),
-        ("company_name,title\nA,B\n", "no column `path`"),
-        ("path;title\na.txt;T\n", "no column `path`"),
-        ("path,title\na.txt,A\nb.txt,B\n a.txt,C\n", "rows 2 and 4 both name 'a.txt'"),
-        ("path,title\na.txt,年报\n".encode("gb18030"), "cannot be read"),
-        ("path,title\na.txt,A\n".encode("utf-16"), "cannot be read"),
-        ('path,title\na.txt,"open', "cannot be read"),
-        ("path,title\na.txt,A\0B\n", "row 2 holds NUL bytes"),
-        ("path,title\na\0.txt,A\n", "row 2 holds NUL bytes"),
-        ("path,title\na.txt," + "x" * 200_000, "cannot be read"),
+        ("", "it is empty", "Fill it, or remove it. The first row must name the columns"),
+        ("company_name,title\nA,B\n", "no column `path`", "The first row must name the columns"),
+        ("path;title\na.txt;T\n", "no column `path`", "with commas between them"),
+        ("path,title\na.txt,A\nb.txt,B\n a.txt,C\n", "rows 2 and 4 both name 'a.txt'", "Keep one of them."),
+        ("path,title\na.txt,年报\n".encode("gb18030"), "cannot be read", "Save it as UTF-8 CSV."),
+        ("path,title\na.txt,A\n".encode("utf-16"), "cannot be read", "Save it as UTF-8 CSV."),
+        ('path,title\na.txt,"open', "cannot be read (row 2", "Check the quotes"),
+        ("path,title\na.txt,A\0B\n", "row 2 holds NUL bytes", "Save it as UTF-8 CSV."),
+        ("path,title\na\0.txt,A\n", "row 2 holds NUL bytes", "Save it as UTF-8 CSV."),
+        ("path,title\na.txt," + "x" * 200_000, "cannot be read (row 2", "Check the quotes"),
     ],
 )
-def test_invalid_manifest(landing: Path, data: str | bytes, problem: str):
-    """A manifest that cannot be used says where and why, and how to mend it."""
+def test_invalid_manifest(landing: Path, data: str | bytes, problem: str, mend: str):
+    """A manifest that cannot be used says where and why, and how to mend just that."""
     write(landing, data)
 
     with pytest.raises(InvalidManifest) as caught:
         read_manifest(landing)
 
-    assert problem in str(caught.value)
-    assert "save it as UTF-8 CSV" in str(caught.value)
+    said, mends = str(caught.value).split(". ", 1)
+    assert problem in said
+    assert mend in mends
+    assert ("first row" in mends) == ("first row" in mend or "with commas" in mend)
 
 
 def test_manifest_is_a_folder(landing: Path):
@@ -77,6 +79,19 @@ def test_manifest_is_a_folder(landing: Path):
     (landing / "manifest.csv").mkdir()
 
     with pytest.raises(InvalidManifest, match="not a file"):
+        read_manifest(landing)
+
+
+def test_manifest_that_may_not_be_read(landing: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its form is not to blame. Tests may run as root, whom no permission stops."""
+    write(landing, "path\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "manifest.csv")
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    with pytest.raises(InvalidManifest, match=r"Permission denied\)\. Check its permissions\.$"):
         read_manifest(landing)
 
 

@@ -21,6 +21,8 @@ def test_changed_weights_under_the_same_name_are_refused(database: Database) -> 
         spaces.activate(dataclasses.replace(SPACE, weights_digest="other"))
 
     assert spaces.active() == SPACE
+    with pytest.raises(WeightsChanged):  # nor is a question answered with them
+        spaces.is_registered(dataclasses.replace(SPACE, weights_digest="other"))
 
 
 def test_changing_the_model_makes_every_chunk_pending_and_changing_back_none(database: Database) -> None:

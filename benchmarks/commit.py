@@ -1,0 +1,74 @@
+"""How many vectors a second the loop commits to pgvector when the embedder costs nothing, and in what memory.
+
+Each size runs in a process of its own, so that its peak memory is its own.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import statistics
+import tempfile
+from pathlib import Path
+
+from benchmarks.corpus import store
+from benchmarks.null_embedder import NullEmbedder
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.chunks import PostgresChunkStore
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.vectors import PostgresVectorStore
+from vector_assets.vectorizer import Vectorizer
+from vector_assets.wiring import Parts
+
+_KEY = PartitionKey("us", "benchmark", "COMMIT")
+# As long as a chunk of a filing is: about 190 tokens of English.
+_TEXT = "net sales of the segment rose by four percent while costs fell " * 13
+
+
+def measure(home: Path, batch_size: int) -> tuple[float, float]:
+    """Vectors a second over the whole partition, all of it pending, and this process's peak memory in MiB."""
+    embedder = NullEmbedder()
+    with Parts(load_settings(home=home)) as parts:
+        parts.spaces.activate(embedder.space)
+        slug = embedder.space.slug
+        chunks, vectors = PostgresChunkStore(parts.database, slug), PostgresVectorStore(parts.database, slug)
+        with parts.database.transaction() as connection:
+            connection.execute(f"TRUNCATE chunk_vectors_{slug}")  # which makes every chunk pending
+        report = Vectorizer(chunks, vectors, embedder, batch_size).vectorize_partition(_KEY)
+    return report.vectorized_count / report.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def fill(home: Path, chunks: int) -> None:
+    """Put so many chunks into the partition."""
+    with Parts(load_settings(home=home)) as parts:
+        store(parts, _KEY, [f"{number} {_TEXT}" for number in range(chunks)])
+        with parts.database.transaction() as connection:
+            connection.execute("ANALYZE")
+
+
+def main() -> None:
+    """Print a row per number of chunks and batch size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 200_000])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 512])
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    print("| chunks | batch size | vectors/s (each round) | median | peak memory |\n|---|---|---|---|---|")
+    context = multiprocessing.get_context("spawn")
+    for chunks in arguments.chunks:
+        with tempfile.TemporaryDirectory() as home:
+            with Parts(load_settings(home=Path(home))) as keeper:
+                _ = keeper.database  # keeps the server between the processes
+                with context.Pool(1, maxtasksperchild=1) as pool:
+                    pool.apply(fill, (Path(home), chunks))
+                    for size in arguments.batch_sizes:
+                        rounds = [pool.apply(measure, (Path(home), size)) for _ in range(arguments.rounds)]
+                        speeds, memory = [speed for speed, _ in rounds], max(peak for _, peak in rounds)
+                        each = ", ".join(f"{speed:,.0f}" for speed in speeds)
+                        median = statistics.median(speeds)
+                        print(f"| {chunks:,} | {size} | {each} | {median:,.0f} | {memory:,.0f} MiB |", flush=True)
+            leave_embedded_server(Path(home))
+
+
+if __name__ == "__main__":
+    main()

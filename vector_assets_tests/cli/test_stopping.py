@@ -1,0 +1,99 @@
+"""Ctrl-C and SIGTERM as a user sends them: to a process, in the middle of its work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sqlalchemy import URL
+
+from ..defs.conftest import CN, US, land, sentences
+from .conftest import Command
+
+# `vector-assets backfill`, whose embedder takes its time once it says so.
+CHILD = """
+import sys, threading
+from vector_assets.cli import main
+from vector_assets.wiring import Parts
+from vector_assets_tests.fakes import HashEmbedder
+
+embedder = HashEmbedder()
+never = threading.Event()
+
+def before(texts):
+    if len(embedder.embedded) >= 4:
+        print("two batches are embedded", flush=True)
+        never.wait(0.5)
+
+embedder.before = before
+Parts.embedder = embedder
+main(["backfill", "--batch-size", "2"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_backfill_between_two_batches(
+    number: signal.Signals, command: Command, database_url: URL, tmp_path: Path, landing: Path
+) -> None:
+    """It says so, exits as a signal does, keeps what was committed, and the next run does the rest."""
+    land(landing, CN, "first.txt", sentences(12))
+    land(landing, US, "second.txt", sentences(3))
+    assert command("ingest", str(landing)).exit_code == 0
+    environment = os.environ | {"VECTOR_ASSETS_HOME": str(tmp_path / "home")}
+
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout.readline() == "two batches are embedded\n"
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=60)
+
+    assert child.returncode == 128 + number
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    partitions = json.loads(command("status", "--json").stdout)["partitions"]
+    kept = {item["partition"]: item["current"] for item in partitions}
+    assert kept[str(CN)] in range(2, 12)
+    assert kept[str(CN)] % 2 == 0
+    assert kept[str(US)] == 0
+    assert [run.status for run in dg.DagsterInstance.get().get_runs(limit=1)] == [dg.DagsterRunStatus.CANCELED]
+    rest = command("backfill")
+    assert rest.exit_code == 0, rest.output
+    assert f"{15 - kept[str(CN)]} chunks vectorized" in rest.output
+
+
+def test_a_signal_while_documents_are_read_loses_none(command: Command, landing: Path, database_url: URL) -> None:
+    """What was read but not cut is cut the next time."""
+    land(landing, US, "a.txt", sentences(2))
+    child = """
+import os, signal
+from vector_assets.cli import main
+from vector_assets.defs import here
+from vector_assets.wiring import Parts
+from vector_assets_tests.fakes import HashEmbedder
+
+Parts.embedder = HashEmbedder()
+seen = here._Stopping.document
+
+def document(self, partition, source_uri):
+    if self._asked_before:
+        return seen(self, partition, source_uri)
+    here._Stopping._asked_before = True
+    os.kill(os.getpid(), signal.SIGINT)
+
+here._Stopping._asked_before = False
+here._Stopping.document = document
+main(["ingest", %r])
+"""
+    result = subprocess.run([sys.executable, "-c", child % str(landing)], capture_output=True, text=True)
+    assert result.returncode == 130, result.stderr
+    assert json.loads(command("status", "--json").stdout)["partitions"] == []
+
+    again = command("ingest", str(landing))
+
+    assert again.exit_code == 0, again.output
+    assert "2 chunks in 1 partitions" in again.output
