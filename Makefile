@@ -23,7 +23,7 @@ demo: $(INSTALLED)
 	@$(BIN)/vector-assets demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
