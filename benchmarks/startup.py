@@ -1,0 +1,88 @@
+"""Seconds from the start of a process to the first committed batch of 10 pending chunks, the conversion being cached.
+
+As a library, and through Dagster with its storage on PostgreSQL; with the embedded server running (another process
+holds it), and with the server to be started first.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.corpus import store
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.wiring import Parts
+
+_KEY = PartitionKey("us", "benchmark", "STARTUP")
+
+_LIBRARY = f"""
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.wiring import Parts
+with Parts(load_settings()) as parts:
+    key = PartitionKey.parse("{_KEY}")
+    parts.vectorizer().vectorize_partition(key, True, lambda batch: print("committed", flush=True))
+"""
+
+_DAGSTER = f"""
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.wiring import Parts
+
+class Watcher(Nobody):
+    def batch(self, partition, progress):
+        print("committed", flush=True)
+
+key = PartitionKey.parse("{_KEY}")
+with Parts(load_settings()) as parts, recorded_runs(parts, Watcher()) as runs:
+    runs.prepare([key])
+    assert runs.run(key, [VECTORIZED_CHUNKS], {{"force_revectorize": True}}).error is None
+"""
+
+
+def seconds_to_commit(home: str, program: str) -> float:
+    """From the process's start to its word that a batch is committed."""
+    before = time.perf_counter()
+    environment = os.environ | {"VECTOR_ASSETS_HOME": home}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "committed\n"
+        seconds = time.perf_counter() - before
+    assert child.returncode == 0
+    return seconds
+
+
+def main() -> None:
+    """Print the seconds of each round and their medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    print("| what | server | seconds (each round) | median |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as home:
+        with Parts(load_settings(home=Path(home))) as parts:
+            store(parts, _KEY, [f"net sales of segment {number} rose by four percent" for number in range(10)])
+            parts.vectorizer().vectorize_partition(_KEY)
+            programs = {"library": _LIBRARY, "through Dagster": _DAGSTER}
+            _rounds("running", programs, home, arguments.rounds)
+        leave_embedded_server(Path(home))
+        _rounds("to be started", programs, home, arguments.rounds)
+
+
+def _rounds(server: str, programs: dict[str, str], home: str, rounds: int) -> None:
+    for name, program in programs.items():
+        found = [seconds_to_commit(home, program) for _ in range(rounds)]
+        each = ", ".join(f"{seconds:.2f}" for seconds in found)
+        print(f"| {name} | {server} | {each} | {statistics.median(found):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
