@@ -32,7 +32,11 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.throughput $(if $(FILINGS),--filings $(FILINGS))
 	@$(BIN)/python -m benchmarks.pipeline $(if $(FILINGS),--filings $(FILINGS))
+	@$(BIN)/python -m benchmarks.progress $(if $(FILINGS),--filings $(FILINGS))
+	@$(BIN)/python -m benchmarks.commit
+	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.status
 
 clean:

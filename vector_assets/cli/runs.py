@@ -74,7 +74,7 @@ def _line(result: "RunResult") -> str:
     parts = [
         f"{result.metadata['vectorized']:,} chunks",
         readable_seconds(result.metadata["seconds"]),
-        f"{result.metadata['chunks_per_second']:,.0f} chunks/s",
+        f"{result.metadata['chunks_per_second']:,.0f} chunks/s, bound by {result.metadata['bottleneck']}",
     ]
     parts += [f"{result.metadata[name]:,} {name}" for name in ("failed", "superseded") if result.metadata[name]]
     return f"ok  {result.partition}  " + " · ".join(parts)

@@ -56,13 +56,13 @@ class Runs:
         runs = self._instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
         return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
 
-    def partitions_resting(self, asset_key: dg.AssetKey, now: datetime) -> set[str]:
-        """Partitions whose last runs for the asset ended badly, not long enough ago for another try."""
+    def partitions_resting(self, asset_key: dg.AssetKey, job: str, now: datetime) -> set[str]:
+        """Partitions whose last runs for the asset, by the job or from its page, ended badly not long enough ago."""
         lately = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=now - 2 * _LONGEST_GAP)
         failures: dict[str, list[float]] = {}
         for record in self._instance.get_run_records(lately):
             partition = record.dagster_run.tags.get(PARTITION_NAME_TAG)
-            if partition and _is_about(record.dagster_run, asset_key):
+            if partition and _is_about(record.dagster_run, asset_key, job):
                 failures.setdefault(partition, []).append(record.end_time or record.update_timestamp.timestamp())
         return {
             partition
@@ -86,7 +86,5 @@ def _gap(failures: int) -> timedelta:
     return min(_FIRST_GAP * (1 << min(failures - 1, 10)), _LONGEST_GAP)
 
 
-def _is_about(run: dg.DagsterRun, asset_key: dg.AssetKey) -> bool:
-    if run.asset_selection:
-        return asset_key in run.asset_selection
-    return asset_key.path[-1].startswith("vector") == (run.job_name == "vectorize")
+def _is_about(run: dg.DagsterRun, asset_key: dg.AssetKey, job: str) -> bool:
+    return asset_key in run.asset_selection if run.asset_selection else run.job_name == job

@@ -29,7 +29,7 @@ def new_chunks_sensor(
 ) -> dg.SensorResult | dg.SkipReason:
     """Request a run for every partition with pending chunks that has none under way."""
     pending = parts.pending_partitions()
-    chosen = _choose(context.instance, VECTORIZED_CHUNKS, [item.partition for item in pending])
+    chosen = _choose(context.instance, VECTORIZED_CHUNKS, vectorize.name, [item.partition for item in pending])
     if not chosen:
         return dg.SkipReason(f"{len(pending)} partitions have pending chunks; a run of each is under way or due later")
     written = [item for item in pending if item.partition in chosen]
@@ -56,7 +56,7 @@ def landing_sensor(
         return dg.SkipReason(str(error))
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)
-    chosen = _choose(context.instance, DOCUMENTS, changes.partitions)
+    chosen = _choose(context.instance, DOCUMENTS, ingest.name, changes.partitions)
     if not chosen:
         return dg.SkipReason(f"{len(changes.partitions)} partitions have new files; a run of each is under way or due")
     return dg.SensorResult(
@@ -66,12 +66,12 @@ def landing_sensor(
 
 
 def _choose(
-    instance: dg.DagsterInstance, asset_key: dg.AssetKey, partitions: Sequence[PartitionKey]
+    instance: dg.DagsterInstance, asset_key: dg.AssetKey, job: str, partitions: Sequence[PartitionKey]
 ) -> list[PartitionKey]:
     """The first partitions that have no run under way and no recent failure to wait for."""
     runs = Runs(instance)
     runs.end_orphans()
-    busy = runs.partitions_under_way() | runs.partitions_resting(asset_key, datetime.now(UTC))
+    busy = runs.partitions_under_way() | runs.partitions_resting(asset_key, job, datetime.now(UTC))
     return [key for key in partitions if str(key) not in busy][:MOST_REQUESTS]
 
 

@@ -108,6 +108,7 @@ def convert(cache: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: A
     target = conversion_folder(cache, space)
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        _refuse_without_room(cache, folder, space)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".converting-") as work:
             made = Path(work) / "made"
             made.mkdir()
@@ -125,6 +126,15 @@ def convert(cache: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: A
     if "refused" in known:
         raise ConversionFailed(space.model, known["refused"])
     return Conversion(target)
+
+
+def _refuse_without_room(cache: Path, folder: ModelFolder, space: EmbeddingSpace) -> None:
+    """OpenVINO reports a full disk as any other failure, which would then be remembered as the model's fault."""
+    # The converted weights, and what is compiled of them.
+    needed = 3 * sum(file.stat().st_size for file in folder.path.rglob("*.safetensors"))
+    free = shutil.disk_usage(cache).free
+    if free < needed:
+        raise ConversionFailed(space.model, f"{cache} has {free >> 20} MiB free, {needed >> 20} are needed")
 
 
 def _put(made: Path, target: Path) -> None:

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 # 2,048 chunks with their tokens are a few MB, however large the partition is.
 WINDOW_BATCHES = 64
 
+# With large batches a window grows no further than this, or than four batches: memory follows the window.
+_MOST_WINDOW_CHUNKS = 4096
+
 # A text that no model fails on. If it fails all the same, the chunks are not to blame.
 PROBE_TEXT = "The board approved the annual report. 董事会审议通过了年度报告。"
 
@@ -156,7 +159,7 @@ class Vectorizer:
         """Read the selection window by window; what became pending after the plan waits for the next run."""
         left, resume_after = total, 0
         while left > 0:
-            size = WINDOW_BATCHES * self._batch_size
+            size = min(WINDOW_BATCHES * self._batch_size, max(_MOST_WINDOW_CHUNKS, 4 * self._batch_size))
             if selection.partition is not None:  # of ids given one by one many may be current: look at a windowful
                 size = min(size, left)
             started = time.perf_counter()

@@ -147,23 +147,23 @@ def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterI
     runs = Runs(instance)
 
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now) == {str(US)}
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(seconds=70)) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(seconds=70)) == set()
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(seconds=70)) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(seconds=70)) == {str(US)}
     for _ in range(20):
         add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(minutes=59)) == {str(US)}
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now + timedelta(minutes=61)) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(minutes=59)) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(minutes=61)) == set()
     add_run(instance, str(US), dg.DagsterRunStatus.SUCCESS)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, now) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now) == set()
 
 
 def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterInstance) -> None:
     """Each asset has its own rest."""
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE, "ingest")
 
-    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, datetime.now(UTC)) == set()
+    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", datetime.now(UTC)) == set()
 
 
 def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.DagsterInstance, parts: FakeParts) -> None:

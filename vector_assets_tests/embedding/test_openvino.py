@@ -208,6 +208,38 @@ def test_a_cache_that_cannot_be_written_is_said_and_torch_serves(
     assert "cannot be written" in caplog.text
 
 
+def test_a_full_disk_is_said_and_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once there is room, the model is converted."""
+    model = str(make_tiny_model(tmp_path, "bert", "mean"))
+    usage = conversion.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(conversion.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    full = make_embedder(model, tmp_path / "cache")
+    full.load()
+    assert full.device.startswith("torch")
+    assert "MiB free" in caplog.text
+    monkeypatch.undo()
+
+    roomy = make_embedder(model, tmp_path / "cache")
+
+    roomy.load()
+    assert roomy.device.startswith("OpenVINO")
+
+
+def test_a_plain_transformer_is_mean_pooled(tmp_path: Path) -> None:
+    """A folder without any word on pooling, as sentence-transformers takes it."""
+    make_tiny_model(tmp_path, "bert", "mean")
+    embedder = make_embedder(str(tmp_path / "raw"), tmp_path / "cache", "f32")
+
+    vectors = embedder.embed(embedder.tokenize(["the board approved", "net sales"]))
+
+    assert embedder.space.pooling == "mean"
+    assert embedder.device.startswith("OpenVINO")
+    reference = embedder._torch_embedder.embed(embedder.tokenize(["the board approved", "net sales"]))
+    assert (vectors * reference).sum(axis=1).min() > 0.9999
+
+
 def test_two_that_convert_at_once_both_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slower one finds the place taken; nothing of its work is left."""
     model = str(make_tiny_model(tmp_path, "bert", "mean"))

@@ -1,0 +1,54 @@
+"""What progress events cost: runs with an event a second against runs with the first and the last only.
+
+The runs take turns on the same chunks. The machine's noise is larger than the difference, so the share that the
+run itself measured for telling is given too.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from benchmarks.corpus import store, uniform_texts
+from vector_assets.cli.demo import SAMPLES
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.wiring import Parts
+
+_KEY = PartitionKey("us", "benchmark", "PROGRESS")
+_OFF = 86_400.0
+
+
+def main() -> None:
+    """Print the ratio of the speeds, and events and their share of the runs that had them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--filings", type=Path, default=SAMPLES, help="a landing directory; default: the samples")
+    parser.add_argument("--texts", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
+            store(parts, _KEY, uniform_texts(parts, arguments.filings, arguments.texts))
+            runs.prepare([_KEY])
+            ratios, shares, events = [], [], []
+            for _ in range(arguments.rounds):
+                seconds = {}
+                for interval in (1.0, _OFF):
+                    config = {"force_revectorize": True, "progress_interval_seconds": interval}
+                    told = runs.run(_KEY, [VECTORIZED_CHUNKS], config).metadata
+                    seconds[interval] = told["seconds"]
+                    if interval == 1.0:
+                        shares.append(told["progress_seconds"] / told["seconds"])
+                        events.append(told["progress_events"])
+                ratios.append(seconds[1.0] / seconds[_OFF])
+        leave_embedded_server(Path(home))
+    print(f"seconds with events / without: {', '.join(f'{r:.3f}' for r in ratios)}; {statistics.median(ratios):.3f}")
+    print(f"events a run: {events}; telling took {statistics.median(shares):.2%} of the run")
+
+
+if __name__ == "__main__":
+    main()
