@@ -11,14 +11,16 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..domain import EmbeddingSpace, Vectors
 from ..errors import ConversionFailed
+from .compiled import CompiledModel
 from .models import ModelFolder
 from .quiet import import_openvino
 from .sentence_transformer import load_sentence_transformer, sentence_vectors
@@ -26,8 +28,6 @@ from .sentence_transformer import load_sentence_transformer, sentence_vectors
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
-
-    from .openvino import CompiledModel
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +97,12 @@ def find_conversion(cache: Path, space: EmbeddingSpace) -> Conversion | None:
     return None
 
 
-def convert(cache: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Any) -> Conversion:
+def convert(
+    cache: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Callable[[Path], CompiledModel]
+) -> Conversion:
     """Convert a model (seconds), hold it against the original, and keep it. Several processes may do so at once.
 
-    `compile_(xml, space)` gives the `CompiledModel` whose vectors are compared.
+    `compile_` gives the model at a path whose vectors are compared.
 
     Raises:
         ConversionFailed: it cannot be converted, differs from the original, or cannot be kept.
@@ -146,7 +148,7 @@ def _put(made: Path, target: Path) -> None:
             raise
 
 
-def _make(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Any) -> None:
+def _make(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Callable[[Path], CompiledModel]) -> None:
     import torch
 
     openvino = import_openvino()
@@ -161,7 +163,7 @@ def _make(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Any)
             )
         openvino.save_model(converted, made / "model.xml", compress_to_fp16=False)
         del converted
-        cosine = _least_cosine(model, compile_(made / "model.xml", space))
+        cosine = _least_cosine(model, compile_(made / "model.xml"))
     except OSError:
         raise
     except Exception as error:
@@ -186,7 +188,7 @@ def _embedding_module(model: "SentenceTransformer") -> "torch.nn.Module":
     return EmbeddingModule().eval()
 
 
-def _least_cosine(model: "SentenceTransformer", compiled: "CompiledModel") -> float:
+def _least_cosine(model: "SentenceTransformer", compiled: CompiledModel) -> float:
     reference: Vectors = model.encode(list(PARITY_TEXTS), show_progress_bar=False, normalize_embeddings=True)
     tokenizer = model.tokenizer
     encoded = tokenizer(list(PARITY_TEXTS), truncation=True, max_length=model.max_seq_length)["input_ids"]
