@@ -274,7 +274,7 @@ class BatchProgress:
     """Where a run stands after a batch was committed. Counts are of chunks; times are seconds.
 
     `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` weighs the tokens still to
-    come with the tokens per second so far; None until there is a speed.
+    come with the tokens per second since the first batch; None until there is a speed.
     """
 
     batch_num: int

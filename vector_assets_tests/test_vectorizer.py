@@ -305,6 +305,8 @@ def test_progress_says_where_the_run_stands(database: Database) -> None:
     assert all(p.processed == p.vectorized_count + p.superseded_count + p.failed_count for p in told)
     assert told[-1].failed_count == 1
     assert [len(p.batch_chunks) for p in told] == [4, 4, 2]
+    assert told[0].seconds_left is None  # one batch, with the reading before it, is no speed yet
+    assert told[1].seconds_left > 0
     assert told[-1].seconds_left == 0
     assert "10/10 chunks (100.0%)" in told[-1].line()
 

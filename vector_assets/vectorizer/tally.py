@@ -42,6 +42,8 @@ class Tally:
     truncated_chunks: int = 0
     callback_errors: int = 0
     failures: list[ChunkFailure] = field(default_factory=list)
+    first_at: float = 0.0
+    first_tokens: int = 0
 
     @property
     def processed(self) -> int:
@@ -62,6 +64,8 @@ class Tally:
             self.tokens_embedded += candidate.tokens.tokens_embedded
             self.unknown_tokens += candidate.tokens.unknown_tokens
             self.truncated_chunks += candidate.tokens.tokens_embedded < candidate.tokens.token_count
+        if self.batches == 1:
+            self.first_at, self.first_tokens = self.elapsed, self.tokens_embedded
         self.failures.extend(failures[: _SHOWN_FAILURES - len(self.failures)])
 
     def progress(
@@ -88,9 +92,14 @@ class Tally:
         )
 
     def _seconds_left(self, tokens_to_come: float) -> float | None:
-        """Tokens to come at the speed of the tokens so far: batches are sorted by length, so chunks would mislead."""
-        elapsed = self.elapsed
-        return tokens_to_come * elapsed / self.tokens_embedded if self.tokens_embedded and elapsed > 0 else None
+        """Tokens to come at the speed since the first batch, which came with the first window's reading.
+
+        Batches are sorted by length, so counting chunks would mislead.
+        """
+        if tokens_to_come == 0:
+            return 0.0
+        tokens, seconds = self.tokens_embedded - self.first_tokens, self.elapsed - self.first_at
+        return tokens_to_come * seconds / tokens if tokens > 0 and seconds > 0 else None
 
     def report(self) -> VectorizeReport:
         """What the run did."""
