@@ -1,8 +1,9 @@
 """The three assets: documents, the chunks cut from them, and a vector for every chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from ..domain import BatchProgress, PartitionKey
 from ..errors import InvalidSetting
@@ -33,12 +34,7 @@ def documents(
     """Read the partition's new and changed documents."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-
-        def told(document: str) -> None:
-            watcher.document(key, document)
-            context.log.info(f"reading {document}")
-
-        report = parts.ingestion.read_documents(key, told)
+        report = parts.ingestion.read_documents(key, _teller(context, watcher, key, "reading"))
         count, _ = parts.documents.counts(key)
         version = parts.documents.content_digest(key)
     for rejection in report.rejections:
@@ -62,30 +58,34 @@ def document_chunks(
     """Cut the partition's documents whose text is new."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-
-        def told(document: str) -> None:
-            watcher.document(key, document)
-            context.log.info(f"cutting {document}")
-
-        report = parts.ingestion.cut_documents(key, told)
+        report = parts.ingestion.cut_documents(key, _teller(context, watcher, key, "cutting"))
         _, count = parts.documents.counts(key)
         version = parts.coverage.content_digest(key)
     return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))
 
 
+def _teller(
+    context: dg.AssetExecutionContext, watcher: Watcher, key: PartitionKey, doing: str
+) -> Callable[[str], None]:
+    """What says, in the run's log and to the watcher, that a document's turn has come."""
+
+    def told(document: str) -> None:
+        watcher.document(key, document)
+        context.log.info(f"{doing} {document}")
+
+    return told
+
+
 class VectorizeConfig(dg.Config):
     """Run config of `silver/vectorized_chunks`."""
 
-    batch_size: int | None = None
-    """Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE."""
-    force_revectorize: bool = False
-    """Embed current and quarantined chunks too."""
-    limit: int | None = None
-    """At most so many chunks; the rest stays pending."""
-    progress_interval_seconds: float = 1.0
-    """Between two progress events at least; 0 logs every batch."""
-    event_detail: EventDetail = "batch"
-    """`chunk` adds each logged batch's chunks as a table."""
+    batch_size: int | None = Field(None, description="Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE.")
+    force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
+    limit: int | None = Field(None, description="At most so many chunks; the rest stays pending.")
+    progress_interval_seconds: float = Field(
+        1.0, description="Between two progress events at least; 0 logs every batch."
+    )
+    event_detail: EventDetail = Field("batch", description="`chunk` adds each logged batch's chunks as a table.")
 
     def check(self) -> None:
         """Refuse numbers that make no sense.
