@@ -10,6 +10,7 @@ from .domain import (
     ChunkChanges,
     ChunkFailure,
     ChunkPlan,
+    ChunksAtStake,
     ChunkSelection,
     ChunkWindow,
     Document,
@@ -112,6 +113,10 @@ class CutStore(Protocol):
 
     def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
         """Partitions with documents whose present text this chunker has not cut."""
+        ...
+
+    def chunks_at_stake(self, partition: PartitionKey, chunker: str) -> ChunksAtStake:
+        """Count the partition's chunks, and those of the documents that `uncut_documents` gives."""
         ...
 
     def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:

@@ -9,18 +9,21 @@ from .options import DIRECTORY
 
 @click.command(short_help="Read new filings and cut them into chunks.")
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.option("--allow-shrink", is_flag=True, help="Let partitions lose more than half of their chunks.")
 @click.pass_context
-def ingest(ctx: click.Context, directory: Path) -> None:
+def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
     """Read what is new under DIR and cut it into chunks.
 
     DIR is laid out as market/doc_type/stock_code/<file>, with an optional manifest.csv on top. A document that cannot
-    be used is reported and skipped; the exit code is then 1.
+    be used is reported and skipped; the exit code is then 1. So it is when a partition would lose more than half of
+    its chunks: nothing of it is deleted until --allow-shrink says that this is meant.
     """
     from .parts import open_parts
     from .runs import run_partitions
     from .terminal import print_skipped, working
 
     with open_parts(directory) as parts:
+        parts.ingestion.allow_shrink = allow_shrink
         with working("looking for new documents"):
             changes = parts.ingestion.changes()
         if changes.partitions:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from ..errors import InvalidSetting
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the same text is cut elsewhere, so that every document is cut again."""
 
 _LINE = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
@@ -20,6 +20,10 @@ _LINE = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
 _LONGEST_MEASURE = 240
 # A line that fills this share of the measure was broken by the page, not by the writer.
 _FULL = 0.75
+# The splitter's time grows with the square of a text that has nothing to cut at; up to here it is a second or two. What
+# is cut here is cut at a paragraph, where there is one.
+_BLOCK = 100_000
+_BLOCK_ENDS = ("\n\n", "\n", "。", ". ", " ")
 _GOES_ON = ",，、&/-–—"
 
 
@@ -50,10 +54,12 @@ class Chunker:
         # long as the text, so its places are the text's.
         unwrapped = unwrap(text)
         chunks = []
-        for start, piece in self._splitter.chunk_indices(unwrapped):
-            original = text[start : start + len(piece)].strip()
-            if original:
-                chunks.extend(self._refit(original))
+        for block_start, block in _blocks(unwrapped):
+            for piece_start, piece in self._splitter.chunk_indices(block):
+                start = block_start + piece_start
+                original = text[start : start + len(piece)].strip()
+                if original:
+                    chunks.extend(self._refit(original))
         return chunks
 
     def _refit(self, chunk: str) -> list[str]:
@@ -63,6 +69,26 @@ class Chunker:
         if len(self._tokenizer.encode(chunk, add_special_tokens=False).ids) <= self._room:
             return [chunk]
         return list(self._splitter.chunks(chunk))
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    while start < len(text):
+        end = _block_end(text, start)
+        yield start, text[start:end]
+        start = end
+
+
+def _block_end(text: str, start: int) -> int:
+    """After the last good place to cut in the second half of a full block."""
+    end = start + _BLOCK
+    if end >= len(text):
+        return len(text)
+    for mark in _BLOCK_ENDS:
+        found = text.rfind(mark, start + _BLOCK // 2, end)
+        if found >= 0:
+            return found + len(mark)
+    return end
 
 
 def unwrap(text: str) -> str:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey
-from ..errors import DocumentError
+from ..errors import DocumentError, PartitionWouldShrink
 from ..ports import CutStore, DocumentStore
+from .apart import ReaderApart
 from .chunker import Chunker
 from .landing import LandedDocument, LandingDirectory
-from .readers import read_document
 
 # From here on a document counts as Chinese: English filings quote names, Chinese ones figures and Latin terms.
 _CHINESE_SHARE = 0.2
 _LANGUAGE_SAMPLE = 20_000
+# An ordinary correction may halve a few pages, and their vectors are made anew in a second; from here on, about ten
+# pages, a loss by half means that files or readers broke.
+_GUARDED_FROM = 20
 
 Told = Callable[[str], None]
 """Gets the name of the document whose turn it is."""
@@ -45,7 +48,12 @@ class ChunksReport:
 
 
 class Ingestion:
-    """Reads what is new in the landing directory and cuts what has not been cut."""
+    """Reads what is new in the landing directory and cuts what has not been cut.
+
+    `allow_shrink` lets partitions lose more than half of their chunks; a single call may allow it, too.
+    """
+
+    allow_shrink = False
 
     def __init__(self, landing: LandingDirectory, documents: DocumentStore, chunks: CutStore, chunker: Chunker) -> None:
         self._landing = landing
@@ -77,28 +85,43 @@ class Ingestion:
 
         Raises:
             LandingDirectoryMissing, InvalidManifest.
+            ReaderNotStarted: this machine cannot start a process.
         """
         scan = self._landing.scan(partition)
         known = self._documents.known_fingerprints(partition)
         new = [landed for landed in scan.documents if known.get(landed.source_uri) != landed.fingerprint]
         read = []
-        for landed in new:
-            told(landed.source_uri)
-            try:
-                document = _document(landed)
-            except DocumentError as error:
-                why = (type(error).__name__, str(error))
-                self._documents.save([], [DocumentRejection(landed.source_uri, partition, *why, landed.fingerprint)])
-            else:
-                self._documents.save([document], [])
-                read.append(landed.source_uri)
+        with ReaderApart() as reader:
+            for landed in new:
+                told(landed.source_uri)
+                if self._read_document(landed, reader):
+                    read.append(landed.source_uri)
         self._documents.save([], scan.rejections)
         self._forget_gone(partition, scan.fingerprints)
         rejections = tuple(self._documents.rejections(partition))
         return DocumentsReport(tuple(read), len(scan.documents) - len(new), rejections)
 
-    def cut_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> ChunksReport:
-        """Cut each document of the partition whose text, or whose chunker, is new."""
+    def _read_document(self, landed: LandedDocument, reader: ReaderApart) -> bool:
+        """Store the document, or why it cannot be used."""
+        try:
+            text = reader.read(self._landing.read(landed), landed.path.suffix, landed.source_uri)
+        except DocumentError as error:
+            why = (type(error).__name__, str(error), landed.fingerprint)
+            self._documents.save([], [DocumentRejection(landed.source_uri, landed.partition, *why)])
+            return False
+        self._documents.save([_document(landed, text)], [])
+        return True
+
+    def cut_documents(
+        self, partition: PartitionKey, told: Told = lambda _: None, allow_shrink: bool = False
+    ) -> ChunksReport:
+        """Cut each document of the partition whose text, or whose chunker, is new.
+
+        Raises:
+            PartitionWouldShrink: more than half of the partition's chunks would go; none has gone.
+        """
+        if not (allow_shrink or self.allow_shrink):
+            self._refuse_to_shrink(partition, told)
         documents, changes = 0, ChunkChanges()
         for document in self._chunks.uncut_documents(partition, self.chunker.identity):
             told(document.source_uri)
@@ -107,6 +130,25 @@ class Ingestion:
             documents += 1
         return ChunksReport(documents, changes)
 
+    def _refuse_to_shrink(self, partition: PartitionKey, told: Told) -> None:
+        """Count what cutting would leave, before anything is deleted.
+
+        Numbers are compared, not texts: a new chunker replaces every chunk and takes nothing away. Documents that have
+        no chunks yet do not make up for those that lose theirs. To keep one document in memory at a time what is cut
+        here is cut again; it is little, for only where more than half is at stake, and until half is known to stay.
+        """
+        at_stake = self._chunks.chunks_at_stake(partition, self.chunker.identity)
+        stays = at_stake.partition - sum(at_stake.documents.values())
+        if at_stake.partition < _GUARDED_FROM or 2 * stays >= at_stake.partition:
+            return
+        for document in self._chunks.uncut_documents(partition, self.chunker.identity):
+            if document.id in at_stake.documents:
+                told(document.source_uri)
+                stays += len(self.chunker.cut(document.text))
+            if 2 * stays >= at_stake.partition:
+                return
+        raise PartitionWouldShrink(str(partition), at_stake.partition, stays)
+
     def _forget_gone(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
         listed = [item.source_uri for item in self._documents.rejections(partition)]
         gone = [source_uri for source_uri in listed if source_uri not in found]
@@ -114,8 +156,7 @@ class Ingestion:
             self._documents.forget_rejections(gone)
 
 
-def _document(landed: LandedDocument) -> Document:
-    text = read_document(landed.path, landed.source_uri)
+def _document(landed: LandedDocument, text: str) -> Document:
     row = landed.row
     return Document(
         source_uri=landed.source_uri,

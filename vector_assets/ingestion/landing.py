@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from ..domain import DocumentRejection, PartitionKey
 from ..errors import (
     DocumentError,
+    DocumentTooLarge,
     InvalidPartitionKey,
     LandingDirectoryMissing,
     ManifestRowWithoutFile,
@@ -17,11 +19,14 @@ from ..errors import (
     UnreadableDocument,
     UnsupportedFormat,
 )
+from .bounds import MOST_BYTES
+from .fence import LeadsOut, open_below
 from .manifest import MANIFEST, ManifestRow, read_manifest
 from .readers import FORMATS, READERS_VERSION
 
 # PostgreSQL's index on names takes about 2,700 bytes; a document in its place has a fraction of that.
 _LONGEST_NAME = 2_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,24 @@ class LandingDirectory:
                 missing = ManifestRowWithoutFile(_storable(source_uri), row.line)
                 scan.rejections.append(_rejection(missing, key, "no file"))
         return scan
+
+    def read(self, landed: LandedDocument) -> bytes:
+        """The document's bytes, whatever has happened to its path since it was found.
+
+        Raises:
+            OutsideLandingDirectory: it is, or lies behind, a link that leads out by now.
+            DocumentTooLarge, UnreadableDocument.
+        """
+        try:
+            with open_below(self.root, landed.path) as file:
+                data = file.read(MOST_BYTES + 1)
+        except LeadsOut as error:
+            raise OutsideLandingDirectory(landed.source_uri) from error
+        except OSError as error:
+            raise UnreadableDocument(landed.source_uri, f"it cannot be opened ({error.strerror})") from error
+        if len(data) > MOST_BYTES:
+            raise DocumentTooLarge(landed.source_uri, f"it is larger than {MOST_BYTES // 2**20} MiB")
+        return data
 
     def _files(self, top: Path) -> Iterator[Path]:
         """Every file below, by path.
@@ -154,8 +177,11 @@ def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint
 
 
 def _storable(name: str) -> str:
-    """A name that PostgreSQL can store and index, also of a file whose name is not UTF-8: its bytes are spelled out."""
-    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name that PostgreSQL can store and index, and a terminal can show on one line.
+
+    Bytes that are not UTF-8, and control characters, are spelled out.
+    """
+    shown = _CONTROL.sub(lambda found: repr(found[0])[1:-1], os.fsencode(name).decode("utf-8", "backslashreplace"))
     if len(shown.encode()) <= _LONGEST_NAME:
         return shown
     return f"{shown[:200]}…{hashlib.sha256(shown.encode()).hexdigest()[:12]}"

@@ -1,13 +1,17 @@
 """manifest.csv: what is known of the documents beside their text."""
 
 import csv
+import io
 import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from ..errors import InvalidManifest
+from .fence import LeadsOut, open_below
 
 MANIFEST = "manifest.csv"
+# Two million rows of the usual length.
+_MOST_BYTES = 256 * 1024 * 1024
 _FORM = "The first row must name the columns, with commas between them, and one must be `path`."
 
 
@@ -36,18 +40,28 @@ def read_manifest(root: Path) -> dict[str, ManifestRow]:
     path = root / MANIFEST
     if not os.path.lexists(path):
         return {}
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
-        problem = "it is a link that leads out of the landing directory"
-        raise InvalidManifest(path, problem, "Copy the file in instead of linking it.")
-    if not path.is_file():
-        raise InvalidManifest(path, "it is not a file", f"Put a CSV file there, or remove it. {_FORM}")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _rows(path, csv.DictReader(file, strict=True))
-    except OSError as error:
-        raise InvalidManifest(path, f"it cannot be read ({error.strerror})", "Check its permissions.") from error
+        text = _bytes(root, path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidManifest(path, f"it cannot be read ({error})", "Save it as UTF-8 CSV.") from error
+    return _rows(path, csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def _bytes(root: Path, path: Path) -> bytes:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InvalidManifest(path, "it is not a file", f"Put a CSV file there, or remove it. {_FORM}")
+    try:
+        with open_below(root, path) as file:
+            data = file.read(_MOST_BYTES + 1)
+    except LeadsOut as error:
+        problem = "it is a link that leads out of the landing directory"
+        raise InvalidManifest(path, problem, "Copy the file in instead of linking it.") from error
+    except OSError as error:
+        raise InvalidManifest(path, f"it cannot be read ({error.strerror})", "Check its permissions.") from error
+    if len(data) > _MOST_BYTES:
+        problem = f"it is larger than {_MOST_BYTES // 2**20} MiB"
+        raise InvalidManifest(path, problem, "Keep the rows of documents that are there.")
+    return data
 
 
 def _rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
+from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
+from .bounds import MOST_BYTES, MOST_CHARACTERS
 from .html import read_html
 from .pdf import read_pdf
 
@@ -12,18 +13,32 @@ READERS_VERSION = 2
 
 
 def read_document(path: Path, document: str) -> str:
-    """The file's text; pages of a PDF are parted by form feeds. `document` is its name in errors.
+    """`text_of` a file that is trusted: it is parsed here, wherever it lies and however long that takes.
 
     Raises:
         DocumentError: it cannot be used; the subclass says why.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UnreadableDocument(document, f"it cannot be opened ({error.strerror})") from error
+    return text_of(data, path.suffix, document)
+
+
+def text_of(data: bytes, suffix: str, document: str) -> str:
+    """A file's text; pages of a PDF are parted by form feeds. `document` is its name in errors.
+
+    Raises:
+        DocumentError: it cannot be used; the subclass says why.
+    """
+    if len(data) > MOST_BYTES:
+        raise DocumentTooLarge(document, f"it is larger than {MOST_BYTES // 2**20} MiB")
     if not data.strip():
         raise EmptyDocument(document)
-    text = _READERS[path.suffix.lower()](data, document)
+    text = _READERS[suffix.lower()](data, document)
+    if len(text) > MOST_CHARACTERS:
+        raise DocumentTooLarge(document, f"its text is longer than {MOST_CHARACTERS:,} characters")
     if "\0" in text:
         raise NulBytes(document)
     if not text.strip():
@@ -54,3 +69,5 @@ _READERS: dict[str, Callable[[bytes, str], str]] = {
 }
 
 FORMATS = tuple(_READERS)
+PLAIN = tuple(suffix for suffix, reader in _READERS.items() if reader is read_plain)
+"""Formats whose reading is bounded by their size."""

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 
-from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
+from ..domain import ChunkChanges, ChunksAtStake, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
 from .database import Connection, Database
 
 _SAVE = """
@@ -32,6 +32,18 @@ SELECT id FROM documents
 WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
   AND cut_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
 ORDER BY source_uri
+"""
+
+_CHUNKS = """
+SELECT count(*) FROM document_chunks
+WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+"""
+
+_CHUNKS_OF_UNCUT = """
+SELECT d.id, count(*) FROM documents d JOIN document_chunks c ON c.document_id = d.id
+WHERE (d.market, d.doc_type, d.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+  AND d.cut_by IS DISTINCT FROM %(chunker)s AND d.fingerprint <> ''
+GROUP BY d.id
 """
 
 _UNCUT_PARTITIONS = """
@@ -154,6 +166,14 @@ class PostgresDocumentStore:
         with self._database.transaction() as connection:
             rows = connection.execute(_UNCUT_PARTITIONS, {"chunker": chunker}).fetchall()
         return [PartitionKey(*row) for row in rows]
+
+    def chunks_at_stake(self, partition: PartitionKey, chunker: str) -> ChunksAtStake:
+        """Count the partition's chunks, and those of the documents that `uncut_documents` gives."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_CHUNKS, _key(partition)).fetchone()
+            rows = connection.execute(_CHUNKS_OF_UNCUT, _key(partition) | {"chunker": chunker}).fetchall()
+        assert row is not None
+        return ChunksAtStake(row[0], dict(rows))
 
     def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
         """One document at a time in memory; one deleted meanwhile is left out."""

@@ -1,6 +1,7 @@
 """PDFs written by hand, byte by byte, so that a test knows what is in them."""
 
 import hashlib
+import zlib
 
 _PAD = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 _ID = b"0123456789abcdef"
@@ -34,9 +35,42 @@ def pdf(*pages: bytes, password: bytes | None = None) -> bytes:
     return _file(objects, encryption)
 
 
+def nested_forms(depth: int, width: int) -> bytes:
+    """A page that shows a form `width` times, which shows another `width` times, and so on: width ** depth in all."""
+    shown = b"/X Do " * width
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</XObject<</X 5 0 R>>>>/Contents 4 0 R>>",
+        _stream(b"", shown),
+    ]
+    for number in range(5, 4 + depth):
+        form = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]/Resources<</XObject<</X %d 0 R>>>>" % (number + 1)
+        objects.append(_stream(form, shown))
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    innermost = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]/Resources<</Font<</F %s>>>>" % font
+    return _file([*objects, _stream(innermost, lines(b"x"))], b"")
+
+
+def compressed(content: bytes) -> bytes:
+    """One page whose content stream is deflated."""
+    resources = b"<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources%s/Contents 4 0 R>>" % resources,
+        _stream(b"/Filter/FlateDecode", zlib.compress(content)),
+    ]
+    return _file(objects, b"")
+
+
 def lines(*texts: bytes) -> bytes:
     """A content stream that shows lines of text, in PDF's own spelling (octal escapes allowed)."""
     return b"BT /F 12 Tf 72 700 Td " + b" 0 -14 Td ".join(b"(%s) Tj" % text for text in texts) + b" ET"
+
+
+def _stream(entries: bytes, content: bytes) -> bytes:
+    return b"<<%s/Length %d>>\nstream\n%s\nendstream" % (entries, len(content), content)
 
 
 def _file(objects: list[bytes], trailer: bytes) -> bytes:

@@ -12,6 +12,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Sequence, Split
 
 from vector_assets.errors import InvalidSetting
+from vector_assets.ingestion import chunker as module
 from vector_assets.ingestion.chunker import Chunker, unwrap
 
 from ..fakes import WordCounter
@@ -106,6 +107,32 @@ def test_a_word_that_does_not_fit():
 
     assert "".join(chunks) == word
     assert max(map(tokens, chunks)) <= 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["公司" * 5_000, "a\n" * 5_000, "公司营业收入增长。" * 1_000, "x" * 10_000, "Revenue grew.\n\n" * 800],
+    ids=["without marks", "short lines", "sentences", "one word", "paragraphs"],
+)
+def test_texts_of_several_blocks(text: str, monkeypatch: pytest.MonkeyPatch):
+    """A text that is handed over in blocks is cut whole, with or without places to cut at."""
+    monkeypatch.setattr(module, "_BLOCK", 1_000)
+
+    chunks = chunker(64).cut(text)
+
+    assert visible("".join(chunks)) == visible(text)
+    assert all(tokens(chunk) <= 64 for chunk in chunks)
+
+
+def test_blocks_end_between_paragraphs(monkeypatch: pytest.MonkeyPatch):
+    """Where the text is handed over in blocks does not show in the chunks, if there are paragraphs."""
+    paragraphs = [f"In {year} the net revenue of the company rose to {year} million dollars." for year in range(400)]
+    text = "\n\n".join(paragraphs)
+    whole = chunker(16).cut(text)
+    monkeypatch.setattr(module, "_BLOCK", 1_000)
+
+    assert chunker(16).cut(text) == whole
+    assert len(whole) >= 400
 
 
 def test_cutting_is_repeatable():

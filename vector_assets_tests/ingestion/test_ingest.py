@@ -1,13 +1,16 @@
 """The way from the landing directory to documents and chunks, on a real PostgreSQL."""
 
 import os
+import sys
 from hashlib import sha512
 from pathlib import Path
 
 import pytest
 
 from vector_assets.domain import ChunkChanges, PartitionKey
-from vector_assets.errors import InvalidManifest, LandingDirectoryMissing
+from vector_assets.errors import InvalidManifest, LandingDirectoryMissing, ReaderNotStarted
+from vector_assets.ingestion import ingest
+from vector_assets.ingestion.apart import ReaderApart
 from vector_assets.ingestion.chunker import Chunker
 from vector_assets.ingestion.ingest import DocumentsReport, Ingestion, language_of
 from vector_assets.ingestion.landing import LandingDirectory
@@ -15,6 +18,8 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
 
 from ..fakes import KEY, HashEmbedder, WordCounter, make_vectorizer, rows
+from .links import swap
+from .pdfs import lines, nested_forms, pdf
 
 OTHER = PartitionKey("hk", "announcement", "00700")
 A, B = f"{KEY}/a.txt", f"{KEY}/b.txt"
@@ -249,6 +254,66 @@ def test_link_that_leads_out_is_never_read(ingestion: Ingestion, database: Datab
 
     assert errors(report) == {A: "OutsideLandingDirectory"}
     assert texts(database) == {B: "Revenue grew."}
+
+
+@pytest.mark.parametrize("where", ["us", str(KEY), A])
+def test_swapped_while_it_is_the_documents_turn(
+    ingestion: Ingestion, database: Database, landing: Path, tmp_path: Path, where: str
+):
+    """A file, or a folder above it, swapped for a link out between the look and the reading, is not read."""
+    put(tmp_path / "outside", A, "secret words")
+    put(landing, A, "Revenue grew.")
+
+    report = ingestion.read_documents(KEY, lambda _: swap(landing / where, tmp_path / "outside" / where))
+
+    assert report.read == ()
+    assert errors(report) == {A: "OutsideLandingDirectory"}
+    assert texts(database) == {}
+
+
+def test_bombs_are_listed_and_skipped(ingestion: Ingestion, database: Database, landing: Path):
+    """What is beyond a bound is listed with the reason and not tried again; the others are read."""
+    put(landing, A, "Revenue grew.")
+    put(landing, f"{KEY}/claim.pdf", pdf(*[b""] * 10_001))
+    put(landing, f"{KEY}/long.txt", "x" * 20_000_001)
+    put(landing, f"{KEY}/z.pdf", pdf(lines(b"Costs fell.")))
+
+    report = ingestion.read_documents(KEY)
+
+    assert report.read == (A, f"{KEY}/z.pdf")
+    assert errors(report) == {f"{KEY}/claim.pdf": "DocumentTooLarge", f"{KEY}/long.txt": "DocumentTooLarge"}
+    assert texts(database) == {A: "Revenue grew.", f"{KEY}/z.pdf": "Costs fell."}
+    assert ingestion.read_documents(KEY).unchanged == 4
+
+
+def test_document_that_takes_for_ever(
+    ingestion: Ingestion, database: Database, landing: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is given up in time, listed and not tried again until it changes; the next one is read."""
+    monkeypatch.setattr(ingest, "ReaderApart", lambda: ReaderApart(seconds=0.5))
+    put(landing, f"{KEY}/bomb.pdf", nested_forms(30, 2))
+    put(landing, f"{KEY}/z.pdf", pdf(lines(b"Costs fell.")))
+
+    report = ingestion.read_documents(KEY)
+
+    assert report.read == (f"{KEY}/z.pdf",)
+    assert errors(report) == {f"{KEY}/bomb.pdf": "DocumentTooSlow"}
+    again: list[str] = []
+    ingestion.read_documents(KEY, again.append)
+    assert again == []
+
+
+def test_no_document_is_blamed_for_this_machine(ingestion: Ingestion, landing: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where no process can be started nothing is listed, and the documents are read later."""
+    put(landing, f"{KEY}/a.pdf", pdf(lines(b"Revenue grew.")))
+    with monkeypatch.context() as ill:
+        ill.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(ReaderNotStarted):
+            ingestion.read_documents(KEY)
+
+    report = ingestion.read_documents(KEY)
+
+    assert (report.read, report.rejections) == ((f"{KEY}/a.pdf",), ())
 
 
 def test_nothing_is_forgotten_when_the_directory_is_gone(ingestion: Ingestion, landing: Path):

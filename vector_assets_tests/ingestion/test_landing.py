@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from vector_assets.domain import PartitionKey
-from vector_assets.errors import LandingDirectoryMissing
+from vector_assets.errors import (
+    DocumentTooLarge,
+    LandingDirectoryMissing,
+    OutsideLandingDirectory,
+    UnreadableDocument,
+)
+from vector_assets.ingestion.bounds import MOST_BYTES
 from vector_assets.ingestion.landing import LandingDirectory, LandingScan
+
+from .links import swap
 
 KEY = PartitionKey("us", "annual_report", "XTEST")
 A = "us/annual_report/XTEST/a.txt"
@@ -218,6 +226,47 @@ def test_landing_directory_behind_a_link(landing: Path, tmp_path: Path):
     assert names(scan(tmp_path / "link", KEY)) == [A]
 
 
+@pytest.mark.parametrize("where", ["us", "us/annual_report", str(KEY), A])
+def test_swapped_after_it_was_found(landing: Path, tmp_path: Path, where: str):
+    """A document that leads out by the time it is read, itself or by a folder of its path, is not read."""
+    outside = tmp_path / "outside"
+    put(outside, A, "secret")
+    put(landing, A)
+    (found,) = scan(landing).documents
+    swap(landing / where, outside / where)
+
+    with pytest.raises(OutsideLandingDirectory, match=A):
+        LandingDirectory(landing).read(found)
+
+
+def test_swapped_for_what_is_no_file(landing: Path):
+    """A document that is a pipe, a folder or gone by the time it is read is reported, and nobody waits."""
+    path = put(landing, A)
+    (found,) = scan(landing).documents
+    path.unlink()
+    directory = LandingDirectory(landing)
+
+    with pytest.raises(UnreadableDocument, match="No such file"):
+        directory.read(found)
+    os.mkfifo(path)
+    with pytest.raises(UnreadableDocument, match="it is not a file"):
+        directory.read(found)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UnreadableDocument, match="it is not a file"):
+        directory.read(found)
+
+
+def test_file_beyond_the_bound(landing: Path):
+    """A file larger than any filing is not held in memory."""
+    with put(landing, A).open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    (found,) = scan(landing).documents
+
+    with pytest.raises(DocumentTooLarge, match="larger than 128 MiB"):
+        LandingDirectory(landing).read(found)
+
+
 # Odd files
 
 
@@ -243,6 +292,18 @@ def test_names_that_are_not_utf8(landing: Path):
 
     assert names(found)[1:] == [f"{KEY}/\\xb9\\xab.txt", f"{KEY}/\\xb9\\xac.txt"]
     assert all(item.source_uri.encode() and item.path.read_text() == "text" for item in found.documents)
+
+
+def test_names_with_control_characters(landing: Path):
+    """What would break a line, or steer a terminal, is spelled out in names and messages."""
+    put(landing, f"{KEY}/a\n\x1b[2J.txt")
+    put(landing, f"{KEY}/b\r.doc")
+
+    found = scan(landing)
+
+    assert names(found) == [f"{KEY}/a\\n\\x1b[2J.txt"]
+    assert reasons(found) == {f"{KEY}/b\\r.doc": "UnsupportedFormat"}
+    assert len(found.rejections[0].message.splitlines()) == 1
 
 
 def test_path_longer_than_an_index_takes(landing: Path):

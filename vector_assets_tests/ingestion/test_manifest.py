@@ -1,12 +1,16 @@
 """manifest.csv: read whole or refused whole."""
 
 import codecs
+import os
 from pathlib import Path
 
 import pytest
 
 from vector_assets.errors import InvalidManifest
+from vector_assets.ingestion import manifest
 from vector_assets.ingestion.manifest import ManifestRow, read_manifest
+
+from .links import swap_once
 
 
 def write(landing: Path, data: str | bytes) -> None:
@@ -89,7 +93,7 @@ def test_manifest_that_may_not_be_read(landing: Path, monkeypatch: pytest.Monkey
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "manifest.csv")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
 
     with pytest.raises(InvalidManifest, match=r"Permission denied\)\. Check its permissions\.$"):
         read_manifest(landing)
@@ -109,6 +113,33 @@ def test_manifest_links_out(landing: Path, tmp_path: Path):
     (landing / "manifest.csv").symlink_to(tmp_path / "secret.csv")
 
     with pytest.raises(InvalidManifest, match="leads out of the landing directory"):
+        read_manifest(landing)
+
+
+def test_manifest_is_a_pipe(landing: Path):
+    """Nobody waits for a writer that never comes."""
+    os.mkfifo(landing / "manifest.csv")
+
+    with pytest.raises(InvalidManifest, match="not a file"):
+        read_manifest(landing)
+
+
+def test_manifest_that_turns_into_a_link(landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A link put in its place after it was looked at is not followed."""
+    (tmp_path / "secret.csv").write_text("path,title\na.txt,secret\n")
+    write(landing, "path\n")
+    swap_once(monkeypatch, landing / "manifest.csv", tmp_path / "secret.csv")
+
+    with pytest.raises(InvalidManifest, match="cannot be read"):
+        read_manifest(landing)
+
+
+def test_manifest_beyond_the_bound(landing: Path, monkeypatch: pytest.MonkeyPatch):
+    """A manifest beyond all bounds is refused, not held in memory."""
+    monkeypatch.setattr(manifest, "_MOST_BYTES", 20)
+    write(landing, "path\n" + "a" * 20)
+
+    with pytest.raises(InvalidManifest, match=r"larger than .* MiB"):
         read_manifest(landing)
 
 
