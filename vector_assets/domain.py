@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -132,6 +133,17 @@ class StoredDocument:
     id: int
     source_uri: str
     text: str
+
+
+@dataclass(frozen=True)
+class ChunksAtStake:
+    """How many chunks a partition has, and how many those of its documents have that are to be cut (id -> chunks).
+
+    Documents without chunks are left out: cutting them deletes nothing.
+    """
+
+    partition: int
+    documents: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -323,6 +335,13 @@ def readable_seconds(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def readable_line(text: str, most: int) -> str:
+    """One line of at most `most` characters: blanks for line ends and for what a terminal would obey, not show."""
+    # Whoever wrote an endless text, only its beginning is looked at.
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
+    return shown if len(shown) <= most and len(text) <= 4 * most else shown[: most - 4].rstrip() + " ..."
+
+
 @dataclass
 class StageSeconds:
     """Where a run's time went, in seconds.
@@ -379,6 +398,21 @@ class VectorizeReport:
     def processed(self) -> int:
         """Chunks that had their turn."""
         return self.vectorized_count + self.superseded_count + self.failed_count
+
+    @property
+    def failed_fraction(self) -> float:
+        """Share of the chunks that had their turn and failed, 0 to 1."""
+        return self.failed_count / self.processed if self.processed else 0.0
+
+    def failed_too_many(self, max_failed_fraction: float) -> bool:
+        """Whether a larger share of the chunks that had their turn failed than may: 0 lets none pass, 1 all.
+
+        Above 0, one failure is always let pass. In a partition of three chunks one is a third already, yet it says
+        something of that chunk and nothing of the run.
+        """
+        if self.failed_count == 1 and max_failed_fraction > 0:
+            return False
+        return self.failed_fraction > max_failed_fraction
 
     @property
     def chunks_per_second(self) -> float:
@@ -445,6 +479,34 @@ class PartitionStatus:
     def coverage(self) -> float:
         """Chunks with a current vector / chunks; 1 where there are none."""
         return self.current / self.chunks if self.chunks else 1.0
+
+
+@dataclass(frozen=True)
+class QuarantinedChunk:
+    """A chunk that failed alone and waits; `attempts` are those of its present text.
+
+    `next_attempt_at` None: it waits for new text or for somebody to ask for another try.
+    """
+
+    chunk_id: int
+    partition: PartitionKey
+    document: str
+    chunk_index: int
+    error: str
+    message: str
+    attempts: int
+    failed_at: datetime
+    next_attempt_at: datetime | None
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RetryOutcome:
+    """What has become of chunks that were freed for another try; those whose documents are gone count nowhere."""
+
+    vectorized: int
+    quarantined: int
+    pending: int
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,21 @@ VectorAssetsError
 ├── InvalidPattern
 ├── NothingMatches
 ├── NothingToSearch
+├── TooManyFailures               of a run's chunks; those that did not fail are kept
 ├── Interrupted                   somebody asked to stop
 ├── PortTaken
 ├── DagsterDidNotStart
 ├── LandingDirectoryMissing
 ├── InvalidManifest
+├── ReaderNotStarted              the process that parses documents; no document is at fault
+├── PartitionWouldShrink          nothing was deleted; --allow-shrink
 ├── DocumentError                 one document is bad: it is reported and skipped, the rest goes on
 │   ├── MisplacedDocument
 │   ├── UnsupportedFormat
 │   ├── OutsideLandingDirectory
 │   ├── UnreadableDocument
+│   ├── DocumentTooLarge
+│   ├── DocumentTooSlow
 │   ├── EncryptedDocument
 │   ├── ImageOnlyDocument
 │   ├── EmptyDocument
@@ -35,6 +40,7 @@ VectorAssetsError
     ├── InvalidModel
     ├── WeightsChanged
     ├── SpaceReplaced
+    ├── FailuresOfOtherSpace      a retry would embed with another model than the one that failed
     ├── ConversionFailed          OpenVINO cannot serve the model; torch does
     ├── BadVectors                an embedder's answer that must not be stored
     └── EmbedderBroken            the embedder fails on any text: not the chunks' fault
@@ -94,6 +100,18 @@ class NothingToSearch(VectorAssetsError):
         self.model = model
 
 
+class TooManyFailures(VectorAssetsError):
+    """A larger share of a run's chunks failed than may. What was committed stays."""
+
+    def __init__(self, partition: str, failed: int, processed: int, limit: float) -> None:
+        super().__init__(
+            f"{failed:,} of {processed:,} chunks failed ({failed / processed:.1%}); max_failed_fraction is {limit:g}. "
+            f"All other vectors are kept. See the errors with vector-assets failures {partition}, mend their cause, "
+            f"then run vector-assets retry-failed {partition}."
+        )
+        self.partition = partition
+
+
 class Interrupted(VectorAssetsError):
     """Somebody asked to stop, and the work stopped between two batches. `number` is the signal's."""
 
@@ -136,12 +154,44 @@ class InvalidManifest(VectorAssetsError):
         self.path = path
 
 
+class ReaderNotStarted(VectorAssetsError):
+    """The process in which documents are parsed does not come up, so that no document can be blamed."""
+
+    def __init__(self, executable: str, reason: str) -> None:
+        super().__init__(
+            f"no process to read documents in could be started ({reason}). Check memory and the number of processes, "
+            f"and that {executable} -m vector_assets.ingestion.child starts without an import error."
+        )
+
+
+class PartitionWouldShrink(VectorAssetsError):
+    """Cutting a partition's documents anew would delete more than half of its chunks. Nothing was deleted."""
+
+    def __init__(self, partition: str, before: int, after: int) -> None:
+        super().__init__(
+            f"{partition} would shrink from {before:,} chunks to {after:,}, so nothing was deleted. Look whether its "
+            "files are whole and readers and settings are as they should be; if it is meant, run "
+            "vector-assets ingest DIR --allow-shrink, or the asset with allow_shrink in its config."
+        )
+        self.partition = partition
+        self.before = before
+        self.after = after
+
+
 class DocumentError(VectorAssetsError):
     """One document cannot be used. It is reported and skipped; the others go on."""
 
     def __init__(self, document: str, problem: str, mend: str) -> None:
         super().__init__(f"{document}: {problem}. {mend}")
         self.document = document
+
+    @classmethod
+    def retold(cls, kind: str, document: str, message: str) -> "DocumentError":
+        """An error of another process, by the name of its class and its whole message."""
+        known = {subclass.__name__: subclass for subclass in cls.__subclasses__()}
+        error = known[kind].__new__(known[kind], message)
+        error.document = document
+        return error
 
 
 class MisplacedDocument(DocumentError):
@@ -176,6 +226,24 @@ class UnreadableDocument(DocumentError):
 
     def __init__(self, document: str, problem: str) -> None:
         super().__init__(document, problem, "Check the file and its permissions, or fetch it again.")
+
+
+class DocumentTooLarge(DocumentError):
+    """The document is beyond a bound of size: bytes, pages, characters, or memory to read it."""
+
+    def __init__(self, document: str, problem: str) -> None:
+        super().__init__(document, problem, "Split it into smaller documents, or remove it.")
+
+
+class DocumentTooSlow(DocumentError):
+    """The document was not read within the time that one may take."""
+
+    def __init__(self, document: str, seconds: float) -> None:
+        super().__init__(
+            document,
+            f"reading it took longer than {seconds:g} s",
+            "Split it or save it anew, e.g. qpdf --linearize IN OUT; touch it to have it tried again as it is.",
+        )
 
 
 class EncryptedDocument(DocumentError):
@@ -353,6 +421,18 @@ class SpaceReplaced(ModelError):
         super().__init__(
             f"embedding space {slug} is no longer the active one: another process runs with another EMBEDDING_MODEL. "
             "Give all processes the same model and run again."
+        )
+        self.slug = slug
+
+
+class FailuresOfOtherSpace(ModelError):
+    """Chunks to retry failed in the active space, but the configured model makes vectors of another one."""
+
+    def __init__(self, model: str, slug: str, configured: str) -> None:
+        super().__init__(
+            f"the failures are those of {model!r} in embedding space {slug}, but the configured {configured!r} makes "
+            "vectors of another space. Set EMBEDDING_MODEL (and its prompts) back, or embed all chunks anew with "
+            "vector-assets backfill."
         )
         self.slug = slug
 

@@ -51,10 +51,10 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_BACKEND",
         description="What runs the model: auto (OpenVINO unless there is a GPU), openvino or torch.",
     )
-    embedding_precision: Literal["auto", "f32"] = Field(
+    embedding_precision: Literal["auto", "bf16", "f32"] = Field(
         "auto",
         validation_alias="EMBEDDING_PRECISION",
-        description="Arithmetic: auto (bf16 where the CPU has it, fp16 or bf16 on CUDA) or f32.",
+        description="Arithmetic: auto (8-bit on CPUs where the vectors stay the same, else as bf16), bf16 or f32.",
     )
     embedding_batch_size: int = Field(
         32,
@@ -72,6 +72,15 @@ class Settings(BaseSettings):
         None,
         validation_alias="EMBEDDING_QUERY_PROMPT",
         description="Put before each question. Unset: what the model's own files say.",
+    )
+
+    max_failed_fraction: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_MAX_FAILED_FRACTION",
+        description="A run fails when more than this share of its chunks failed: 0 for any, 1 for never.",
     )
 
     @field_validator("home", "landing_dir")

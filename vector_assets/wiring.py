@@ -23,6 +23,7 @@ from .storage.coverage import Coverage
 from .storage.database import Database, parse_url
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded import start_embedded_server
+from .storage.failures import Quarantine
 from .storage.migrate import ensure_database, migrate
 from .storage.spaces import SpaceRegistry
 from .storage.vectors import PostgresVectorStore
@@ -79,6 +80,11 @@ class Parts:
     def coverage(self) -> Coverage:
         """How complete the partitions are."""
         return Coverage(self.database)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Which chunks failed alone."""
+        return Quarantine(self.database)
 
     @cached_property
     def spaces(self) -> SpaceRegistry:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.domain import PartitionKey, PartitionPattern, model_sight_warnings, readable_seconds
+from vector_assets.domain import (
+    PartitionKey,
+    PartitionPattern,
+    StageSeconds,
+    VectorizeReport,
+    model_sight_warnings,
+    readable_line,
+    readable_seconds,
+)
 from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
 
 
@@ -70,3 +78,42 @@ def test_what_the_model_cannot_see_is_said_in_words() -> None:
 def test_seconds_read_well(seconds: float, text: str) -> None:
     """Short, with the unit."""
     assert readable_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\n\tb\0c \r\n", "a b c"),
+        ("\x1b[2J红\u202e色", "[2J红 色"),
+        ("\ud800", ""),
+        ("0123456789", "0123456789"),
+        ("0123456789x", "012345 ..."),
+        ("a" + " " * 10_000 + "b", "a ..."),
+    ],
+)
+def test_any_text_reads_as_one_line(text: str, line: str) -> None:
+    """Ten characters here; what a terminal would obey is not shown."""
+    assert readable_line(text, 10) == line
+
+
+@given(st.text(), st.integers(5, 60))
+def test_a_line_never_grows(text: str, most: int) -> None:
+    """Nor has it an end in the middle."""
+    line = readable_line(text, most)
+
+    assert len(line) <= most
+    assert line == "" or line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("failed", "processed", "fraction", "too_many"),
+    [
+        (0, 0, 0.0, False), (0, 10, 0.0, False), (1, 10, 0.0, True), (1, 1, 0.05, False), (1, 3, 0.05, False),
+        (2, 3, 0.05, True), (2, 40, 0.05, False), (3, 40, 0.05, True), (29, 100, 0.29, False), (10, 10, 1.0, False),
+    ],
+)  # fmt: skip
+def test_how_many_failures_are_too_many(failed: int, processed: int, fraction: float, too_many: bool) -> None:
+    """More than the share that may; one alone only where none may."""
+    report = VectorizeReport("run", processed, 1, processed - failed, 0, failed, 0, 0, 0, 0, 0, 1.0, StageSeconds())
+
+    assert report.failed_too_many(fraction) is too_many

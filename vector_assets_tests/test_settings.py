@@ -25,6 +25,8 @@ def test_defaults_lie_under_the_working_directory(tmp_path: Path, monkeypatch: p
         ("EMBEDDING_DEVICE", "abacus"),
         ("VECTOR_ASSETS_CHUNK_TOKENS", "0"),
         ("EMBEDDING_MODEL", ""),
+        ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "5"),
+        ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "nan"),
     ],
 )
 def test_a_bad_value_is_one_line_with_the_variable(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

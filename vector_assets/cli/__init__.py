@@ -9,7 +9,9 @@ from .backfill import backfill
 from .demo import demo
 from .dev import dev
 from .doctor import doctor
+from .failures import failures
 from .ingest import ingest
+from .retry_failed import retry_failed
 from .search import search
 from .signals import exit_on_signals
 from .status import status
@@ -38,5 +40,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, dev, ingest, backfill, status, search, doctor):
+for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, doctor):
     main.add_command(_command)

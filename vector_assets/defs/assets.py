@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain import BatchProgress, PartitionKey
-from ..errors import InvalidSetting
+from ..errors import InvalidSetting, TooManyFailures
 from ..wiring import Parts
 from .failures import one_line_failures
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
@@ -42,6 +42,14 @@ def documents(
     return dg.MaterializeResult(metadata=documents_metadata(report, count), data_version=dg.DataVersion(version))
 
 
+class CutConfig(dg.Config):
+    """Run config of `silver/document_chunks`."""
+
+    allow_shrink: bool = Field(
+        False, description="Let the partition lose more than half of its chunks, where its documents became shorter."
+    )
+
+
 @dg.asset(
     key=DOCUMENT_CHUNKS,
     deps=[DOCUMENTS],
@@ -53,12 +61,16 @@ def documents(
     "ids and vectors. Other programs may write rows here too.",
 )
 def document_chunks(
-    context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
+    context: dg.AssetExecutionContext,
+    config: CutConfig,
+    parts: dg.ResourceParam[Parts],
+    watcher: dg.ResourceParam[Watcher],
 ) -> dg.MaterializeResult[None]:
     """Cut the partition's documents whose text is new."""
     with one_line_failures():
         key = PartitionKey.parse(context.partition_key)
-        report = parts.ingestion.cut_documents(key, _teller(context, watcher, key, "cutting"))
+        teller = _teller(context, watcher, key, "cutting")
+        report = parts.ingestion.cut_documents(key, teller, config.allow_shrink)
         _, count = parts.documents.counts(key)
         version = parts.coverage.content_digest(key)
     return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))
@@ -86,6 +98,11 @@ class VectorizeConfig(dg.Config):
         1.0, description="Between two progress events at least; 0 logs every batch."
     )
     event_detail: EventDetail = Field("batch", description="`chunk` adds each logged batch's chunks as a table.")
+    max_failed_fraction: float | None = Field(
+        None,
+        description="The run fails, all else committed, when more than this share of its chunks failed: 0 for any, 1 "
+        "for never. Above 0 a single failure always passes. Unset: VECTOR_ASSETS_MAX_FAILED_FRACTION.",
+    )
 
     def check(self) -> None:
         """Refuse numbers that make no sense.
@@ -100,6 +117,9 @@ class VectorizeConfig(dg.Config):
         ):
             if value is not None and value < least:
                 raise InvalidSetting(name, f"{value} is below {least}", "Correct it in the run's config.")
+        if self.max_failed_fraction is not None and not 0 <= self.max_failed_fraction <= 1:
+            problem = f"{self.max_failed_fraction} is not between 0 and 1"
+            raise InvalidSetting("max_failed_fraction", problem, "Correct it in the run's config.")
 
 
 @dg.asset(
@@ -138,7 +158,14 @@ def vectorized_chunks(
         version = f"{parts.embedder.space.slug}:{parts.coverage.content_digest(key)}"
     for line in report.warnings():
         context.log.warning(line)
+    if status.quarantined:
+        context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
     metadata = vectors_metadata(report, parts.embedder.space, status, events)
+    limit = parts.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
+    if report.failed_too_many(limit):
+        error = TooManyFailures(str(key), report.failed_count, report.processed, limit)
+        # Another attempt of the step would find nothing pending, and turn the partition green.
+        raise dg.Failure(str(error), {"error": type(error).__name__, **metadata}, allow_retries=False)
     yield dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
 

@@ -138,4 +138,8 @@ def _vectors_metadata(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
     for event in result.get_asset_materialization_events():
         if event.asset_key == VECTORIZED_CHUNKS:
             return {name: value.value for name, value in event.materialization.metadata.items()}
+    for event in result.all_events:  # too many chunks failed: the totals are the failure's
+        if event.is_step_failure and event.step_key == VECTORIZED_CHUNKS.to_python_identifier():
+            failure = event.step_failure_data.user_failure_data
+            return {name: value.value for name, value in failure.metadata.items()} if failure else {}
     return {}

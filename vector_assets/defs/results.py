@@ -11,12 +11,14 @@ from ..domain import (
     EmbeddingSpace,
     PartitionStatus,
     VectorizeReport,
+    readable_line,
 )
 from ..ingestion.ingest import ChunksReport, DocumentsReport
 from .progress import ProgressEvents
 
 # More would make an event heavy; all of them are in the tables.
 _SHOWN = 10
+_SHOWN_CHARACTERS = 300
 
 Metadata = Mapping[str, dg.MetadataValue]
 
@@ -52,6 +54,7 @@ def vectors_metadata(
     entries: dict[str, dg.MetadataValue] = {
         "vectorized": dg.MetadataValue.int(report.vectorized_count),
         "failed": dg.MetadataValue.int(report.failed_count),
+        "failed_fraction": dg.MetadataValue.float(round(report.failed_fraction, 4)),
         "superseded": dg.MetadataValue.int(report.superseded_count),
         "batches": dg.MetadataValue.int(report.batches),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
@@ -99,6 +102,6 @@ def _failure(failure: ChunkFailure) -> dg.TableRecord:
             "document": chunk.document,
             "chunk_index": chunk.chunk_index,
             "error": failure.error,
-            "message": failure.message,
+            "message": readable_line(failure.message, _SHOWN_CHARACTERS),
         }
     )

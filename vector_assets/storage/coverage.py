@@ -7,6 +7,7 @@ from psycopg import sql
 from ..domain import PartitionKey, PartitionStatus, PendingPartition, RunReference
 from .chunks import PENDING
 from .database import Database
+from .failures import QUARANTINED
 from .spaces import vectors_table
 
 _STATUS: LiteralString = """
@@ -17,9 +18,8 @@ WITH counted AS (
     FROM document_chunks c WHERE vectorized_at IS NULL AND {within} GROUP BY 1, 2, 3
 ), quarantined AS (
     SELECT c.market, c.doc_type, c.stock_code, count(*) AS chunks
-    FROM chunk_failures f JOIN document_chunks c ON c.id = f.chunk_id AND c.content_hash = f.content_hash
-    WHERE f.space = %(space)s AND c.vectorized_at IS NULL
-      AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now()) AND {within}
+    FROM chunk_failures f JOIN document_chunks c ON c.id = f.chunk_id
+    WHERE {quarantined} AND {within}
     GROUP BY 1, 2, 3
 )
 SELECT t.market, t.doc_type, t.stock_code, t.chunks,
@@ -72,7 +72,7 @@ class Coverage:
         last_run: sql.Composable = sql.SQL(_NO_RUN)
         if slug is not None:
             last_run = sql.SQL(_LAST_RUN).format(table=vectors_table(slug))
-        query = sql.SQL(_STATUS).format(last_run=last_run, within=sql.SQL(within))
+        query = sql.SQL(_STATUS).format(last_run=last_run, within=sql.SQL(within), quarantined=sql.SQL(QUARANTINED))
         with self._database.transaction() as connection:
             rows = connection.execute(query, {"space": slug or "", **key}).fetchall()
         return [

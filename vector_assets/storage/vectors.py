@@ -119,8 +119,8 @@ class PostgresVectorStore:
             "chunk_id": failure.chunk.id,
             "content_hash": failure.chunk.content_hash,
             "error": failure.error,
-            # PostgreSQL stores no NUL, and a message may quote the text that caused it.
-            "message": failure.message.replace("\0", "\\0"),
+            # PostgreSQL stores neither NUL nor half a surrogate pair, and a message may quote the text that caused it.
+            "message": failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0"),
             "run_id": run_id,
         }
         connection.execute(_QUARANTINE, parameters)

@@ -1,6 +1,7 @@
 """The three assets through Dagster itself."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
-from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.domain import BatchProgress, PartitionKey, TokenizedText, Vectors
 
 from ..fakes import FakeParts, HashEmbedder, rows
 from .conftest import CN, US, land, sentences
@@ -179,6 +180,113 @@ def test_failed_chunks_are_listed_and_the_rest_is_there(
     assert (record.data["document"], record.data["message"]) == (f"{US}/bad.txt", "poison")
 
 
+def failure_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """What the one failed step says."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    data = event.step_failure_data.user_failure_data
+    assert data is not None
+    return {name: value.value for name, value in data.metadata.items()}
+
+
+@pytest.fixture
+def third_bad(instance: dg.DagsterInstance, landing: Path) -> Path:
+    """A partition of 24 good chunks and 12 bad ones."""
+    land(landing, US, "good.txt", sentences(24))
+    land(landing, US, "bad.txt", sentences(12).replace("w", "POISON"))
+    register(instance, [US])
+    return landing
+
+
+def test_too_many_failures_fail_the_run_after_all_else_is_committed(
+    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+) -> None:
+    """The failed step has the totals, ten of the failures and the next commands; the partition is not green."""
+    result = materialize(instance, parts, US, {"batch_size": 4})
+
+    assert not result.success
+    assert failure(result).startswith("12 of 36 chunks failed (33.3%); max_failed_fraction is 0.05.")
+    for command in ("failures", "retry-failed"):
+        assert f"vector-assets {command} {US}" in failure(result)
+    shown = failure_metadata(result)
+    assert shown["error"] == "TooManyFailures"
+    assert (shown["vectorized"], shown["failed"], shown["failed_fraction"]) == (24, 12, 0.3333)
+    assert (shown["partition/current"], shown["partition/quarantined"]) == (24, 12)
+    assert [record.data["error"] for record in shown["failures"].records] == ["ValueError"] * 10
+    assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
+    assert rows(parts.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(24,)]
+
+
+@pytest.mark.parametrize(("fraction", "succeeds"), [(1, True), (0.34, True), (0.33, False), (0.0, False)])
+def test_the_run_config_says_how_many_may_fail(
+    fraction: float, succeeds: bool, instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+) -> None:
+    """It wins over the setting; 1 lets all pass."""
+    result = materialize(instance, parts, US, {"max_failed_fraction": fraction})
+
+    assert result.success is succeeds
+    if succeeds:
+        totals = metadata(result, VECTORIZED_CHUNKS)
+        assert (totals["vectorized"], totals["failed"], len(totals["failures"].records)) == (24, 12, 10)
+
+
+def test_the_setting_says_how_many_may_fail(
+    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the run's config says nothing."""
+    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"max_failed_fraction": 0.5}))
+
+    assert materialize(instance, parts, US).success
+
+
+@pytest.mark.parametrize(("config", "succeeds"), [({}, True), ({"max_failed_fraction": 0}, False)])
+def test_one_bad_chunk_fails_no_tiny_partition_unless_none_may(
+    config: dict[str, Any], succeeds: bool, instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """One of three is a third, yet it says nothing of the run."""
+    land(landing, US, "good.txt", sentences(2))
+    land(landing, US, "bad.txt", "POISON in a filing")
+    register(instance, [US])
+
+    assert materialize(instance, parts, US, config).success is succeeds
+
+
+def test_the_worst_message_fits_in_the_table(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NUL, line ends and 10,000 characters become one line of the event, whole only in chunk_failures."""
+    message = "NUL \0, line\nend \x1b[31m 公告 " + "x" * 10_000
+    embed = parts.embedder.embed
+
+    def fail(texts: Sequence[TokenizedText]) -> Vectors:
+        if any("POISON" in item.text for item in texts):
+            raise RuntimeError(message)
+        return embed(texts)
+
+    monkeypatch.setattr(parts.embedder, "embed", fail)
+    land(landing, US, "bad.txt", "POISON")
+    register(instance, [US])
+
+    (record,) = metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["failures"].records
+
+    assert record.data["message"].startswith("NUL , line end [31m 公告 xxx")
+    assert len(record.data["message"]) == 300
+    assert rows(parts.database, "SELECT length(message) FROM chunk_failures") == [(len(message) + 1,)]
+
+
+def test_a_run_with_nothing_to_do_tells_of_the_quarantined(
+    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+) -> None:
+    """After a failed run the next one succeeds, for nothing is pending; its log and its totals still say what waits."""
+    materialize(instance, parts, US)
+
+    again = materialize(instance, parts, US)
+
+    assert again.success
+    assert metadata(again, VECTORIZED_CHUNKS)["partition/quarantined"] == 12
+    warnings = [entry.user_message for entry in instance.all_logs(again.run_id) if entry.level == logging.WARNING]
+    assert f"12 chunks are quarantined. See vector-assets failures {US}" in warnings
+
+
 def test_a_bad_document_is_reported_and_the_rest_goes_on(
     instance: dg.DagsterInstance, parts: FakeParts, filings: Path
 ) -> None:
@@ -195,8 +303,12 @@ def test_a_bad_document_is_reported_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize(
-    "config", [{"batch_size": 0}, {"batch_size": -3}, {"limit": 0}, {"progress_interval_seconds": -1.0}]
-)
+    "config",
+    [
+        {"batch_size": 0}, {"batch_size": -3}, {"limit": 0}, {"progress_interval_seconds": -1.0},
+        {"max_failed_fraction": -0.1}, {"max_failed_fraction": 5.0}, {"max_failed_fraction": float("nan")},
+    ],
+)  # fmt: skip
 def test_senseless_config_is_one_line(
     config: dict[str, Any], instance: dg.DagsterInstance, parts: FakeParts, filings: Path
 ) -> None:
