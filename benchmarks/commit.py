@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.corpus import store
 from benchmarks.null_embedder import NullEmbedder
+from benchmarks.table import Table, add_json_option
 from vector_assets.domain import PartitionKey
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
@@ -50,10 +51,13 @@ def main() -> None:
     """Print a row per number of chunks and batch size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chunks", type=int, nargs="+", default=[10_000, 200_000])
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 512])
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 1024])
     parser.add_argument("--rounds", type=int, default=3)
+    add_json_option(parser)
     arguments = parser.parse_args()
-    print("| chunks | batch size | vectors/s (each round) | median | peak memory |\n|---|---|---|---|---|")
+    table = Table(
+        "chunks", "batch size", "vectors/s (each round)", "median", "peak memory (MiB)", json_file=arguments.json
+    )
     context = multiprocessing.get_context("spawn")
     for chunks in arguments.chunks:
         with tempfile.TemporaryDirectory() as home:
@@ -64,9 +68,7 @@ def main() -> None:
                     for size in arguments.batch_sizes:
                         rounds = [pool.apply(measure, (Path(home), size)) for _ in range(arguments.rounds)]
                         speeds, memory = [speed for speed, _ in rounds], max(peak for _, peak in rounds)
-                        each = ", ".join(f"{speed:,.0f}" for speed in speeds)
-                        median = statistics.median(speeds)
-                        print(f"| {chunks:,} | {size} | {each} | {median:,.0f} | {memory:,.0f} MiB |", flush=True)
+                        table.add(chunks, size, speeds, statistics.median(speeds), round(memory))
             leave_embedded_server(Path(home))
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.corpus import store, uniform_texts
+from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.here import recorded_runs
 from vector_assets.defs.keys import VECTORIZED_CHUNKS
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--filings", type=Path, default=SAMPLES, help="a landing directory; default: the samples")
     parser.add_argument("--texts", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
@@ -46,8 +48,9 @@ def main() -> None:
                         events.append(told["progress_events"])
                 ratios.append(seconds[1.0] / seconds[_OFF])
         leave_embedded_server(Path(home))
-    print(f"seconds with events / without: {', '.join(f'{r:.3f}' for r in ratios)}; {statistics.median(ratios):.3f}")
-    print(f"events a run: {events}; telling took {statistics.median(shares):.2%} of the run")
+    columns = ("texts", "seconds with events / without (each round)", "median", "events a run", "telling's share")
+    table = Table(*columns, json_file=arguments.json)
+    table.add(arguments.texts, ratios, statistics.median(ratios), events, statistics.median(shares))
 
 
 if __name__ == "__main__":

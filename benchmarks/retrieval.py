@@ -8,6 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
+from benchmarks.table import Table, add_json_option
 from vector_assets.domain import SearchFilter
 from vector_assets.settings import load_settings
 from vector_assets.wiring import Parts
@@ -27,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("questions", type=Path, help="a JSON Lines file")
     parser.add_argument("--market", help="search in this market only")
+    add_json_option(parser)
     arguments = parser.parse_args()
     questions = [json.loads(line) for line in arguments.questions.read_text("utf-8").splitlines()]
     at_1 = at_5 = 0
@@ -36,7 +38,9 @@ def main() -> None:
             evidence = set(question["relevant_documents"])
             at_1 += bool(evidence & set(ranked[:1]))
             at_5 += bool(evidence & set(ranked[:5]))
-    print(f"{len(questions)} questions: hits at 1 {at_1 / len(questions):.3f}, at 5 {at_5 / len(questions):.3f}")
+        device = parts.embedder.device
+    table = Table("questions", "embedder", "hits at 1", "hits at 5", json_file=arguments.json)
+    table.add(len(questions), device, at_1 / len(questions), at_5 / len(questions))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.corpus import store
+from benchmarks.table import Table, add_json_option
 from vector_assets.domain import PartitionKey
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded import leave_embedded_server
@@ -65,23 +66,23 @@ def main() -> None:
     """Print the seconds of each round and their medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    add_json_option(parser)
     arguments = parser.parse_args()
-    print("| what | server | seconds (each round) | median |\n|---|---|---|---|")
+    table = Table("what", "server", "seconds (each round)", "median", json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
         with Parts(load_settings(home=Path(home))) as parts:
             store(parts, _KEY, [f"net sales of segment {number} rose by four percent" for number in range(10)])
             parts.vectorizer().vectorize_partition(_KEY)
             programs = {"library": _LIBRARY, "through Dagster": _DAGSTER}
-            _rounds("running", programs, home, arguments.rounds)
+            _rounds(table, "running", programs, home, arguments.rounds)
         leave_embedded_server(Path(home))
-        _rounds("to be started", programs, home, arguments.rounds)
+        _rounds(table, "to be started", programs, home, arguments.rounds)
 
 
-def _rounds(server: str, programs: dict[str, str], home: str, rounds: int) -> None:
+def _rounds(table: Table, server: str, programs: dict[str, str], home: str, rounds: int) -> None:
     for name, program in programs.items():
         found = [seconds_to_commit(home, program) for _ in range(rounds)]
-        each = ", ".join(f"{seconds:.2f}" for seconds in found)
-        print(f"| {name} | {server} | {each} | {statistics.median(found):.2f} |", flush=True)
+        table.add(name, server, found, statistics.median(found))
 
 
 if __name__ == "__main__":

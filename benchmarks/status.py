@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.table import Table, add_json_option
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded import leave_embedded_server
 from vector_assets.wiring import Parts
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=100_000)
     parser.add_argument("--partitions", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=7)
+    add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, Parts(load_settings(home=Path(home))) as parts:
         fill(parts, arguments.chunks, arguments.partitions)
@@ -61,8 +63,8 @@ def main() -> None:
             seconds.append(time.perf_counter() - before)
         parts.close()
         leave_embedded_server(Path(home))
-    print(f"status over {arguments.chunks:,} chunks: {', '.join(f'{s:.2f}' for s in seconds)} s")
-    print(f"median {statistics.median(seconds):.2f} s")
+    table = Table("chunks", "seconds of status (each round)", "median", json_file=arguments.json)
+    table.add(arguments.chunks, seconds, statistics.median(seconds))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from typing import Literal
 from ..errors import InvalidSetting
 
 Backend = Literal["auto", "openvino", "torch"]
-Precision = Literal["auto", "f32"]
-"""`auto` is what the hardware does best: bfloat16 where it has instructions for it, float16 on older GPUs."""
+Precision = Literal["auto", "bf16", "f32"]
+"""`auto` is what the hardware does best without changing the vectors: 8-bit products on CPUs where they come out the
+same, else bfloat16 where there are instructions for it, float16 on older GPUs. `bf16` is the same without 8 bits."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 

@@ -30,6 +30,11 @@ class ModelFolder:
     revision: str
     path: Path
 
+    @property
+    def weight_bytes(self) -> int:
+        """What its weights take on disk."""
+        return sum(file.stat().st_size for file in self.path.rglob("*.safetensors"))
+
 
 def find_model(name: str) -> ModelFolder:
     """Find the bundled model, a folder, or a model of the hub (from its cache, else downloaded).
