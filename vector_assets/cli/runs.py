@@ -8,7 +8,7 @@ import click
 from ..domain import PartitionKey, model_sight_warnings, readable_seconds
 from ..wiring import Parts
 from .signals import stop_on_signals
-from .terminal import PartitionsProgress, working
+from .terminal import PartitionsProgress, saying, working
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -32,7 +32,7 @@ def run_partitions(
         from ..defs.here import recorded_runs
         from ..defs.keys import VECTORIZED_CHUNKS
     if VECTORIZED_CHUNKS in assets:
-        with working("loading the model"):
+        with working("loading the model"), saying("vector_assets.embedding.openvino"):
             parts.vectorizer()
             parts.embedder.load()
     results = []

@@ -1,5 +1,6 @@
 """What a person sees: tables, a spinner for what takes a moment, and progress bars for what takes longer."""
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,28 @@ def working(what: str) -> Iterator[None]:
         yield
     finally:
         line.cancel()
+
+
+@contextmanager
+def saying(logger: str) -> Iterator[None]:
+    """Print what a logger says of its work, e.g. that a model is converted for the first time."""
+    heard = logging.getLogger(logger)
+    handler, level = _Printed(), heard.level
+    heard.addHandler(handler)
+    heard.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        heard.removeHandler(handler)
+        heard.setLevel(level)
+
+
+class _Printed(logging.Handler):
+    """INFO only: warnings have their own way to the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            err.print(record.getMessage(), markup=False)
 
 
 class PartitionsProgress:

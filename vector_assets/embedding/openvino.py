@@ -141,7 +141,9 @@ class OpenVINOEmbedder:
             return self._converted()
         converted = self._converted()
         try:
-            logger.info("seeing whether 8-bit products serve %s as well, once", self._space.model)
+            logger.info(
+                "seeing whether 8-bit products serve %s on this CPU, once (up to half a minute) ...", self._space.model
+            )
             make = partial(make_int8, exact=converted, counter=self.counter, compile_=self._compile)
             return self._models.keep(name, self._folder.weight_bytes, make)
         except ConversionFailed as error:
@@ -157,7 +159,7 @@ class OpenVINOEmbedder:
         name = conversion_name(self._space)
         if (found := self._models.find(name)) is not None:
             return found
-        logger.info("converting %s for OpenVINO, once", self._space.model)
+        logger.info("converting %s for OpenVINO, once (some seconds) ...", self._space.model)
         make = partial(convert, folder=self._folder, space=self._space, compile_=self._compile)
         return self._models.keep(name, 3 * self._folder.weight_bytes, make)
 
