@@ -1,12 +1,13 @@
 # make demo   the whole job, once      make test   the whole suite
 # make check  ruff, format, walls, mypy  make bench  what is fast (FILINGS=DIR for your own)
+# make soak   random faults against continuous writers (MINUTES=20)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test check bench soak install clean
 
 install: $(INSTALLED)
 
@@ -38,6 +39,9 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.commit
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.status
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

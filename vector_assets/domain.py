@@ -346,9 +346,8 @@ def readable_line(text: str, most: int) -> str:
 class StageSeconds:
     """Where a run's time went, in seconds.
 
-    Reading, tokenizing and embedding go on in threads while batches are committed and told, so that these do not add
-    up to the run; `embed` is the sum over all embedding threads. What the run is made of is `load`, the two waits,
-    `commit` and `tell`.
+    Reading, tokenizing, embedding and committing go on in threads, so that these do not add up to the run; `embed` and
+    `commit` are sums over all threads. What the run is made of is `load`, the three waits and `tell`.
     """
 
     load: float = 0.0
@@ -359,6 +358,7 @@ class StageSeconds:
     tell: float = 0.0
     wait_for_window: float = 0.0
     wait_for_embedder: float = 0.0
+    wait_for_commit: float = 0.0
 
     @property
     def bottleneck(self) -> str:
@@ -366,7 +366,7 @@ class StageSeconds:
         parts = {
             "reading": self.wait_for_window,
             "embedding": self.wait_for_embedder,
-            "committing": self.commit,
+            "committing": self.wait_for_commit,
             "telling": self.tell,
         }
         return max(parts, key=lambda name: parts[name])

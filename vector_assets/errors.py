@@ -14,6 +14,7 @@ VectorAssetsError
 ├── InvalidManifest
 ├── ReaderNotStarted              the process that parses documents; no document is at fault
 ├── PartitionWouldShrink          nothing was deleted; --allow-shrink
+├── PartitionBusy                 another run is at work on the same partition
 ├── DocumentError                 one document is bad: it is reported and skipped, the rest goes on
 │   ├── MisplacedDocument
 │   ├── UnsupportedFormat
@@ -28,13 +29,15 @@ VectorAssetsError
 │   ├── NulBytes
 │   └── ManifestRowWithoutFile
 ├── DatabaseError
-│   ├── DatabaseUnreachable
+│   ├── DatabaseUnreachable       it passes, unless the server refused who asked
+│   │   └── DatabaseStarting
 │   ├── DatabaseTooOld
 │   ├── PgvectorMissing
 │   ├── EmbeddedServerFailed
 │   ├── DatabaseNotCreated
 │   ├── DatabaseTooNew
-│   └── DatabaseFailed
+│   ├── DatabaseFull
+│   └── DatabaseFailed            it passes where something stood in the way, e.g. a deadlock
 └── ModelError
     ├── ModelNotFound
     ├── InvalidModel
@@ -43,14 +46,20 @@ VectorAssetsError
     ├── FailuresOfOtherSpace      a retry would embed with another model than the one that failed
     ├── ConversionFailed          OpenVINO cannot serve the model; torch does
     ├── BadVectors                an embedder's answer that must not be stored
-    └── EmbedderBroken            the embedder fails on any text: not the chunks' fault
+    ├── EmbedderBroken            the embedder fails on any text: not the chunks' fault
+    └── EmbedderHung              the embedder does not answer; its thread is left behind
 """
 
 from pathlib import Path
 
 
 class VectorAssetsError(Exception):
-    """Anything this project refuses or could not do; `str()` is one line with the mend."""
+    """Anything this project refuses or could not do; `str()` is one line with the mend.
+
+    `passes` tells whether the same may go well a little later without anybody mending anything.
+    """
+
+    passes: bool = False
 
 
 class InvalidSetting(VectorAssetsError):
@@ -176,6 +185,19 @@ class PartitionWouldShrink(VectorAssetsError):
         self.partition = partition
         self.before = before
         self.after = after
+
+
+class PartitionBusy(VectorAssetsError):
+    """Another run is at work on the same partition and space, and did not end within the wait."""
+
+    # That may pass, but not soon: the other run does the very work that this one was for.
+    def __init__(self, partition: str, holder: str, waited: float) -> None:
+        super().__init__(
+            f"{partition} is being vectorized by {holder} already, which did not end within {waited:g} s. Let it do "
+            "the work, or cancel it and run this again."
+        )
+        self.partition = partition
+        self.holder = holder
 
 
 class DocumentError(VectorAssetsError):
@@ -307,13 +329,18 @@ class DatabaseError(VectorAssetsError):
 
 
 class DatabaseUnreachable(DatabaseError):
-    """No connection could be made, or it was lost."""
+    """No connection could be made, or it was lost. `refused`: the server is there and does not let this role in."""
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, refused: bool = False) -> None:
         super().__init__(
             f"cannot reach the database {url}: {reason}. Check that the server runs and that "
             "VECTOR_ASSETS_DATABASE_URL is right, or unset it to use the embedded server."
         )
+        self.passes = not refused
+
+
+class DatabaseStarting(DatabaseUnreachable):
+    """The server is there, but takes no connections yet: it starts, stops or recovers from a crash."""
 
 
 class DatabaseTooOld(DatabaseError):
@@ -371,12 +398,23 @@ class DatabaseTooNew(DatabaseError):
         self.database = database
 
 
+class DatabaseFull(DatabaseError):
+    """The server's disk has no room left."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the disk of the database server is full ({reason}). Free some space there; what was committed stays, "
+            "and the next run does the rest."
+        )
+
+
 class DatabaseFailed(DatabaseError):
     """PostgreSQL refused a statement."""
 
-    def __init__(self, reason: str, sqlstate: str | None) -> None:
+    def __init__(self, reason: str, sqlstate: str | None, passes: bool = False) -> None:
         super().__init__(f"the database refused a statement ({sqlstate or 'no code'}): {reason}.")
         self.sqlstate = sqlstate
+        self.passes = passes
 
 
 class ModelError(VectorAssetsError):
@@ -450,14 +488,30 @@ class BadVectors(ModelError):
     """An embedder's answer that must not be stored."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"the embedder answered with {problem}. The chunk is listed in chunk_failures.")
+        super().__init__(
+            f"the embedder answered with {problem}, which is never stored. If that is a matter of rounding, set "
+            "EMBEDDING_PRECISION=f32."
+        )
 
 
 class EmbedderBroken(ModelError):
     """The embedder fails even on a plain text, so the chunks are not at fault and none is quarantined."""
 
     def __init__(self, model: str, cause: BaseException) -> None:
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         super().__init__(
-            f"the embedder {model!r} fails on any text ({type(cause).__name__}: {cause}), so the chunks are not at "
-            "fault; they stay pending. Run vector-assets doctor."
+            f"the embedder {model!r} fails on any text ({reason}), so the chunks are not at fault; they stay pending. "
+            "Run vector-assets doctor."
         )
+
+
+class EmbedderHung(ModelError):
+    """The embedder did not answer in time. What was committed stays, and no chunk is blamed."""
+
+    def __init__(self, model: str, seconds: float) -> None:
+        super().__init__(
+            f"the embedder {model!r} did not answer within {seconds:g} s; what is not committed stays pending. See "
+            "that its device works and has memory left, and run again. If it is only slow, lower EMBEDDING_BATCH_SIZE "
+            "or raise VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS."
+        )
+        self.model = model

@@ -73,7 +73,14 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_QUERY_PROMPT",
         description="Put before each question. Unset: what the model's own files say.",
     )
-
+    embed_timeout_seconds: float = Field(
+        600,
+        ge=1,
+        le=86_400,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS",
+        description="A run ends when loading the model, or its answer for a batch, takes longer than this.",
+    )
     max_failed_fraction: float = Field(
         0.05,
         ge=0,

@@ -24,7 +24,9 @@ from .storage.database import Database, parse_url
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded import start_embedded_server
 from .storage.failures import Quarantine
+from .storage.locks import PartitionLocks
 from .storage.migrate import ensure_database, migrate
+from .storage.retries import Retries
 from .storage.spaces import SpaceRegistry
 from .storage.vectors import PostgresVectorStore
 from .vectorizer import Vectorizer
@@ -34,10 +36,12 @@ class Parts:
     """The real parts of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
+    `retries` says how long a database that was there is waited for.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.retries = Retries()
 
     def __enter__(self) -> Self:
         return self
@@ -60,15 +64,15 @@ class Parts:
     @cached_property
     def database(self) -> Database:
         """The product's database, its tables up to date."""
-        ensure_database(self.url)
-        migrate(self.url)
-        return Database(self.url)
+        ensure_database(self.url, self.retries)
+        migrate(self.url, self.retries)
+        return Database(self.url, self.retries, reached=True)
 
     @cached_property
     def dagster_url(self) -> URL:
         """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
         url = self.url.set(database=f"{self.url.database}_dagster")
-        ensure_database(url)
+        ensure_database(url, self.retries)
         return url.set(drivername="postgresql+psycopg2")
 
     @cached_property
@@ -85,6 +89,11 @@ class Parts:
     def quarantine(self) -> Quarantine:
         """Which chunks failed alone."""
         return Quarantine(self.database)
+
+    @cached_property
+    def partition_locks(self) -> PartitionLocks:
+        """Partitions, handed out to one run at a time."""
+        return PartitionLocks(self.database)
 
     @cached_property
     def spaces(self) -> SpaceRegistry:
@@ -138,7 +147,7 @@ class Parts:
         size = self.settings.embedding_batch_size if batch_size is None else batch_size
         slug = self.embedder.space.slug
         chunks, vectors = PostgresChunkStore(self.database, slug), PostgresVectorStore(self.database, slug)
-        vectorizer = Vectorizer(chunks, vectors, self.embedder, size)
+        vectorizer = Vectorizer(chunks, vectors, self.embedder, size, self.settings.embed_timeout_seconds)
         self.spaces.activate(self.embedder.space)
         return vectorizer
 

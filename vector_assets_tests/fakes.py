@@ -98,11 +98,14 @@ def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = K
         documents.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
 
 
-def make_vectorizer(database: Database, embedder: HashEmbedder, batch_size: int = 4) -> Vectorizer:
+def make_vectorizer(
+    database: Database, embedder: HashEmbedder, batch_size: int = 4, embed_timeout_seconds: float = 600.0
+) -> Vectorizer:
     """The loop over the real tables; the embedder's space is the active one."""
     SpaceRegistry(database).activate(embedder.space)
     slug = embedder.space.slug
-    return Vectorizer(PostgresChunkStore(database, slug), PostgresVectorStore(database, slug), embedder, batch_size)
+    chunks, vectors = PostgresChunkStore(database, slug), PostgresVectorStore(database, slug)
+    return Vectorizer(chunks, vectors, embedder, batch_size, embed_timeout_seconds)
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:

@@ -55,7 +55,7 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
     for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
         monkeypatch.setenv(variable, "")  # so that what is set below is undone
         monkeypatch.delenv(variable)
-    land(landing, US, "2024.txt", sentences(12))
+    land(landing, US, "2024.txt", sentences(60))
     url = database_url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", CHILD, url, str(tmp_path / "home"), str(landing)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -63,16 +63,17 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
         os.kill(child.pid, signal.SIGKILL)
 
     with FakeParts(database_url, tmp_path / "home", landing) as parts:
-        assert parts.coverage.partition_status(US, parts.embedder.space.slug).current == 8
+        kept = parts.coverage.partition_status(US, parts.embedder.space.slug).current
+        assert kept in {8, 12, 16, 20, 24}, "the two that were told, and what was on its way meanwhile, in whole batches"
         before = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
 
         result = materialize(parts)
 
         assert result.error is None
-        assert result.metadata["vectorized"] == 4
-        assert len(parts.embedder.embedded) == 4
+        assert result.metadata["vectorized"] == 60 - kept
+        assert len(parts.embedder.embedded) == 60 - kept
         after = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
-        assert len(after) == 12
+        assert len(after) == 60
         assert set(before) < set(after)
         statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]
         assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

@@ -9,6 +9,7 @@ from ..domain import BatchProgress, PartitionKey
 from ..errors import InvalidSetting, TooManyFailures
 from ..wiring import Parts
 from .failures import one_line_failures
+from .interrupts import interrupts_set
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .partitions import PARTITIONS
 from .progress import EventDetail, ProgressEvents
@@ -32,7 +33,7 @@ def documents(
     context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
 ) -> dg.MaterializeResult[None]:
     """Read the partition's new and changed documents."""
-    with one_line_failures():
+    with one_line_failures(context, parts.retries.pause):
         key = PartitionKey.parse(context.partition_key)
         report = parts.ingestion.read_documents(key, _teller(context, watcher, key, "reading"))
         count, _ = parts.documents.counts(key)
@@ -67,7 +68,7 @@ def document_chunks(
     watcher: dg.ResourceParam[Watcher],
 ) -> dg.MaterializeResult[None]:
     """Cut the partition's documents whose text is new."""
-    with one_line_failures():
+    with one_line_failures(context, parts.retries.pause):
         key = PartitionKey.parse(context.partition_key)
         teller = _teller(context, watcher, key, "cutting")
         report = parts.ingestion.cut_documents(key, teller, config.allow_shrink)
@@ -139,21 +140,26 @@ def vectorized_chunks(
     watcher: dg.ResourceParam[Watcher],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Embed the partition's pending chunks."""
-    with one_line_failures():
+    with one_line_failures(context, parts.retries.pause):
         config.check()
         key = PartitionKey.parse(context.partition_key)
         events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
 
-        def told(progress: BatchProgress) -> None:
-            watcher.batch(key, progress)
-            events.tell(progress)
+        with parts.partition_locks.held(key, parts.embedder.space.slug, context.run_id) as lock:
 
-        context.log.info(f"embedding with {parts.embedder.space.model}; loading it")
-        vectorizer = parts.vectorizer(config.batch_size)
-        report = vectorizer.vectorize_partition(
-            key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
-        )
-        events.close()
+            def told(progress: BatchProgress) -> None:
+                watcher.batch(key, progress)
+                events.tell(progress)
+                if lost := lock.warning():
+                    context.log.warning(lost)
+
+            context.log.info(f"embedding with {parts.embedder.space.model}; loading it")
+            vectorizer = parts.vectorizer(config.batch_size)
+            with interrupts_set(parts.retries.ended):
+                report = vectorizer.vectorize_partition(
+                    key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
+                )
+            events.close()
         status = parts.coverage.partition_status(key, parts.embedder.space.slug)
         version = f"{parts.embedder.space.slug}:{parts.coverage.content_digest(key)}"
     for line in report.warnings():

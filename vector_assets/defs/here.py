@@ -4,20 +4,22 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from ..domain import BatchProgress, PartitionKey
+from ..errors import DatabaseFailed
 from ..wiring import Parts
 from .assets import ASSETS
 from .keys import VECTORIZED_CHUNKS
 from .partitions import register, run_tags
 from .resources import Watcher
-from .runs import PROCESS_TAG, Runs, this_process
+from .runs import Runs, signature
 
 # What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -48,12 +50,18 @@ class _Stopping:
         self._watcher.batch(partition, progress)
         self._end_if_asked()
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but for no longer than until somebody asks to stop."""
+        self._stop.wait(seconds)
+        self._end_if_asked()
+
     def _end_if_asked(self) -> None:
         if not self._stop.is_set():
             return
-        run = self._instance.get_run_by_id(self.run_id)
-        if run is not None and run.status == dg.DagsterRunStatus.STARTED:
-            self._instance.report_run_canceling(run)
+        with suppress(Exception):  # Dagster's storage may be the very thing that is waited for
+            run = self._instance.get_run_by_id(self.run_id)
+            if run is not None and run.status == dg.DagsterRunStatus.STARTED:
+                self._instance.report_run_canceling(run)
         raise KeyboardInterrupt  # no Exception, so that it is not taken for a failing callback
 
 
@@ -72,6 +80,7 @@ class RunsHere:
         self._parts = parts
         self._stop = stop
         self._watcher = _Stopping(watcher, stop, instance)
+        parts.retries.pause = self._watcher.pause
 
     def prepare(self, partitions: Sequence[PartitionKey]) -> None:
         """Register the partitions, and end what a killed process left behind."""
@@ -81,10 +90,19 @@ class RunsHere:
     def run(
         self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any] | None = None
     ) -> RunResult:
-        """Materialize assets of one partition in one run. `config` is the vectorizing step's."""
+        """Materialize assets of one partition in one run. `config` is the vectorizing step's.
+
+        Raises:
+            DatabaseFailed: Dagster's storage failed, so that the run could not be recorded.
+        """
         # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
-            return thread.submit(self._run, partition, assets, config or {}).result()
+            running = thread.submit(self._run, partition, assets, config or {})
+        try:
+            return running.result()
+        except Exception as error:  # what the assets raise is in the result: this is Dagster's own
+            reason = f"Dagster's storage failed during the run of {partition}: {' '.join(str(error).split())}"
+            raise DatabaseFailed(reason, None) from error
 
     def _run(self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any]) -> RunResult:
         run_id = self._watcher.run_id = str(uuid.uuid4())
@@ -95,7 +113,8 @@ class RunsHere:
             asset_selection=list(assets),
             raise_on_error=False,
             run_id=run_id,
-            tags={**run_tags(partition), PROCESS_TAG: this_process()},
+            # No daemon knows how to start this run again, so Dagster should not announce that it will.
+            tags={**run_tags(partition), **signature(run_id), MAX_RETRIES_TAG: "0"},
         )
         return RunResult(partition, run_id, _error(result), _vectors_metadata(result))
 

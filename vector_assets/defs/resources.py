@@ -10,6 +10,9 @@ from ..settings import load_settings
 from ..wiring import Parts
 from .runs import sign
 
+# A sensor's tick may last 60 seconds, and the next one comes soon.
+_TICK_PATIENCE_SECONDS = 10.0
+
 
 class Watcher(Protocol):
     """Sees the work of a run while it goes on."""
@@ -37,6 +40,8 @@ def _parts(context: dg.InitResourceContext) -> Iterator[Parts]:
     if context.instance is not None and context.run_id is not None:
         sign(context.instance, context.run_id)
     with Parts(load_settings()) as parts:
+        if context.run_id is None:
+            parts.retries.seconds = _TICK_PATIENCE_SECONDS
         yield parts
 
 

@@ -24,20 +24,27 @@ _UNDER_WAY = [
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-def this_process() -> str:
-    """Names this process among all of all machines, also after its number was given to another."""
-    return json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()])
+def signature(run_id: str) -> dict[str, str]:
+    """The tag that says that the run lives in this process.
+
+    It names the process among all of all machines, also after its number was given to another; and the run, for a run
+    that is executed again begins with the tags of the former one.
+    """
+    process = [socket.gethostname(), os.getpid(), psutil.Process().create_time()]
+    return {PROCESS_TAG: json.dumps([*process, run_id])}
 
 
 def sign(instance: dg.DagsterInstance, run_id: str) -> None:
     """Tag a run with the process that it lives in."""
-    instance.add_run_tags(run_id, {PROCESS_TAG: this_process()})
+    instance.add_run_tags(run_id, signature(run_id))
 
 
-def is_gone(process: str) -> bool:
-    """Whether the process lived on this machine and has ended."""
-    host, pid, created = json.loads(process)
-    if host != socket.gethostname():
+def has_lost_its_process(run: dg.DagsterRun) -> bool:
+    """Whether the run lived in a process on this machine that has ended."""
+    if PROCESS_TAG not in run.tags:
+        return False
+    host, pid, created, run_id = json.loads(run.tags[PROCESS_TAG])
+    if host != socket.gethostname() or run_id != run.run_id:
         return False
     try:
         return bool(psutil.Process(pid).create_time() != created)
@@ -73,8 +80,7 @@ class Runs:
     def end_orphans(self) -> None:
         """Mark runs as failed whose process was killed, so that their partitions are free again."""
         for run in self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-            process = run.tags.get(PROCESS_TAG)
-            if process and is_gone(process):
+            if has_lost_its_process(run):
                 self._instance.report_run_failed(run, "The process of this run was killed.")
 
     def _last_ended_badly(self, partition: str) -> bool:

@@ -1,12 +1,12 @@
 """Sensors that ask the present state what is to be done. They keep no cursor, so there is none to lose."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from ..domain import PartitionKey, PendingPartition
-from ..errors import InvalidManifest, LandingDirectoryMissing
+from ..errors import VectorAssetsError
 from ..wiring import Parts
 from .jobs import ingest, vectorize
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
@@ -17,6 +17,8 @@ TICK_SECONDS = 30
 # 100 requests take about 12 s to submit, and a tick may last 60.
 MOST_REQUESTS = 100
 
+Answer = dg.SensorResult | dg.SkipReason
+
 
 @dg.sensor(
     job=vectorize,
@@ -24,10 +26,12 @@ MOST_REQUESTS = 100
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Finds partitions with pending chunks, whoever wrote them, and starts a run for each.",
 )
-def new_chunks_sensor(
-    context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]
-) -> dg.SensorResult | dg.SkipReason:
+def new_chunks_sensor(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> Answer:
     """Request a run for every partition with pending chunks that has none under way."""
+    return _or_skip(context, lambda: _runs_for_pending(context, parts))
+
+
+def _runs_for_pending(context: dg.SensorEvaluationContext, parts: Parts) -> Answer:
     pending = parts.pending_partitions()
     chosen = _choose(context.instance, VECTORIZED_CHUNKS, vectorize.name, [item.partition for item in pending])
     if not chosen:
@@ -46,14 +50,13 @@ def new_chunks_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Finds new and changed files in the landing directory and starts a run for each of their partitions.",
 )
-def landing_sensor(
-    context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]
-) -> dg.SensorResult | dg.SkipReason:
+def landing_sensor(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> Answer:
     """Request a run for every partition whose folder holds something new."""
-    try:
-        changes = parts.ingestion.changes()
-    except (LandingDirectoryMissing, InvalidManifest) as error:
-        return dg.SkipReason(str(error))
+    return _or_skip(context, lambda: _runs_for_landed(context, parts))
+
+
+def _runs_for_landed(context: dg.SensorEvaluationContext, parts: Parts) -> Answer:
+    changes = parts.ingestion.changes()
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)
     chosen = _choose(context.instance, DOCUMENTS, ingest.name, changes.partitions)
@@ -63,6 +66,15 @@ def landing_sensor(
         run_requests=_requests(chosen),
         dynamic_partitions_requests=_registration(context.instance, changes.partitions),
     )
+
+
+def _or_skip(context: dg.SensorEvaluationContext, answer: Callable[[], Answer]) -> Answer:
+    """What is wrong and how to mend it, in place of a traceback; the next tick asks again."""
+    try:
+        return answer()
+    except VectorAssetsError as error:
+        context.log.warning(str(error))
+        return dg.SkipReason(str(error))
 
 
 def _choose(

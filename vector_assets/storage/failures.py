@@ -6,7 +6,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from ..domain import PartitionKey, QuarantinedChunk, RetryOutcome
-from .database import Database
+from .database import Database, repeatable
 
 # A failure of the chunk's present text, with no vector since.
 _FAILED: LiteralString = "f.space = %(space)s AND f.content_hash = c.content_hash AND c.vectorized_at IS NULL"
@@ -58,6 +58,7 @@ class Quarantine:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeatable
     def chunks(
         self, space_slug: str, partitions: Sequence[PartitionKey], limit: int | None = None
     ) -> list[QuarantinedChunk]:
@@ -70,6 +71,7 @@ class Quarantine:
             for chunk_id, market, doc_type, stock_code, *rest in rows
         ]
 
+    @repeatable
     def free(self, space_slug: str, partitions: Sequence[PartitionKey]) -> dict[int, PartitionKey]:
         """Make the quarantined chunks of the partitions pending; give the ids of those that now are, with partitions.
 
@@ -80,6 +82,7 @@ class Quarantine:
             rows = connection.execute(query, _parameters(space_slug, partitions)).fetchall()
         return {chunk_id: PartitionKey(*key) for chunk_id, *key in rows}
 
+    @repeatable
     def outcome(self, space_slug: str, chunk_ids: Sequence[int]) -> RetryOutcome:
         """What has become of chunks that were freed."""
         query = sql.SQL(_OUTCOME).format(quarantined=sql.SQL(QUARANTINED))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from sqlalchemy import URL
 
-from ..errors import DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
-from .database import CONNECT_TIMEOUT_SECONDS, our_errors, printable_url
+from ..errors import DatabaseFailed, DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
+from .database import Connection, connect_alone, our_errors, printable_url
+from .retries import Retries
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,17 +24,20 @@ NEEDED_PGVECTOR = (0, 7)
 # Any constant does; it is this project's name in ASCII, cut to the 63 bits of a lock number.
 _MIGRATION_LOCK = int.from_bytes(b"vectoras", "big") >> 1
 
+# Limits that an administrator set for statements are meant neither for a migration nor for the wait for another's.
+_LIMITED = "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
 
-def ensure_database(url: URL) -> None:
+
+def ensure_database(url: URL, retries: Retries | None = None) -> None:
     """Create the database named by the URL unless it is there (several processes may try at once).
 
     Raises:
-        DatabaseUnreachable: the server does not answer.
+        DatabaseUnreachable: the server does not answer. One that is only starting is waited for.
         DatabaseNotCreated: it is not there, and the role may not create it.
     """
     with our_errors(url):
         try:
-            _connect(url).close()
+            connect_alone(url, retries).close()
         except psycopg.OperationalError as refusal:
             # Failures to connect come without a code and in the server's language, but 3D000 names the database.
             if (url.database or "") not in str(refusal):
@@ -46,14 +50,14 @@ def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
     name = url.database or ""
     statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
     try:
-        connection = _connect(url.set(database="postgres"))
+        connection = connect_alone(url.set(database="postgres"))
     except psycopg.OperationalError as error:
         if f'database "{name}" does not exist' in str(refusal):
             raise _not_created(url, statement, error) from error
         raise refusal from None
     with connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            _connect(url).close()  # made meanwhile by another process; or closed to the role, which is then raised
+            connect_alone(url).close()  # made meanwhile by another process; or closed to the role, which is then raised
             return
         try:
             connection.execute(statement)
@@ -70,21 +74,35 @@ def _not_created(url: URL, statement: psycopg.sql.Composed, error: psycopg.Error
     return DatabaseNotCreated(url.database or "", whole.as_string(None), " ".join(str(error).split()))
 
 
-def migrate(url: URL) -> None:
-    """Apply the migrations that are missing.
+def migrate(url: URL, retries: Retries | None = None) -> None:
+    """Apply the migrations that are missing, one process at a time; runs of other processes may be at work meanwhile.
 
     Raises:
         DatabaseUnreachable, DatabaseTooOld, DatabaseTooNew, PgvectorMissing, DatabaseFailed.
     """
-    with our_errors(url), _connect(url) as connection:
+    with our_errors(url), connect_alone(url, retries) as connection:
         if _revision(connection) == HEAD:
             return
+        limited = connection.execute(_LIMITED).fetchone() != (False,)
+    unlimited = _without_limits(url) if limited else url
+    with our_errors(url), connect_alone(unlimited, retries) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         found = _revision(connection)
         if found != HEAD:
             _check_revision(url, found)
             check_versions(connection.info.server_version, _create_extension(connection, url))
-            _upgrade(url)
+            (retries or Retries()).call(lambda: _upgrade(unlimited), _is_conflict)
+
+
+def _is_conflict(error: BaseException) -> bool:
+    """A migration that met a run at work is rolled back whole, and may be tried again."""
+    return isinstance(error, DatabaseFailed) and error.passes
+
+
+def _without_limits(url: URL) -> URL:
+    given = url.query.get("options", "")
+    before = given if isinstance(given, str) else " ".join(given)
+    return url.update_query_dict({"options": f"{before} -c statement_timeout=0 -c lock_timeout=0".strip()})
 
 
 def check_versions(postgres: int, pgvector: str) -> None:
@@ -99,14 +117,7 @@ def check_versions(postgres: int, pgvector: str) -> None:
         raise DatabaseTooOld("pgvector", pgvector, ".".join(map(str, NEEDED_PGVECTOR)))
 
 
-def _connect(url: URL) -> psycopg.Connection[tuple[object, ...]]:
-    """An autocommit connection outside any pool; closed by `with`, which also gives up its advisory locks."""
-    # Not as a string: SQLAlchemy writes a blank in a parameter as "+", which libpq leaves as it is.
-    _, arguments = url.get_dialect()().create_connect_args(url)
-    return psycopg.connect(**{**arguments, "autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS})
-
-
-def _revision(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
+def _revision(connection: Connection) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
@@ -114,7 +125,7 @@ def _revision(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
     return str(row[0]) if row else None
 
 
-def _create_extension(connection: psycopg.Connection[tuple[object, ...]], url: URL) -> str:
+def _create_extension(connection: Connection, url: URL) -> str:
     """Have the extension in the database; give its version."""
     installed = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
     try:
@@ -143,7 +154,8 @@ def _check_revision(url: URL, found: str | None) -> None:
 def _upgrade(url: URL) -> None:
     from alembic import command
 
-    command.upgrade(_alembic(url), "head")
+    with our_errors(url):
+        command.upgrade(_alembic(url), "head")
 
 
 def _alembic(url: URL) -> "Config":

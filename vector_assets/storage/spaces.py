@@ -7,7 +7,7 @@ from psycopg import sql
 
 from ..domain import EmbeddingSpace
 from ..errors import WeightsChanged
-from .database import Connection, Database
+from .database import Connection, Database, repeatable
 
 # Held while a space is registered or made active, so that two processes that start at once do it once.
 _REGISTRATION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('vector_assets: embedding spaces'))"
@@ -54,7 +54,8 @@ _RETELL_VECTORIZED_AT: LiteralString = """
 UPDATE document_chunks c SET vectorized_at = told.created_at
 FROM (SELECT c.id, v.created_at
       FROM document_chunks c
-      LEFT JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash) told
+      LEFT JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
+            AND (v.market, v.doc_type, v.stock_code) = (c.market, c.doc_type, c.stock_code)) told
 WHERE told.id = c.id AND c.vectorized_at IS DISTINCT FROM told.created_at
 """
 
@@ -71,12 +72,14 @@ class SpaceRegistry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeatable
     def active(self) -> EmbeddingSpace | None:
         """The active space; None before the first run."""
         with self._database.transaction() as connection:
             row = connection.execute(_ACTIVE).fetchone()
         return EmbeddingSpace(*row) if row else None
 
+    @repeatable
     def is_registered(self, space: EmbeddingSpace) -> bool:
         """Whether the space has its table.
 
@@ -89,6 +92,7 @@ class SpaceRegistry:
             raise WeightsChanged(space.model, registered, space.weights_digest)
         return registered is not None
 
+    @repeatable
     def activate(self, space: EmbeddingSpace) -> None:
         """Register the space if it is new, and make it the active one. Cheap when it is so already.
 

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from ..domain import ChunkFailure, EmbeddedChunk, PartitionKey, SearchFilter, SearchHit
 from ..errors import SpaceReplaced
-from .database import Connection, Cursor, Database
+from .database import Connection, Cursor, Database, repeatable
 from .halfvecs import HalfVectors
 from .spaces import vectors_table
 
@@ -52,9 +52,11 @@ _QUARANTINE = """
 INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_id)
 SELECT %(space)s, c.id, c.content_hash, %(error)s, %(message)s, %(run_id)s
 FROM document_chunks c WHERE c.id = %(chunk_id)s AND c.content_hash = %(content_hash)s
+FOR KEY SHARE OF c SKIP LOCKED  -- one that is being deleted is not waited for
 ON CONFLICT (space, chunk_id) DO UPDATE SET
-    attempts = CASE WHEN chunk_failures.content_hash = excluded.content_hash THEN chunk_failures.attempts + 1
-                    ELSE 1 END,
+    attempts = CASE WHEN chunk_failures.content_hash <> excluded.content_hash THEN 1
+                    WHEN chunk_failures.run_id = excluded.run_id THEN chunk_failures.attempts  -- the same commit again
+                    ELSE chunk_failures.attempts + 1 END,
     content_hash = excluded.content_hash, error = excluded.error, message = excluded.message,
     run_id = excluded.run_id, failed_at = now(), next_attempt_at = NULL
 """
@@ -82,10 +84,14 @@ class PostgresVectorStore:
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
 
+    @repeatable
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
     ) -> set[int]:
         """Store the batch in one transaction; give the ids whose vectors were stored.
+
+        A commit whose answer was lost may have happened: done again, it stores the same vectors and gives the same ids,
+        but for chunks whose text has changed since.
 
         Raises:
             SpaceReplaced: another space was made the active one; nothing was stored.
@@ -94,7 +100,7 @@ class PostgresVectorStore:
             # In a pipeline: all statements go at once, and the answers come together.
             with connection.pipeline():
                 held = connection.execute(_HOLD_SPACE, (self._space_slug,))
-                for failure in failures:
+                for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # as everybody locks them
                     self._quarantine(connection, failure, run_id)
                 stored = self._store_vectors(connection, embedded, run_id) if embedded else None
             if held.fetchone() is None:
@@ -125,6 +131,7 @@ class PostgresVectorStore:
         }
         connection.execute(_QUARANTINE, parameters)
 
+    @repeatable
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
         """Compare with every vector of the space that the filter lets through."""
         parameters = {

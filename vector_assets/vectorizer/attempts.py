@@ -31,17 +31,29 @@ def attempt_halving(
 
 
 def inspect_vectors(vectors: Vectors, count: int, dimension: int) -> Vectors:
-    """Give the vectors back if each may be stored: right count and dimension, finite and not zero as float16.
+    """Give a float32 copy if each may be stored: right count and dimension, finite and not zero as float16.
+
+    A copy, for the embedder may use its array for the next answer before this one is stored.
 
     Raises:
         BadVectors: otherwise.
     """
     if vectors.shape != (count, dimension):
         raise BadVectors(f"shape {vectors.shape} instead of {(count, dimension)}")
+    if vectors.dtype.kind != "f":
+        raise BadVectors(f"{vectors.dtype} instead of float32")
     with np.errstate(over="ignore", under="ignore"):
         stored = vectors.astype(np.float16)  # what halfvec keeps: beyond 65,504 is infinite, below 3e-8 is zero
     if not np.isfinite(stored).all():
         raise BadVectors("a vector that is not finite")
     if not stored.any(axis=1).all():
         raise BadVectors("a zero vector")
-    return vectors
+    return vectors.astype(np.float32)
+
+
+def message_of(error: Exception) -> str:
+    """What it says; where that is nothing, or cannot be had, what it is."""
+    try:
+        return str(error) or repr(error)
+    except Exception:  # noqa: BLE001  (whoever wrote it, its message may fail as well)
+        return f"{type(error).__name__}, whose message cannot be read"

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..domain import (
     BatchProgress,
+    Chunk,
     ChunkFailure,
     ChunkPlan,
     ChunkSelection,
@@ -19,12 +21,14 @@ from ..domain import (
     Outcome,
     PartitionKey,
     StageSeconds,
+    TokenizedText,
     VectorizeReport,
 )
 from ..errors import EmbedderBroken, InvalidSetting
 from ..ports import ChunkStore, Embedder, VectorStore
-from .attempts import attempt_halving, inspect_vectors
-from .overlap import ahead, overlapped
+from .attempts import attempt_halving, inspect_vectors, message_of
+from .deadline import Deadline
+from .overlap import Waits, ahead, apart, as_done, overlapped
 from .tally import Candidate, Tally
 
 ProgressCallback = Callable[[BatchProgress], None]
@@ -37,6 +41,9 @@ WINDOW_BATCHES = 64
 
 # With large batches a window grows no further than this, or than four batches: memory follows the window.
 _MOST_WINDOW_CHUNKS = 4096
+
+# While the server works on one batch, the next is made ready and sent: with one at a time each waits for the other.
+_COMMITS_AT_ONCE = 2
 
 # A text that no model fails on. If it fails all the same, the chunks are not to blame.
 PROBE_TEXT = "The board approved the annual report. 董事会审议通过了年度报告。"
@@ -71,6 +78,16 @@ class _Embedded:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Committed:
+    """A batch after its transaction: what became of each chunk."""
+
+    embedded: _Embedded
+    rows: list[tuple[Candidate, Outcome]]
+    failures: list[ChunkFailure]
+    seconds: float
+
+
 class Vectorizer:
     """Gives chunks their vectors, batch by batch; each batch is one transaction.
 
@@ -79,18 +96,29 @@ class Vectorizer:
         vectors: where the vectors go.
         embedder: makes them.
         batch_size: chunks in a batch, at least 1.
+        embed_timeout_seconds: what each call of the embedder may take, more than 0.
 
     Raises:
-        InvalidSetting: the batch size is below 1.
+        InvalidSetting: the batch size is below 1, or no time is left to the embedder.
     """
 
-    def __init__(self, chunks: ChunkStore, vectors: VectorStore, embedder: Embedder, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        chunks: ChunkStore,
+        vectors: VectorStore,
+        embedder: Embedder,
+        batch_size: int = 32,
+        embed_timeout_seconds: float = 600.0,
+    ) -> None:
         if batch_size < 1:
             raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
+        if not embed_timeout_seconds > 0:
+            raise InvalidSetting("embed_timeout_seconds", f"{embed_timeout_seconds} is not above 0", "Give e.g. 600.")
         self._chunks = chunks
         self._vectors = vectors
         self._embedder = embedder
         self._batch_size = batch_size
+        self._deadline = Deadline(embedder.space.model, embed_timeout_seconds)
 
     def vectorize_chunks(
         self,
@@ -106,6 +134,7 @@ class Vectorizer:
 
         Raises:
             EmbedderBroken: the embedder fails on any text; batches committed before stay.
+            EmbedderHung: it does not answer; batches committed before stay.
             DatabaseError: the database could not go on; batches committed before stay.
         """
         ids = tuple(sorted(set(chunk_ids)))
@@ -135,25 +164,34 @@ class Vectorizer:
         plan = self._chunks.plan(selection)
         total = plan.chunks if limit is None else min(limit, plan.chunks)
         # The clock for speed and estimate starts after the loading, which would make the first estimates absurd.
-        stages = StageSeconds(load=_timed(self._embedder.load) if total else 0.0)
+        stages = StageSeconds(load=self._load() if total else 0.0)
         tally = Tally(run_id or uuid.uuid4().hex, total, stages)
+        at_once = self._embedder.concurrency if total else 1
+        commit, waits = partial(self._commit, run_id=tally.run_id), Waits()
         with (
-            closing(ahead(self._windows(selection, plan, total))) as windows,
+            closing(ahead(self._windows(selection, plan, total), self._deadline)) as windows,
             closing(self._batches(windows, tally)) as batches,
-            closing(overlapped(self._embed_batch, batches, self._embedder.concurrency if total else 1)) as embedded,
+            closing(overlapped(self._embed_batch, batches, at_once, self._deadline)) as embedded,
+            closing(as_done(commit, embedded, _COMMITS_AT_ONCE, self._deadline, waits)) as committed,
         ):
-            while (batch := self._next(embedded, tally)) is not None:
-                self._finish(batch, tally, callback)
+            for batch in committed:
+                self._count(batch, tally)
+                if callback is not None:
+                    self._tell(callback, batch, tally)
+        stages.wait_for_embedder = max(waits.for_items - stages.wait_for_window, 0.0)
+        stages.wait_for_commit = waits.for_work
         return tally.report()
 
-    def _next(self, embedded: Iterator[_Embedded], tally: Tally) -> _Embedded | None:
-        """The next batch in order; what is waited meanwhile is the embedder's, but for what a window's reading took."""
-        before = time.perf_counter() - tally.stages.wait_for_window
-        batch = next(embedded, None)
-        tally.stages.wait_for_embedder += time.perf_counter() - tally.stages.wait_for_window - before
-        if batch is not None:
-            tally.stages.embed += batch.seconds
-        return batch
+    def _load(self) -> float:
+        """The seconds it took."""
+
+        def load() -> None:
+            with self._deadline.running():
+                self._embedder.load()
+
+        before = time.perf_counter()
+        apart(load, self._deadline)
+        return time.perf_counter() - before
 
     def _windows(self, selection: ChunkSelection, plan: ChunkPlan, total: int) -> Iterator[_Window]:
         """Read the selection window by window; what became pending after the plan waits for the next run."""
@@ -165,8 +203,7 @@ class Vectorizer:
             started = time.perf_counter()
             window = self._chunks.read_window(selection, resume_after, plan.last_id, size)
             read = time.perf_counter()
-            tokenized = self._embedder.tokenize([chunk.text for chunk in window.chunks])
-            candidates = [Candidate(*pair) for pair in zip(window.chunks, tokenized, strict=True)]
+            candidates = self._candidates(window.chunks)
             # Longest first: like lengths share a batch, and a batch too large for the memory shows at once.
             candidates.sort(key=lambda candidate: -candidate.tokens.tokens_embedded)
             left -= len(candidates)
@@ -175,6 +212,16 @@ class Vectorizer:
             if window.resume_after is None:
                 return
             resume_after = window.resume_after
+
+    def _candidates(self, chunks: Sequence[Chunk]) -> list[Candidate]:
+        """The chunks with their tokens. One that cannot be tokenized goes on with its error, to fail in its batch."""
+        done, failed = attempt_halving(chunks, self._tokenize)
+        nothing = [Candidate(chunk, TokenizedText(chunk.text, 0, 0, 0), error) for chunk, error in failed]
+        return [Candidate(chunk, tokens) for chunk, tokens in done] + nothing
+
+    def _tokenize(self, chunks: Sequence[Chunk]) -> list[TokenizedText]:
+        with self._deadline.running():
+            return self._embedder.tokenize([chunk.text for chunk in chunks])
 
     def _batches(self, windows: Iterator[_Window], tally: Tally) -> Generator[_Batch]:
         """Cut windows into batches of like length. Chunks may have come or gone since the plan: the total follows."""
@@ -212,7 +259,11 @@ class Vectorizer:
         return _Embedded(batch, done, failed, time.perf_counter() - before)
 
     def _embed(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32]]:
-        vectors = self._embedder.embed([candidate.tokens for candidate in candidates])
+        for candidate in candidates:
+            if candidate.error is not None:
+                raise candidate.error
+        with self._deadline.running():
+            vectors = self._embedder.embed([candidate.tokens for candidate in candidates])
         return list(inspect_vectors(vectors, len(candidates), self._embedder.space.dimension))
 
     def _blame_embedder_or_chunks(self) -> None:
@@ -222,44 +273,38 @@ class Vectorizer:
             EmbedderBroken: that fails as well, so no chunk may be quarantined.
         """
         try:
-            probe = self._embedder.embed(self._embedder.tokenize([PROBE_TEXT]))
+            with self._deadline.running():
+                probe = self._embedder.embed(self._embedder.tokenize([PROBE_TEXT]))
             inspect_vectors(probe, 1, self._embedder.space.dimension)
         except Exception as error:
             raise EmbedderBroken(self._embedder.space.model, error) from error
 
-    def _finish(self, embedded: _Embedded, tally: Tally, callback: ProgressCallback | None) -> None:
-        """Commit, count, tell: in this order, so that nothing is told that is not there."""
+    def _commit(self, batch: _Embedded, run_id: str) -> _Committed:
+        """One transaction; two of them may be under way."""
         before = time.perf_counter()
-        rows = self._commit(embedded, tally)
-        committed = time.perf_counter()
-        tally.total = embedded.batch.total
-        if callback is not None:
-            self._tell(callback, tally.progress(rows, self._batch_size, embedded.batch.tokens_to_come), tally)
-        tally.stages.commit += committed - before
-        tally.stages.tell += time.perf_counter() - committed
-
-    def _commit(self, embedded: _Embedded, tally: Tally) -> list[tuple[Candidate, Outcome]]:
-        chunks = [EmbeddedChunk(candidate.chunk, candidate.tokens, vector) for candidate, vector in embedded.done]
-        failures = [ChunkFailure(c.chunk, type(error).__name__, str(error)) for c, error in embedded.failed]
-        stored = self._vectors.commit_batch(chunks, failures, tally.run_id)
+        chunks = [EmbeddedChunk(candidate.chunk, candidate.tokens, vector) for candidate, vector in batch.done]
+        failures = [ChunkFailure(c.chunk, type(error).__name__, message_of(error)) for c, error in batch.failed]
+        stored = self._vectors.commit_batch(chunks, failures, run_id)
         bad = {failure.chunk.id for failure in failures}
-        rows = [(candidate, _outcome(candidate.chunk.id, stored, bad)) for candidate in embedded.batch.candidates]
-        tally.add(rows, failures)
-        return rows
+        rows = [(candidate, _outcome(candidate.chunk.id, stored, bad)) for candidate in batch.batch.candidates]
+        return _Committed(batch, rows, failures, time.perf_counter() - before)
 
-    def _tell(self, callback: ProgressCallback, progress: BatchProgress, tally: Tally) -> None:
+    def _count(self, batch: _Committed, tally: Tally) -> None:
+        tally.add(batch.rows, batch.failures)
+        tally.total = batch.embedded.batch.total
+        tally.stages.embed += batch.embedded.seconds
+        tally.stages.commit += batch.seconds
+
+    def _tell(self, callback: ProgressCallback, batch: _Committed, tally: Tally) -> None:
+        """Only of what is committed: what is told is there."""
+        before = time.perf_counter()
         try:
-            callback(progress)
+            callback(tally.progress(batch.rows, self._batch_size, batch.embedded.batch.tokens_to_come))
         except Exception:
             if not tally.callback_errors:
                 logger.warning("the progress callback failed; the work goes on", exc_info=True)
             tally.callback_errors += 1
-
-
-def _timed(action: Callable[[], None]) -> float:
-    before = time.perf_counter()
-    action()
-    return time.perf_counter() - before
+        tally.stages.tell += time.perf_counter() - before
 
 
 def _outcome(chunk_id: int, stored: set[int], failed: set[int]) -> Outcome:

@@ -20,10 +20,11 @@ _SHOWN_FAILURES = 10
 
 
 class Candidate(NamedTuple):
-    """A chunk whose turn has come, as the model will see it."""
+    """A chunk whose turn has come, as the model will see it, or with the error that kept it from being tokenized."""
 
     chunk: Chunk
     tokens: TokenizedText
+    error: Exception | None = None
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Tally:
             seconds_left=self._seconds_left(tokens_to_come),
             batch_chunks=tuple(
                 BatchChunk(chunk.id, chunk.document, chunk.chunk_index, tokens.token_count, outcome)
-                for (chunk, tokens), outcome in rows
+                for (chunk, tokens, _), outcome in rows
             ),
         )
 

@@ -15,7 +15,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import PARTITIONS_NAME
-from vector_assets.defs.runs import PROCESS_TAG, Runs, this_process
+from vector_assets.defs.runs import PROCESS_TAG, Runs, signature
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 
 from ..fakes import FakeParts, rows, store_chunks
@@ -169,14 +169,17 @@ def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterIn
 def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.DagsterInstance, parts: FakeParts) -> None:
     """Promise 10: it is marked as failed; a run whose process lives is left alone."""
     store_chunks(parts.database, ["a"], US)
-    host, _, created = json.loads(this_process())
-    gone = json.dumps([host, _a_pid_that_is_free(), created])
-    lost = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: gone})
-    reused = json.dumps([host, os.getpid(), created - 1])  # its number was given to another process since
-    lost_too = add_run(instance, "us/annual_report/XOTHER", dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: reused})
-    elsewhere = json.dumps(["another host", 1, created])
-    far = add_run(instance, "us/annual_report/XFAR", dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: elsewhere})
-    alive = add_run(instance, str(CN), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: this_process()})
+    host, pid, created, _ = json.loads(signature("any")[PROCESS_TAG])
+
+    def started(key: str, *process: object) -> str:
+        run_id = add_run(instance, key, dg.DagsterRunStatus.STARTED)
+        instance.add_run_tags(run_id, {PROCESS_TAG: json.dumps([*process, run_id])})
+        return run_id
+
+    lost = started(str(US), host, _a_pid_that_is_free(), created)
+    lost_too = started("us/annual_report/XREUSED", host, os.getpid(), created - 1)  # the number is another's by now
+    far = started("us/annual_report/XFAR", "another host", 1, created)
+    alive = started(str(CN), host, pid, created)
 
     tick(new_chunks_sensor, instance, parts)
 
@@ -184,6 +187,19 @@ def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.Dagster
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
     for run_id in (alive, far):
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_executed_again_is_not_taken_for_the_former_one(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """Dagster copies the tags of a killed run to its retry, which signs with its own process a little later."""
+    store_chunks(parts.database, ["a"], US)
+    host, _, created, _ = json.loads(signature("any")[PROCESS_TAG])
+    of_the_former = json.dumps([host, _a_pid_that_is_free(), created, "the former run"])
+    retry = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: of_the_former})
+
+    result = tick(new_chunks_sensor, instance, parts)
+
+    assert instance.get_run_by_id(retry).status == dg.DagsterRunStatus.STARTED
+    assert requested(result) == []
 
 
 def _a_pid_that_is_free() -> int:

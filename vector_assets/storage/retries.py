@@ -1,0 +1,95 @@
+"""What was stopped by something that passes is done once more, after a wait that grows."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
+
+from ..errors import DatabaseUnreachable
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+# A server that restarts is back within seconds, one that moves to another machine within half a minute.
+PATIENCE_SECONDS = 60.0
+
+# Where the server answers, what stood in the way (a deadlock, a time limit) is over at once or stays for long.
+MOST_ATTEMPTS = 4
+
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 8.0
+
+
+class Retries:
+    """How long, and how often, something is done again.
+
+    Args:
+        seconds: a database that does not answer is waited for so long, from its first failure on.
+        attempts: at most so many where it answers.
+        first_wait: seconds; each further wait is twice as long, up to 16 times the first, and a little longer at random
+            so that processes which failed together do not come back together.
+
+    `pause` is what waits. Whoever may ask the work to stop sets one that raises as soon as that happens, or sets
+    `ended`: then nothing is waited for any more, in whichever thread.
+    """
+
+    def __init__(
+        self,
+        seconds: float = PATIENCE_SECONDS,
+        attempts: int = MOST_ATTEMPTS,
+        first_wait: float = _FIRST_WAIT_SECONDS,
+    ) -> None:
+        self.seconds = seconds
+        self.ended = threading.Event()
+        self.pause: Callable[[float], object] = self.ended.wait
+        self._attempts = attempts
+        self._first_wait = first_wait
+
+    def call(self, work: Callable[[], Result], worth: Callable[[BaseException], bool]) -> Result:
+        """Do the work, once more for each error that is worth it, and raise the last one when patience is at its end.
+
+        The work must be such that doing it twice is as good as doing it once: it may have been done when it failed.
+        """
+        longest = min(_LONGEST_WAIT_SECONDS, 16 * self._first_wait)
+        retrying = Retrying(
+            retry=retry_if_exception(worth),
+            stop=_Patience(self.seconds, self._attempts, self.ended),
+            wait=wait_exponential(self._first_wait, longest) + wait_random(0, self._first_wait),
+            before_sleep=self._tell,
+            sleep=self._wait,
+            reraise=True,
+        )
+        return retrying(work)
+
+    def _tell(self, state: RetryCallState) -> None:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        logger.warning("attempt %d in %.1f s: %s", state.attempt_number + 1, state.upcoming_sleep, error)
+
+    def _wait(self, seconds: float) -> None:
+        self.pause(seconds)
+
+
+class _Patience:
+    """Ends by the clock while the database does not answer, else by the number of attempts."""
+
+    def __init__(self, seconds: float, attempts: int, ended: threading.Event) -> None:
+        self._seconds = seconds
+        self._attempts = attempts
+        self._ended = ended
+        self._failing_since: float | None = None
+
+    def __call__(self, state: RetryCallState) -> bool:
+        # Not from the beginning of the work, which may have gone on for minutes before it failed.
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        assert state.outcome is not None
+        if self._ended.is_set():
+            return True
+        if isinstance(state.outcome.exception(), DatabaseUnreachable):
+            return time.monotonic() - self._failing_since >= self._seconds
+        return state.attempt_number >= self._attempts

@@ -1,0 +1,332 @@
+"""What passes is tried again, what does not is told at once; a partition is one run's at a time."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
+from sqlalchemy import URL
+
+from vector_assets.defs.failures import STEP_RETRIES
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.instance import open_instance
+from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
+from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
+from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.errors import DatabaseFailed
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.locks import PartitionLocks
+from vector_assets.storage.retries import Retries
+
+from ..fakes import SPACE, FakeParts, rows
+from ..storage.proxy import Proxy
+from ..storage.servers import OwnServer, connect
+from .conftest import US, land, sentences
+from .test_assets import failure, materialize, metadata
+from .test_sensors import add_run, tick
+
+ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
+
+
+class Pauses:
+    """The waits of storage are over at once; the pauses before another attempt of the step are counted."""
+
+    def __init__(self, retries: Retries) -> None:
+        self.of_steps = 0
+        self.act: Callable[[], None] = lambda: None
+        retries.pause = self._pause
+
+    def _pause(self, seconds: float) -> None:
+        if seconds >= 10:
+            self.of_steps += 1
+            self.act()
+
+
+@pytest.fixture
+def pauses(parts: FakeParts) -> Pauses:
+    return Pauses(parts.retries)
+
+
+def count(result: dg.ExecuteInProcessResult, kind: dg.DagsterEventType) -> int:
+    return sum(event.event_type == kind for event in result.all_events)
+
+
+@pytest.fixture
+def in_the_way(parts: FakeParts, instance: dg.DagsterInstance, filings: Path) -> Iterator[Callable[[], None]]:
+    """Another program holds what every commit needs, and a time limit strikes; call it to make the other one end."""
+    materialize(instance, parts, US, {"limit": 1})
+    with connect(parts.url) as other:
+        other.execute(f"ALTER DATABASE {parts.url.database} SET statement_timeout = '100ms'")
+        parts.database.close()
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE embedding_spaces")
+        yield other.rollback
+
+
+def test_a_step_that_failed_on_what_passes_is_tried_again(
+    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, in_the_way: Callable[[], None]
+) -> None:
+    """In the same run, which then does the rest and turns the partition green."""
+    pauses.act = in_the_way
+
+    result = materialize(instance, parts, US)
+
+    assert result.success
+    assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (1, 1)
+    assert metadata(result, VECTORIZED_CHUNKS)["partition/coverage"] == 1.0
+
+
+def test_a_step_is_not_tried_for_ever(
+    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, in_the_way: Callable[[], None]
+) -> None:
+    """Then the run says in one line what stood in the way."""
+    result = materialize(instance, parts, US)
+
+    assert not result.success
+    assert pauses.of_steps == STEP_RETRIES
+    assert "57014" in failure(result)
+    assert "\n" not in failure(result)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (f"ALTER TABLE chunk_vectors_{SPACE.slug} RENAME TO elsewhere", "42P01"),
+        ("UPDATE embedding_spaces SET weights_digest = 'another'", "Restore the former weights"),
+    ],
+)
+def test_what_does_not_pass_fails_the_run_at_once(
+    statement: str, words: str, instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, filings: Path
+) -> None:
+    """A table that is gone, weights that changed."""
+    materialize(instance, parts, US, {"limit": 1})
+    rows(parts.database, statement)
+
+    result = materialize(instance, parts, US)
+
+    assert words in failure(result)
+    assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (0, 0)
+
+
+def test_a_partition_that_another_run_is_at_is_refused(
+    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, filings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the other run's id and without another attempt, for the other run does the work; then it is free."""
+    locks = PartitionLocks(parts.database, wait_seconds=0)
+    monkeypatch.setitem(parts.__dict__, "partition_locks", locks)
+
+    with locks.held(US, SPACE.slug, "the-other-run"):
+        result = materialize(instance, parts, US)
+
+    assert "run the-other-run" in failure(result)
+    assert str(US) in failure(result)
+    assert pauses.of_steps == 0
+    assert parts.embedder.embedded == []
+    assert materialize(instance, parts, US).success
+
+
+def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
+    instance: dg.DagsterInstance, parts: FakeParts, filings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And costs nothing else."""
+    monkeypatch.setattr("vector_assets.storage.locks._BETWEEN_LOOKS_SECONDS", 0)
+    end = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'vector_assets run %'"
+    )
+    ended: list[object] = []
+
+    def end_once(_: list[str]) -> None:
+        if not ended:
+            ended.extend(rows(parts.database, end))
+
+    parts.embedder.before = end_once
+
+    result = materialize(instance, parts, US, {"batch_size": 4})
+
+    assert ended
+    assert metadata(result, VECTORIZED_CHUNKS)["vectorized"] == 10
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("it is held again" in message for message in messages)
+
+
+@pytest.mark.parametrize("sensor", [new_chunks_sensor, landing_sensor])
+def test_a_tick_without_a_database_is_one_line(
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, tmp_path: Path, landing: Path
+) -> None:
+    """The next tick asks again."""
+    nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
+
+    result = tick(sensor, instance, FakeParts(nowhere, tmp_path / "home", landing))
+
+    assert isinstance(result, dg.SkipReason)
+    assert "cannot reach the database" in result.skip_message
+    assert "\n" not in result.skip_message
+    assert "topsecret" not in result.skip_message
+
+
+@pytest.fixture
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What recorded runs set is undone."""
+    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+
+
+class AtBatch(Nobody):
+    """Does something once, when a batch was committed."""
+
+    def __init__(self, number: int, act: Callable[[], None]) -> None:
+        self._number, self._act = number, act
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        if progress.batch_num == self._number:
+            self._act()
+
+
+@pytest.fixture
+def own() -> Iterator[OwnServer]:
+    with tempfile.TemporaryDirectory() as home:
+        yield OwnServer(Path(home))
+        leave_embedded_server(Path(home))
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_run_survives_a_restart_of_the_server_that_holds_dagsters_storage_too(own: OwnServer, landing: Path) -> None:
+    """The server is gone from one batch to the next; the run ends green, with its events."""
+    land(landing, US, "2024.txt", sentences(12))
+    with FakeParts(own.url, own.home, landing) as parts:
+        embedded = 0
+
+        def before(_: list[str]) -> None:
+            nonlocal embedded
+            embedded += 1
+            if embedded == 2:
+                own.stop()
+                threading.Thread(target=own.start).start()
+
+        parts.embedder.before = before
+        with recorded_runs(parts, Nobody()) as runs:
+            runs.prepare([US])
+
+            result = runs.run(US, ALL, {"batch_size": 4, "progress_interval_seconds": 0})
+
+        assert result.error is None
+        assert result.metadata["vectorized"] == 12
+        assert len(parts.embedder.embedded) == 12
+        (run,) = dg.DagsterInstance.get().get_runs()
+        assert run.status == dg.DagsterRunStatus.SUCCESS
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_storage_of_dagsters_that_stays_away_is_one_line(
+    own: OwnServer, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command ends; there is no traceback to read, and no partition after the other to wait for."""
+    monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.01)
+    monkeypatch.setattr("vector_assets.defs.failures._PAUSE_SECONDS", 0.01)
+    land(landing, US, "2024.txt", sentences(12))
+    with FakeParts(own.url, own.home, landing) as parts:
+        parts.retries.seconds = 0
+        with recorded_runs(parts, AtBatch(1, own.stop)) as runs:
+            runs.prepare([US])
+
+            with pytest.raises(DatabaseFailed, match="Dagster's storage failed") as caught:
+                runs.run(US, ALL, {"batch_size": 4})
+
+        assert "\n" not in str(caught.value)
+        own.start()
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
+    server_url: URL, database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is recorded as canceled; what was committed stays."""
+    land(landing, US, "2024.txt", sentences(12))
+    stop = threading.Event()
+    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
+    far = database_url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
+    dagsters = database_url.set(database=f"{database_url.database}_dagster", drivername="postgresql+psycopg2")
+
+    def dark() -> None:
+        proxy.dark()
+        stop.set()
+
+    with FakeParts(far, tmp_path / "home", landing) as parts:
+        assert parts.dagster_url
+        monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", dagsters.render_as_string(hide_password=False))
+        embedded = 0
+
+        def before(_: list[str]) -> None:
+            nonlocal embedded
+            embedded += 1
+            if embedded == 3:
+                dark()
+
+        parts.embedder.before = before
+        with recorded_runs(parts, Nobody(), stop) as runs:
+            runs.prepare([US])
+
+            runs.run(US, ALL, {"batch_size": 2})
+
+        (run,) = dg.DagsterInstance.get().get_runs()
+        assert run.status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_canceled_run_does_not_wait_for_the_database(
+    instance: dg.DagsterInstance, server_url: URL, database_url: URL, tmp_path: Path, filings: Path
+) -> None:
+    """Dagster interrupts the main thread, while it is other threads that wait."""
+    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
+    far = database_url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
+    with FakeParts(far, tmp_path / "home", filings) as parts:
+        parts.retries.seconds = 3600
+        waited: list[bool] = []
+
+        def interrupted_while_waiting(seconds: float) -> None:
+            if not waited:
+                os.kill(os.getpid(), signal.SIGINT)
+            waited.append(parts.retries.ended.wait(3600))
+
+        parts.retries.pause = interrupted_while_waiting
+        embedded = 0
+
+        def before(_: list[str]) -> None:
+            nonlocal embedded
+            embedded += 1
+            if embedded == 2:
+                proxy.dark()
+
+        parts.embedder.before = before
+
+        result = materialize(instance, parts, US, {"batch_size": 2})
+
+    assert not result.success
+    assert waited
+    assert all(waited)
+
+
+@pytest.mark.usefixtures("_environment")
+def test_only_a_run_that_lost_its_process_is_started_again_and_once(
+    database_url: URL, tmp_path: Path, landing: Path
+) -> None:
+    """As the shipped dagster.yaml says: not one whose step failed, nor one of the command line."""
+    with FakeParts(database_url, tmp_path / "home", landing) as parts, open_instance(parts) as instance:
+
+        def will_retry(reason: RunFailureReason, **tags: str) -> str:
+            run_id = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **tags)
+            data = JobFailureData(error=None, failure_reason=reason)
+            instance.report_run_failed(instance.get_run_by_id(run_id), "failed", data)
+            return instance.get_run_by_id(run_id).tags[WILL_RETRY_TAG]
+
+        assert instance.run_retries_max_retries == 1
+        assert will_retry(RunFailureReason.UNKNOWN) == "true"
+        assert will_retry(RunFailureReason.STEP_FAILURE) == "false"
+        assert will_retry(RunFailureReason.UNKNOWN, **{MAX_RETRIES_TAG: "0"}) == "false"

