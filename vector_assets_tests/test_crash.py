@@ -64,7 +64,7 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
 
     with FakeParts(database_url, tmp_path / "home", landing) as parts:
         kept = parts.coverage.partition_status(US, parts.embedder.space.slug).current
-        assert kept in {8, 12, 16, 20, 24}, "the two that were told, and what was on its way meanwhile, in whole batches"
+        assert kept in {8, 12, 16, 20, 24}, "not the two that were told and what was on its way, in whole batches"
         before = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
 
         result = materialize(parts)

@@ -1,0 +1,74 @@
+"""The commit stage: in order, as soon as it is there, bounded."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from vector_assets.vectorizer.deadline import Deadline
+from vector_assets.vectorizer.overlap import Waits, as_done
+
+DEADLINE = Deadline("a model", 60.0)
+PATIENCE = 30.0
+
+
+def test_a_result_is_given_while_the_next_item_is_still_being_made() -> None:
+    """A batch is told as soon as it is committed, however long the embedder takes over the next."""
+    told = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert told.wait(PATIENCE), "the first result was kept back"
+        yield 2
+
+    found = []
+    for result in as_done(lambda item: item * 10, items(), 2, DEADLINE, Waits()):
+        found.append(result)
+        told.set()
+
+    assert found == [10, 20]
+
+
+def test_results_come_in_the_order_of_their_items() -> None:
+    """Also where a later one is done first."""
+    later_done = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 1:
+            assert later_done.wait(PATIENCE), "they are not worked on at once"
+        else:
+            later_done.set()
+        return item
+
+    assert list(as_done(work, iter([1, 2, 3]), 2, DEADLINE, Waits())) == [1, 2, 3]
+
+
+def test_what_was_made_before_an_error_is_worked_on_first() -> None:
+    """Batches that are embedded are committed before the run ends."""
+
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise ValueError("the embedder broke")
+
+    given: list[int] = []
+    with pytest.raises(ValueError, match="broke"):
+        given.extend(as_done(lambda item: item, items(), 2, DEADLINE, Waits()))
+
+    assert given == [1, 2, 3]
+
+
+def test_no_more_is_made_than_can_wait() -> None:
+    """However slow whoever takes the results is."""
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    results = as_done(lambda item: item, items(), 2, DEADLINE, Waits())
+    next(results)
+    results.close()
+
+    assert len(made) <= 6
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vector-assets-")]
