@@ -14,20 +14,19 @@ from sqlalchemy import URL
 from ..defs.conftest import CN, US, land, sentences
 from .conftest import Command
 
-# `vector-assets backfill`, whose embedder takes its time once it says so.
+# `vector-assets backfill`, whose embedder says when two batches are embedded and then waits to be told to go on.
 CHILD = """
-import sys, threading
+import sys
 from vector_assets.cli import main
 from vector_assets.wiring import Parts
 from vector_assets_tests.fakes import HashEmbedder
 
 embedder = HashEmbedder()
-never = threading.Event()
 
 def before(texts):
-    if len(embedder.embedded) >= 4:
+    if len(embedder.embedded) == 4:
         print("two batches are embedded", flush=True)
-        never.wait(0.5)
+        sys.stdin.read()
 
 embedder.before = before
 Parts.embedder = embedder
@@ -45,11 +44,13 @@ def test_a_signal_stops_a_backfill_between_two_batches(
     assert command("ingest", str(landing)).exit_code == 0
     environment = os.environ | {"VECTOR_ASSETS_HOME": str(tmp_path / "home")}
 
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", CHILD], env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe
     ) as child:
         assert child.stdout.readline() == "two batches are embedded\n"
         child.send_signal(number)
+        assert any("stopping after this batch" in line for line in child.stderr)
         _, errors = child.communicate(timeout=60)
 
     assert child.returncode == 128 + number
