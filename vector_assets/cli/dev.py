@@ -1,6 +1,7 @@
 """`vector-assets dev`."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -15,11 +16,16 @@ import click
 import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
+from .keeper import dismiss, end, members, start_keeper
 from .options import filings_option
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
+# Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is away for
+# a moment when Dagster itself starts another one, so one look is not enough.
+_LOOK_SECONDS = 5.0
+_LOOKS = 2
 
 
 @click.command(short_help="Run the database, Dagster and its sensors here.")
@@ -66,7 +72,6 @@ class _Dagster:
         self._port = port
         self._environment = environment
         self._stopping = False
-        self._family: list[psutil.Process] = []
         self._former: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> "_Dagster":
@@ -81,12 +86,17 @@ class _Dagster:
         home = self._environment["DAGSTER_HOME"]
         # A process group of its own, so that a terminal's Ctrl-C reaches it once, from here.
         self._process = psutil.Popen(command, env=environment, cwd=home, process_group=0)
+        self._keeper = start_keeper(self._process.pid)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        with suppress(psutil.TimeoutExpired):
+            self._process.wait(_STOP_SECONDS)
         # Dagster leaves its code server, and a run at work, to end by themselves; here nothing outlives the command.
-        _end([*self._family, self._process])
+        end(self._process.pid, _STOP_SECONDS)
+        self._process.wait()
+        dismiss(self._keeper)
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
@@ -106,26 +116,35 @@ class _Dagster:
 
     def wait(self) -> None:
         """Until it ends, by a signal or by itself."""
-        self._process.wait()
+        missed = 0
+        while (code := self._ended()) is None:
+            missed = 0 if self._has_code_server() else missed + 1
+            if missed == _LOOKS:
+                click.echo("the code server is gone; starting it again ...")
+                _reload(self._port)
+                missed = 0
         if not self._stopping:
-            raise DagsterDidNotStart(f"it ended with code {self._process.returncode}")
+            raise DagsterDidNotStart(f"it ended with code {code}")
+
+    def _ended(self) -> int | None:
+        """The exit code, waited for a little."""
+        try:
+            return int(self._process.wait(_LOOK_SECONDS))
+        except psutil.TimeoutExpired:
+            return None
+
+    def _has_code_server(self) -> bool:
+        for process in members(self._process.pid):
+            with suppress(psutil.Error):
+                if process.cmdline()[2:5] == ["dagster", "api", "grpc"]:
+                    return True
+        return self._stopping
 
     def _stop(self, *_: object) -> None:
         if not self._stopping and self._process.is_running():
             self._stopping = True
             click.echo("stopping ...")
-            self._family = self._process.children(recursive=True)
             self._process.send_signal(signal.SIGINT)
-
-
-def _end(processes: list[psutil.Process]) -> None:
-    """Wait for the first process of the family to end, then ask, then make the others."""
-    psutil.wait_procs(processes[-1:], timeout=_STOP_SECONDS)
-    for end in (psutil.Process.terminate, psutil.Process.kill):
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                end(process)
-        _, processes = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
 
 
 def _answers(port: int) -> bool:
@@ -137,3 +156,13 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _reload(port: int) -> None:
+    """What the button on the page of code locations does."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=_START_SECONDS)
+    query = json.dumps({"query": "mutation { reloadWorkspace { __typename } }"})
+    with suppress(OSError, http.client.HTTPException):
+        connection.request("POST", "/graphql", query, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+    connection.close()

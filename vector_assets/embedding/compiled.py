@@ -1,5 +1,6 @@
 """A converted model, compiled by OpenVINO for this CPU."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from ..domain import EmbeddingSpace, Vectors
 from .devices import Precision
 from .quiet import import_openvino
 
+logger = logging.getLogger(__name__)
+
 # Tokens in one call, padding included. More do not make it faster, and what they leave behind outgrows the cache of a
 # core: 32 texts of 256 tokens at once were 7 to 12 % slower than 8.
 _CALL_TOKENS = 2048
@@ -23,13 +26,10 @@ class CompiledModel:
     """A converted model, ready: ids of texts in, vectors out. May be used by several threads at once."""
 
     def __init__(self, xml: Path, space: EmbeddingSpace, pad_id: int, precision: Precision, cache: Path | None) -> None:
-        core = import_openvino().Core()
         properties: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if precision == "f32":
             properties["INFERENCE_PRECISION_HINT"] = "f32"
-        if cache is not None:
-            properties["CACHE_DIR"] = str(cache)
-        self._compiled = core.compile_model(str(xml), "CPU", properties)
+        self._compiled = _compile(xml, properties, cache)
         self._dimension = space.dimension
         self._max_tokens = space.max_tokens
         self._pad_id = pad_id
@@ -74,3 +74,15 @@ class CompiledModel:
         if not hasattr(self._threads, "request"):
             self._threads.request = self._compiled.create_infer_request()
         return self._threads.request
+
+
+def _compile(xml: Path, properties: dict[str, Any], cache: Path | None) -> Any:
+    """Kept in the cache, and taken from there; where that cannot be used, compiled each time."""
+    if cache is not None:
+        try:
+            return import_openvino().Core().compile_model(str(xml), "CPU", properties | {"CACHE_DIR": str(cache)})
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            logger.warning("the compiled model cannot be kept in %s, so every start takes longer (%s)", cache, reason)
+    # A new core: one that has been given a cache keeps to it.
+    return import_openvino().Core().compile_model(str(xml), "CPU", properties)

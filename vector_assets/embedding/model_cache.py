@@ -9,10 +9,13 @@ import json
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from ..errors import ConversionFailed
 
@@ -78,8 +81,9 @@ class ModelCache:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self._remove_abandoned()
             self._refuse_without_room(needed)
-            with tempfile.TemporaryDirectory(dir=self.root, prefix=".converting-") as work:
+            with tempfile.TemporaryDirectory(dir=self.root, prefix=f"{_work_of(os.getpid())}-") as work:
                 made = Path(work) / "made"
                 made.mkdir()
                 try:
@@ -98,12 +102,25 @@ class ModelCache:
             raise ConversionFailed(self._model, f"{self.root} was changed meanwhile")
         return kept
 
+    def _remove_abandoned(self) -> None:
+        """Work of processes of this machine that were killed at it, which may be large and is of no use to anybody."""
+        for folder in self.root.glob(".converting-*"):
+            owner, _, _ = folder.name.rpartition("-")
+            _, _, pid = owner.rpartition("-")
+            if pid.isdecimal() and owner == _work_of(int(pid)) and not psutil.pid_exists(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _refuse_without_room(self, needed: int) -> None:
         """OpenVINO reports a full disk as any other failure, which would then be remembered as the model's fault."""
         free = shutil.disk_usage(self.root).free
         if free < needed:
             reason = f"{self.root} has {free >> 20} MiB free, {needed >> 20} are needed"
             raise ConversionFailed(self._model, reason)
+
+
+def _work_of(pid: int) -> str:
+    """What the names of a process's folders begin with; several machines may share the cache."""
+    return f".converting-{socket.gethostname()}-{pid}"
 
 
 def _put(made: Path, target: Path) -> None:

@@ -1,0 +1,177 @@
+"""Where a fault is tried: two thousand chunks, a run recorded by Dagster on PostgreSQL, and what must hold after it."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from unittest.mock import patch
+
+import dagster as dg
+import psutil
+import psycopg
+from sqlalchemy import URL
+
+from vector_assets.defs.here import RunResult, recorded_runs
+from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody, Watcher
+from vector_assets.defs.sensors import new_chunks_sensor
+from vector_assets.domain import PartitionKey
+
+from ..defs.test_sensors import requested, tick
+from ..fakes import KEY, SPACE, FakeParts, HashEmbedder, store_chunks
+from ..invariants import Findings, check_invariants
+
+CHUNKS = 2000
+BATCH_SIZE = 32
+VECTORS = f"chunk_vectors_{SPACE.slug}"
+# Nothing here takes so long; a test that waits for longer waits for what will never come.
+SECONDS = 60.0
+
+# Clients of the product's database and of Dagster's beside it. An advisory lock is held by one of them or by nobody.
+_SESSIONS = """
+SELECT datname, application_name, state, query FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND datname = ANY(%s)
+"""
+
+
+def texts(count: int = CHUNKS) -> list[str]:
+    """Of many lengths, each once."""
+    return [" ".join(["word"] * (number % 7 + 1)) + f" {number}" for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database, a home and a directory for temporary files, which the processes of a test share."""
+
+    url: URL
+    home: Path
+    landing: Path
+    temporary: Path
+
+    def parts(self, embedder: HashEmbedder | None = None) -> FakeParts:
+        """The real parts, with an embedder that takes no time."""
+        return FakeParts(self.url, self.home, self.landing, embedder)
+
+    def fill(self, count: int = CHUNKS, key: PartitionKey = KEY) -> None:
+        """Pending chunks of one document, as ingestion would write them."""
+        with self.parts() as parts:
+            store_chunks(parts.database, texts(count), key)
+
+    def fill_by_another_program(self) -> None:
+        """The same, of a document that no file of ours has anything to do with."""
+        self.fill()
+        with program(self) as connection:
+            connection.execute("UPDATE documents SET fingerprint = ''")
+
+    def standing_run(self, point: str, number: int) -> "subprocess.Popen[str]":
+        """A run in a process of its own, at work in the same place; see standing.py."""
+        url = self.url.render_as_string(hide_password=False)
+        arguments = [url, str(self.home), str(self.landing), point, str(number)]
+        command = [sys.executable, "-m", f"{__package__}.standing", *arguments]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def check_nothing_left(self) -> None:
+        """No thread, no session with its locks, no temporary file. The server notices within a moment who is gone."""
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vector-assets-")] == []
+        # A code server of Dagster's that is killed leaves its socket, which is nothing but a name.
+        left = [path.name for path in self.temporary.iterdir() if not path.is_socket()]
+        assert left == [], str(left)
+        databases = [self.url.database, f"{self.url.database}_dagster"]
+        with administrator(self.url) as connection:
+            eventually(lambda: connection.execute(_SESSIONS, (databases,)).fetchall() == [])
+
+
+def administrator(url: URL) -> psycopg.Connection:
+    """An autocommit connection to the server, in no database of ours."""
+    postgres = url.set(drivername="postgresql", database="postgres")
+    return psycopg.connect(postgres.render_as_string(hide_password=False), autocommit=True)
+
+
+def program(place: Place) -> psycopg.Connection:
+    """Another one that uses the product's database; what it does is committed when it leaves."""
+    return psycopg.connect(place.url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Look until it holds: for what another process does in its own time and tells nobody of."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.02)
+
+
+def run(parts: FakeParts, watcher: Watcher | None = None, config: Mapping[str, Any] | None = None) -> RunResult:
+    """A recorded run over the partition, each batch with its event."""
+    with recorded_runs(parts, watcher or Nobody()) as runs:
+        runs.prepare([KEY])
+        settings = {"batch_size": BATCH_SIZE, "progress_interval_seconds": 0.0, **(config or {})}
+        return runs.run(KEY, [VECTORIZED_CHUNKS], settings)
+
+
+def asked_for(parts: FakeParts, later: timedelta = timedelta(0)) -> list[str]:
+    """The partitions for which the sensor requests runs, so much later."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Self:
+            return super().now(tz) + later
+
+    with patch("vector_assets.defs.sensors.datetime", Later), recorded_runs(parts, Nobody()):
+        return requested(tick(new_chunks_sensor, dg.DagsterInstance.get(), parts))
+
+
+def finish(place: Place, pending: int | None = None, later: timedelta = timedelta(seconds=70)) -> Findings:
+    """What comes after a fault: all is whole, the sensor asks for the rest, and one run embeds that and nothing else.
+
+    Gives what was found before the run. `pending` is how many chunks must be, if that is known; `later` is when the
+    sensor looks: a minute after a failed run.
+    """
+    with place.parts() as parts:
+        found = check_invariants(parts.database, HashEmbedder())
+        assert pending is None or len(found.pending) == pending
+        assert asked_for(parts, later) == ([str(KEY)] if found.pending else [])
+
+        result = run(parts)
+
+        assert result.error is None
+        assert len(parts.embedder.embedded) == len(set(parts.embedder.embedded)) == len(found.pending)
+        check_all_is_told_alike(parts, result)
+        assert asked_for(parts, later) == []
+    place.check_nothing_left()
+    return found
+
+
+def check_all_is_told_alike(parts: FakeParts, result: RunResult) -> None:
+    """Nothing is pending; the rows, the status and the asset's metadata have the same numbers."""
+    after = check_invariants(parts.database, HashEmbedder())
+    assert after.pending == []
+    counts = (len(after.current), 0, len(after.quarantined))
+    assert tuple(result.metadata[f"partition/{name}"] for name in ("current", "pending", "quarantined")) == counts
+    status = parts.coverage.partition_status(KEY, parts.embedder.space.slug)
+    assert (status.current, status.pending, status.quarantined) == counts
+
+
+def once(number: int, act: Callable[[], None]) -> Callable[[Sequence[str]], None]:
+    """For `HashEmbedder.before`: do something once, while a batch is embedded."""
+    seen = 0
+
+    def before(_: Sequence[str]) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            act()
+
+    return before
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Whether it has not ended; a process that has may be listed until its parent takes note."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,92 @@
+"""The clock is set back, or was wrong: nothing is lost, and nothing is repeated for ever."""
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+
+import dagster as dg
+import psutil
+import pytest
+
+from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.runs import Runs, has_lost_its_process, signature
+from vector_assets.storage.failures import Quarantine
+
+from ..defs.test_sensors import add_run
+from ..fakes import KEY, SPACE, HashEmbedder, rows, store_chunks
+from ..invariants import check_invariants
+from .places import CHUNKS, Place, asked_for, finish, program, run
+
+_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Forgets everything at the end."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_rows_dated_tomorrow(place: Place) -> None:
+    """Row: the clock is set back, so that all that was stored is of tomorrow. What is edited now is embedded, once."""
+    with place.parts() as parts:
+        assert run(parts).error is None
+    with program(place) as connection:
+        connection.execute("SET session_replication_role = replica")  # no trigger dates it anew
+        connection.execute("UPDATE documents SET created_at = now() + '1 day', updated_at = now() + '1 day'")
+        connection.execute(
+            "UPDATE document_chunks SET created_at = now() + '1 day', updated_at = now() + '1 day', "
+            "vectorized_at = now() + '1 day'"
+        )
+        connection.execute(f"UPDATE chunk_vectors_{SPACE.slug} SET created_at = now() + '1 day'")
+    with place.parts() as parts:
+        check_invariants(parts.database, HashEmbedder())
+        assert asked_for(parts) == []
+        rows(parts.database, "UPDATE document_chunks SET text = text || ' edited' WHERE chunk_index < 10")
+
+    finish(place, pending=10, later=timedelta(0))
+
+
+def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
+    """Row: the clock is set back after `retry-failed`: the chunk stays listed, and the same command frees it again."""
+    with place.parts() as parts:
+        store_chunks(parts.database, ["POISON"], KEY, "b.txt")
+        assert run(parts).metadata["failed"] == 1
+        quarantine = Quarantine(parts.database)
+        assert len(quarantine.free(SPACE.slug, [KEY])) == 1
+        rows(parts.database, "UPDATE chunk_failures SET next_attempt_at = now() + '1 day'")
+        assert len(check_invariants(parts.database, HashEmbedder()).quarantined) == 1
+
+        assert len(quarantine.free(SPACE.slug, [KEY])) == 1
+        parts.embedder.poison = "no text has this"
+        assert run(parts).metadata["vectorized"] == 1
+
+        assert len(check_invariants(parts.database, parts.embedder).current) == CHUNKS + 1
+
+
+@pytest.mark.xfail(strict=True, reason="a run's process is known by the time of day at which it started")
+@pytest.mark.skipif(sys.platform != "linux", reason="when the system was started is asked in another way elsewhere")
+@pytest.mark.parametrize("step", [-_DAY, timedelta(seconds=1), _DAY])
+def test_a_run_at_work_is_not_taken_for_a_killed_one(instance: dg.DagsterInstance, step: timedelta) -> None:
+    """Row: the clock is set back or forth while a run is at work: it is left alone, and no second one begins."""
+    run_id = add_run(instance, str(KEY), dg.DagsterRunStatus.STARTED)
+    instance.add_run_tags(run_id, signature(run_id))
+    before = psutil.boot_time()
+
+    # The system knows when it was started, and when a process was, only as so long ago.
+    with patch("psutil._pslinux.boot_time", lambda: before + step.total_seconds()):
+        lost = has_lost_its_process(instance.get_run_by_id(run_id))
+
+    assert not lost
+
+
+@pytest.mark.xfail(strict=True, reason="a failure that is dated tomorrow keeps its partition waiting until then")
+def test_a_failure_of_tomorrow_keeps_nobody_waiting_until_then(instance: dg.DagsterInstance) -> None:
+    """Row: the clock is set back after a run has failed. Its partition rests for an hour at most, as at any time."""
+    add_run(instance, str(KEY), dg.DagsterRunStatus.FAILURE)
+    set_back = datetime.now(UTC) - _DAY
+
+    resting = Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", set_back + timedelta(minutes=61))
+
+    assert resting == set()

@@ -1,0 +1,64 @@
+"""Dagster's event store refuses what it is told: the work goes on, and somebody is told of that."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from vector_assets.domain import BatchProgress, PartitionKey
+
+from .places import CHUNKS, Place, finish, run
+
+_REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no observation today'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON event_logs
+    FOR EACH ROW WHEN (NEW.dagster_event_type = 'ASSET_OBSERVATION') EXECUTE FUNCTION refuse();
+"""
+_ACCEPT = "DROP FUNCTION refuse CASCADE"
+
+
+class Between:
+    """A watcher that does something to Dagster's database at one batch, and undoes it at another."""
+
+    def __init__(self, place: Place, begin: str, end: str) -> None:
+        self._place = place
+        self._statements = {10: begin, 15: end}
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        database = f"{self._place.url.database}_dagster"
+        url = self._place.url.set(drivername="postgresql", database=database)
+        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as self._connection:
+            yield
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        pass
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        if statement := self._statements.get(progress.batch_num):
+            self._connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [(_REFUSE, _ACCEPT), ("BEGIN; LOCK TABLE event_logs IN SHARE ROW EXCLUSIVE MODE", "ROLLBACK")],
+    ids=["a trigger raises", "a lock is not given in time"],
+)
+def test_the_event_store_refuses_for_five_batches(
+    place: Place, begin: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Row: the event store refuses an event. Every batch is committed; one warning, and the losses are counted."""
+    with place.parts() as parts:
+        _ = parts.dagster_url  # is made with it
+        watcher = Between(place, begin, end)
+        with watcher.connected():
+            watcher._connection.execute(f"ALTER DATABASE {place.url.database}_dagster SET lock_timeout = '100ms'")
+            result = run(parts, watcher)
+
+    assert result.error is None
+    assert result.metadata["vectorized"] == CHUNKS
+    assert result.metadata["progress_errors"] == 5
+    warnings = [record for record in caplog.records if record.message.startswith("the progress callback failed")]
+    assert len(warnings) == 1
+    finish(place, pending=0)

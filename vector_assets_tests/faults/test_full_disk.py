@@ -1,0 +1,56 @@
+"""The database server's disk is full: one clear line, and nothing that was committed goes away."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from ..fakes import HashEmbedder
+from ..invariants import check_invariants
+from .conftest import empty_place
+from .mounts import forbidden
+from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, administrator, finish
+from .small_server import SmallServer
+
+pytestmark = pytest.mark.skipif(bool(forbidden()), reason=forbidden())
+
+_BATCHES = 10
+# Bytes in which the databases fit, and not much more: the vectors' alone, or all that a server has.
+_SIZES = {"tablespace": 24 << 20, "all": 140 << 20}
+
+
+@pytest.mark.parametrize("full", ["tablespace", "all"])
+def test_a_full_disk_ends_the_run_and_the_next_does_the_rest(
+    full: str, server_url: URL, folder: Path, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row: the server is out of disk, for the vectors, or for Dagster's events as well.
+
+    The run says so in one line and its batches stay; with space again, the next run does the rest.
+    """
+    with SmallServer(folder, _SIZES[full], full) as server:
+        if full == "tablespace":
+            with administrator(server.url) as connection:
+                connection.execute(f"CREATE TABLESPACE small LOCATION '{server.disk}/tablespace'")
+                connection.execute("CREATE DATABASE filings TABLESPACE small")
+        place = empty_place(server.url, tmp_path, landing, monkeypatch)
+        place.fill()
+
+        with place.standing_run("event", _BATCHES) as child:
+            assert child.stdout.readline() == "event\n"
+            server.fill()
+            end = child.communicate("\n", SECONDS)[0]
+        assert "No space left on device" in end
+        assert end.count("\n") == 1
+        assert full != "tablespace" or end.startswith("the disk of the database server is full")
+        before = kept(place)
+        assert len(before) >= _BATCHES * BATCH_SIZE
+        server.empty()
+
+        finish(place, pending=CHUNKS - len(before))
+        assert before <= kept(place)
+
+
+def kept(place: Place) -> set[int]:
+    """Chunks with a vector."""
+    with place.parts() as parts:
+        return set(check_invariants(parts.database, HashEmbedder()).current)

@@ -1,0 +1,82 @@
+"""A run whose process is killed, wherever it stands: whole batches stay, and the next run does the rest."""
+
+import random
+import signal
+import subprocess
+from datetime import timedelta
+
+import dagster as dg
+import psutil
+import pytest
+
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.resources import Nobody
+
+from ..fakes import KEY, HashEmbedder
+from ..invariants import check_invariants
+from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, asked_for, eventually, finish, is_at_work
+
+# The longest time for which a partition rests after failures.
+RESTED = timedelta(minutes=61)
+
+# A point, at which time it stands there, and the batches that must be committed by then. Two commits may be at work at
+# once, so that one more may not be through yet, or a few more may be.
+STANDS = {
+    "before the first embed": ("embed", 1, 0),
+    "between embed and commit": ("between embed and commit", 21, 19),
+    "in the open transaction": ("before COMMIT", 21, 19),
+    "during the progress event": ("event", 21, 21),
+}
+
+
+def kill(child: "subprocess.Popen[str]") -> None:
+    """As the system does that runs out of memory."""
+    child.send_signal(signal.SIGKILL)
+    assert child.wait(SECONDS) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("point", "number", "batches"), STANDS.values(), ids=STANDS)
+def test_a_run_killed_at_a_point(place: Place, point: str, number: int, batches: int) -> None:
+    """Row: the run's process is killed. Whole batches stay, and nothing of others."""
+    with place.standing_run(point, number) as child:
+        assert child.stdout.readline() == f"{point}\n"
+        kill(child)
+
+    found = finish(place)
+
+    assert batches * BATCH_SIZE <= len(found.current) <= CHUNKS - BATCH_SIZE
+    assert len(found.current) % BATCH_SIZE == 0
+    with place.parts() as parts, recorded_runs(parts, Nobody()):
+        statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]
+    assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+def test_a_run_killed_at_random_again_and_again(place: Place) -> None:
+    """Row: the run's process is killed. Twice, each time after a number of steps that is drawn; it gets on."""
+    drawn = random.Random(20)
+    current = 0
+    for _ in range(2):
+        with place.standing_run("any", 0) as child:
+            for _ in range(drawn.randrange(1, 60)):
+                assert child.stdout.readline()
+            kill(child)
+        with place.parts() as parts:
+            eventually(lambda parts=parts: asked_for(parts, RESTED) == [str(KEY)])
+            found = check_invariants(parts.database, HashEmbedder())
+        assert len(found.current) >= current
+        assert len(found.current) % BATCH_SIZE == 0
+        current = len(found.current)
+
+    finish(place, pending=CHUNKS - current, later=RESTED)
+
+
+@pytest.mark.xfail(strict=True, reason="a process that has ended counts as alive until its parent takes note")
+def test_a_killed_run_that_nobody_takes_note_of(place: Place) -> None:
+    """Row: the run's process is killed. Its parent does not take note, as the first process of a container may not."""
+    with place.standing_run("embed", 1) as child:
+        assert child.stdout.readline() == "embed\n"
+        child.send_signal(signal.SIGKILL)
+        eventually(lambda: not is_at_work(psutil.Process(child.pid)))
+
+        with place.parts() as parts:
+            assert asked_for(parts, RESTED) == [str(KEY)]
