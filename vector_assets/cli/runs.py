@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..domain import PartitionKey, model_sight_warnings, readable_seconds
+from ..errors import EmbedderHung
 from ..wiring import Parts
 from .signals import stop_on_signals
 from .terminal import PartitionsProgress, saying, working
@@ -23,6 +24,8 @@ def run_partitions(
     config: Mapping[str, Any] | None = None,
 ) -> "list[RunResult]":
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
+
+    Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
 
     Raises:
         Interrupted: a signal asked to stop; the batch at work was committed.
@@ -47,6 +50,10 @@ def run_partitions(
             results.append(runs.run(partition, assets, config))
             stop.raise_if_asked()
             progress.end(_line(results[-1]))
+            if results[-1].metadata.get("error") == EmbedderHung.__name__:
+                break
+    if len(results) < len(partitions):
+        click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
     for line in sight_warnings(results):
         click.echo(f"warning: {line}", err=True)
     return results

@@ -47,7 +47,9 @@ def has_lost_its_process(run: dg.DagsterRun) -> bool:
     if host != socket.gethostname() or run_id != run.run_id:
         return False
     try:
-        return bool(psutil.Process(pid).create_time() != created)
+        process = psutil.Process(pid)
+        # One that has ended is listed until its parent takes note, which the first process of a container may never do.
+        return bool(process.create_time() != created or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 

@@ -1,6 +1,7 @@
 """What the commands do, print and answer with."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,25 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
     assert "Nothing new" in command("ingest", str(filings)).output
     assert "Nothing to do" in command("backfill").output
     assert len(embedder.embedded) == 4
+
+
+def test_a_model_that_hangs_ends_a_backfill(
+    command: Command, filings: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next partition would wait as long, and fail as well."""
+    command("ingest", str(filings))
+    answer = threading.Event()
+    embedder.before = lambda _: answer.wait() and None
+    monkeypatch.setenv("VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS", "1")
+
+    hung = command("backfill")
+
+    answer.set()
+    assert hung.exit_code == 1
+    assert hung.output.count("did not answer") == 1
+    assert "1 partitions were not tried" in hung.output
+    monkeypatch.setenv("VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS", "600")
+    assert "in 2 partitions (0 failed)" in command("backfill").output
 
 
 def test_a_pattern_backfills_a_market(command: Command, filings: Path) -> None:

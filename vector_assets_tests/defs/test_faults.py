@@ -281,7 +281,7 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
         assert run.status == dg.DagsterRunStatus.CANCELED
 
 
-# A run on the main thread of its process, as Dagster starts it; the database goes dark while the second batch is embedded.
+# A run on the main thread of its process, as Dagster starts it. The database goes dark during the second batch.
 CANCELED = """
 import os, signal, sys
 from pathlib import Path

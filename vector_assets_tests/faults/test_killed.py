@@ -70,7 +70,6 @@ def test_a_run_killed_at_random_again_and_again(place: Place) -> None:
     finish(place, pending=CHUNKS - current, later=RESTED)
 
 
-@pytest.mark.xfail(strict=True, reason="a process that has ended counts as alive until its parent takes note")
 def test_a_killed_run_that_nobody_takes_note_of(place: Place) -> None:
     """Row: the run's process is killed. Its parent does not take note, as the first process of a container may not."""
     with place.standing_run("embed", 1) as child:
