@@ -30,8 +30,13 @@ def signature(run_id: str) -> dict[str, str]:
     It names the process among all of all machines, also after its number was given to another; and the run, for a run
     that is executed again begins with the tags of the former one.
     """
-    process = [socket.gethostname(), os.getpid(), psutil.Process().create_time()]
+    process = [socket.gethostname(), os.getpid(), _began(psutil.Process())]
     return {PROCESS_TAG: json.dumps([*process, run_id])}
+
+
+def _began(process: psutil.Process) -> float:
+    """Seconds from the system's start to the process's, which stay the same when somebody sets the clock."""
+    return round(process.create_time() - psutil.boot_time(), 2)
 
 
 def sign(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -43,13 +48,13 @@ def has_lost_its_process(run: dg.DagsterRun) -> bool:
     """Whether the run lived in a process on this machine that has ended."""
     if PROCESS_TAG not in run.tags:
         return False
-    host, pid, created, run_id = json.loads(run.tags[PROCESS_TAG])
+    host, pid, began, run_id = json.loads(run.tags[PROCESS_TAG])
     if host != socket.gethostname() or run_id != run.run_id:
         return False
     try:
         process = psutil.Process(pid)
         # One that has ended is listed until its parent takes note, which the first process of a container may never do.
-        return bool(process.create_time() != created or process.status() == psutil.STATUS_ZOMBIE)
+        return bool(_began(process) != began or process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
@@ -66,13 +71,17 @@ class Runs:
         return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
 
     def partitions_resting(self, asset_key: dg.AssetKey, job: str, now: datetime) -> set[str]:
-        """Partitions whose last runs for the asset, by the job or from its page, ended badly not long enough ago."""
+        """Partitions whose last runs for the asset, by the job or from its page, ended badly not long enough ago.
+
+        Runs that ended later than now do not count: the clock was set back.
+        """
         lately = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=now - 2 * _LONGEST_GAP)
         failures: dict[str, list[float]] = {}
         for record in self._instance.get_run_records(lately):
             partition = record.dagster_run.tags.get(PARTITION_NAME_TAG)
-            if partition and _is_about(record.dagster_run, asset_key, job):
-                failures.setdefault(partition, []).append(record.end_time or record.update_timestamp.timestamp())
+            ended = record.end_time or record.update_timestamp.timestamp()
+            if partition and ended <= now.timestamp() and _is_about(record.dagster_run, asset_key, job):
+                failures.setdefault(partition, []).append(ended)
         return {
             partition
             for partition, ends in failures.items()

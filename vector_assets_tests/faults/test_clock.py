@@ -65,7 +65,6 @@ def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
         assert len(check_invariants(parts.database, parts.embedder).current) == CHUNKS + 1
 
 
-@pytest.mark.xfail(strict=True, reason="a run's process is known by the time of day at which it started")
 @pytest.mark.skipif(sys.platform != "linux", reason="when the system was started is asked in another way elsewhere")
 @pytest.mark.parametrize("step", [-_DAY, timedelta(seconds=1), _DAY])
 def test_a_run_at_work_is_not_taken_for_a_killed_one(instance: dg.DagsterInstance, step: timedelta) -> None:
@@ -81,7 +80,6 @@ def test_a_run_at_work_is_not_taken_for_a_killed_one(instance: dg.DagsterInstanc
     assert not lost
 
 
-@pytest.mark.xfail(strict=True, reason="a failure that is dated tomorrow keeps its partition waiting until then")
 def test_a_failure_of_tomorrow_keeps_nobody_waiting_until_then(instance: dg.DagsterInstance) -> None:
     """Row: the clock is set back after a run has failed. Its partition rests for an hour at most, as at any time."""
     add_run(instance, str(KEY), dg.DagsterRunStatus.FAILURE)
