@@ -36,7 +36,7 @@ def signature(run_id: str) -> dict[str, str]:
 
 def _began(process: psutil.Process) -> float:
     """Seconds from the system's start to the process's, which stay the same when somebody sets the clock."""
-    return round(process.create_time() - psutil.boot_time(), 2)
+    return float(round(process.create_time() - psutil.boot_time(), 2))
 
 
 def sign(instance: dg.DagsterInstance, run_id: str) -> None:
