@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +23,9 @@ from .runs import Runs, signature
 
 # What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+# Within this time Ctrl-C is answered, at the latest.
+_SIGNAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,9 @@ class RunsHere:
         # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
             running = thread.submit(self._run, partition, assets, config or {})
+            # The system may give a signal to any thread; Python answers it once the main thread wakes up.
+            while not running.done():
+                wait([running], _SIGNAL_SECONDS)
         try:
             return running.result()
         except Exception as error:  # what the assets raise is in the result: this is Dagster's own
