@@ -73,14 +73,16 @@ class Runs:
     def partitions_resting(self, asset_key: dg.AssetKey, job: str, now: datetime) -> set[str]:
         """Partitions whose last runs for the asset, by the job or from its page, ended badly not long enough ago.
 
-        Runs that ended later than now do not count: the clock was set back.
+        A run that ended later than in a moment does not count: the clock was set back.
         """
         lately = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=now - 2 * _LONGEST_GAP)
+        # Other machines' clocks may be a little ahead, and a run may have ended since the caller looked at its own.
+        latest = (now + _FIRST_GAP).timestamp()
         failures: dict[str, list[float]] = {}
         for record in self._instance.get_run_records(lately):
             partition = record.dagster_run.tags.get(PARTITION_NAME_TAG)
             ended = record.end_time or record.update_timestamp.timestamp()
-            if partition and ended <= now.timestamp() and _is_about(record.dagster_run, asset_key, job):
+            if partition and ended <= latest and _is_about(record.dagster_run, asset_key, job):
                 failures.setdefault(partition, []).append(ended)
         return {
             partition

@@ -25,6 +25,7 @@ from vector_assets.domain import PartitionKey
 from ..defs.test_sensors import requested, tick
 from ..fakes import KEY, SPACE, FakeParts, HashEmbedder, store_chunks
 from ..invariants import Findings, check_invariants
+from ..storage.servers import connect
 
 CHUNKS = 2000
 BATCH_SIZE = 32
@@ -88,8 +89,7 @@ class Place:
 
 def administrator(url: URL) -> psycopg.Connection:
     """An autocommit connection to the server, in no database of ours."""
-    postgres = url.set(drivername="postgresql", database="postgres")
-    return psycopg.connect(postgres.render_as_string(hide_password=False), autocommit=True)
+    return connect(url.set(database="postgres"))
 
 
 def program(place: Place) -> psycopg.Connection:

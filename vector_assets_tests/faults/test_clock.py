@@ -88,3 +88,11 @@ def test_a_failure_of_tomorrow_keeps_nobody_waiting_until_then(instance: dg.Dags
     resting = Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", set_back + timedelta(minutes=61))
 
     assert resting == set()
+
+
+def test_a_failure_of_the_next_moment_counts(instance: dg.DagsterInstance) -> None:
+    """Another clock dated it, or it ended after the sensor looked at its own: its partition rests all the same."""
+    add_run(instance, str(KEY), dg.DagsterRunStatus.FAILURE)
+    looked = datetime.now(UTC) - timedelta(seconds=5)
+
+    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", looked) == {str(KEY)}
