@@ -14,6 +14,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from ..domain import BatchProgress, PartitionKey
 from ..errors import DatabaseFailed
+from ..vectorizer.deadline import ANSWER_SIGNALS_SECONDS
 from ..wiring import Parts
 from .assets import ASSETS
 from .keys import VECTORIZED_CHUNKS
@@ -23,9 +24,6 @@ from .runs import Runs, signature
 
 # What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-# Within this time Ctrl-C is answered, at the latest.
-_SIGNAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,8 @@ class RunsHere:
         # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
             running = thread.submit(self._run, partition, assets, config or {})
-            # The system may give a signal to any thread; Python answers it once the main thread wakes up.
             while not running.done():
-                wait([running], _SIGNAL_SECONDS)
+                wait([running], ANSWER_SIGNALS_SECONDS)
         try:
             return running.result()
         except Exception as error:  # what the assets raise is in the result: this is Dagster's own

@@ -11,6 +11,10 @@ from ..errors import EmbedderHung
 
 Result = TypeVar("Result")
 
+# The longest sleep of a thread that may be the main one. The system may give a signal to any thread, and Python answers
+# it when the main thread runs next: asleep in a lock it was seen not to, one time in ten, so that Ctrl-C did nothing.
+ANSWER_SIGNALS_SECONDS = 0.5
+
 
 class Deadline:
     """Seconds for each call of the embedder, which threads make while others wait here for what comes of it.
@@ -43,14 +47,14 @@ class Deadline:
             left = self._left(threads)
             if left <= 0:
                 raise EmbedderHung(self._model, self._seconds)
-            wait([future], left)
+            wait([future], min(left, ANSWER_SIGNALS_SECONDS))
         return future.result()
 
     def join(self, threads: Sequence[threading.Thread]) -> None:
         """Wait until the threads have ended. Once a call of theirs is overdue, none of them is waited for."""
         for thread in threads:
             while thread.is_alive() and (left := self._left(threads)) > 0:
-                thread.join(left)
+                thread.join(min(left, ANSWER_SIGNALS_SECONDS))
 
     def _left(self, threads: Sequence[threading.Thread]) -> float:
         """Seconds until a call is overdue, of those being made and of those that may begin now."""

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
-from .deadline import Deadline
+from .deadline import ANSWER_SIGNALS_SECONDS, Deadline
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -79,7 +79,9 @@ def as_done(
         while waiting or not exhausted:
             open_ = not exhausted and len(waiting) < at_once + _SPARE
             before = time.perf_counter()
-            wait([*([upcoming] if open_ else []), *([waiting[0]] if waiting else [])], return_when=FIRST_COMPLETED)
+            awaited = [*([upcoming] if open_ else []), *([waiting[0]] if waiting else [])]
+            while not wait(awaited, ANSWER_SIGNALS_SECONDS, FIRST_COMPLETED).done:
+                pass
             waited = time.perf_counter() - before
             if open_:
                 waits.for_items += waited
