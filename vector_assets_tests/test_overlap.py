@@ -72,3 +72,25 @@ def test_no_more_is_made_than_can_wait() -> None:
 
     assert len(made) <= 6
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vector-assets-")]
+
+
+def test_an_interrupt_while_a_thread_is_started_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C strikes anywhere in the main thread: here when the second commit thread has just begun to run."""
+    start = threading.Thread.start
+
+    def start_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "vector-assets-commit-1":
+            raise KeyboardInterrupt
+
+    def take_all() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            list(as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, Waits()))
+
+    monkeypatch.setattr(threading.Thread, "start", start_interrupted)
+    taking = threading.Thread(target=take_all, daemon=True)
+    taking.start()
+    taking.join(PATIENCE)
+
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vector-assets-")] == []
+    assert not taking.is_alive()

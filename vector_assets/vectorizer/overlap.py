@@ -125,8 +125,9 @@ class _Threads:
     def submit(self, call: Callable[[], Result]) -> Future[Result]:
         if not self._threads or len(self._threads) < self._at_most:
             thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            thread.start()
+            # In this order: an interrupt may strike between the two, and a thread nobody knows of would not be ended.
             self._threads.append(thread)
+            thread.start()
         future: Future[Result] = Future()
         self._calls.put(partial(_settle, future, call))
         return future
