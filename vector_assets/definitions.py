@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from .defs.assets import ASSETS
+from .defs.assets import in_ranges
 from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
+from .settings import load_settings
 
 defs = dg.Definitions(
-    assets=ASSETS,
+    assets=in_ranges(load_settings().max_partitions_per_run),
     jobs=JOBS,
     sensors=SENSORS,
     resources=RESOURCES,

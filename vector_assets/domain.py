@@ -511,11 +511,11 @@ class RetryOutcome:
 
 @dataclass(frozen=True)
 class PendingPartition:
-    """A partition with pending chunks, and when the newest of its chunks' texts was written."""
+    """A partition with pending chunks, and when the oldest of their texts was written."""
 
     partition: PartitionKey
     pending: int
-    newest_text_at: datetime
+    oldest_text_at: datetime
 
 
 @dataclass(frozen=True)

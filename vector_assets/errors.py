@@ -7,6 +7,8 @@ VectorAssetsError
 ├── NothingMatches
 ├── NothingToSearch
 ├── TooManyFailures               of a run's chunks; those that did not fail are kept
+├── PartitionsFailed              some partitions of a run; the others are done
+├── EmptyRange                    a run over partitions from one to another that comes before it
 ├── Interrupted                   somebody asked to stop
 ├── PortTaken
 ├── DagsterDidNotStart
@@ -50,6 +52,7 @@ VectorAssetsError
     └── EmbedderHung              the embedder does not answer; its thread is left behind
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -119,6 +122,29 @@ class TooManyFailures(VectorAssetsError):
             f"then run vector-assets retry-failed {partition}."
         )
         self.partition = partition
+
+
+class PartitionsFailed(VectorAssetsError):
+    """Some partitions of a run over many failed; each has its reason. Those that were done stay done."""
+
+    def __init__(self, reasons: Sequence[tuple[str, str]], tried: int, planned: int) -> None:
+        named = "; ".join(f"{partition}: {reason}" for partition, reason in reasons[:3])
+        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
+        untried = f" {planned - tried:,} were not tried." if tried < planned else ""
+        done = tried - len(reasons)
+        super().__init__(
+            f"{len(reasons):,} of {planned:,} partitions failed, {done:,} are done.{untried} {named}{more}"
+        )
+
+
+class EmptyRange(VectorAssetsError):
+    """A run over a range of partitions has none."""
+
+    def __init__(self, start: str, end: str) -> None:
+        super().__init__(
+            f"there is no partition from {start} to {end}: the second comes before the first. Ranges go in the order in "
+            "which the partitions were added; swap the two, or choose the partitions one by one."
+        )
 
 
 class Interrupted(VectorAssetsError):

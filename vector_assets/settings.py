@@ -90,6 +90,14 @@ class Settings(BaseSettings):
         description="A run fails when more than this share of its chunks failed: 0 for any, 1 for never.",
     )
 
+    max_partitions_per_run: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        validation_alias="VECTOR_ASSETS_MAX_PARTITIONS_PER_RUN",
+        description="Neighbouring partitions that a backfill or a sensor puts into one run, at most.",
+    )
+
     @field_validator("home", "landing_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:

@@ -91,6 +91,11 @@ class Parts:
         return Quarantine(self.database)
 
     @cached_property
+    def chunks(self) -> PostgresChunkStore:
+        """Chunks, pending or not in the configured model's space."""
+        return PostgresChunkStore(self.database, self.embedder.space.slug)
+
+    @cached_property
     def partition_locks(self) -> PartitionLocks:
         """Partitions, handed out to one run at a time."""
         return PartitionLocks(self.database)
@@ -145,9 +150,8 @@ class Parts:
             InvalidSetting: the batch size is below 1.
         """
         size = self.settings.embedding_batch_size if batch_size is None else batch_size
-        slug = self.embedder.space.slug
-        chunks, vectors = PostgresChunkStore(self.database, slug), PostgresVectorStore(self.database, slug)
-        vectorizer = Vectorizer(chunks, vectors, self.embedder, size, self.settings.embed_timeout_seconds)
+        vectors = PostgresVectorStore(self.database, self.embedder.space.slug)
+        vectorizer = Vectorizer(self.chunks, vectors, self.embedder, size, self.settings.embed_timeout_seconds)
         self.spaces.activate(self.embedder.space)
         return vectorizer
 

@@ -8,16 +8,20 @@ from pydantic import Field
 from ..domain import BatchProgress, PartitionKey
 from ..errors import InvalidSetting, TooManyFailures
 from ..wiring import Parts
-from .failures import one_line_failures
+from .failures import failure_of
 from .interrupts import interrupts_set
 from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .others import tell_of_other_programs
 from .partitions import PARTITIONS
 from .progress import EventDetail, ProgressEvents
+from .ranges import Made, materialize_each, materialize_together
 from .resources import Watcher
 from .results import chunks_metadata, documents_metadata, vectors_metadata
 
 GROUP = "filings"
 OWNERS = ["team:data-engineering"]
+EMBEDDER_POOL = "embedder"
+"""Runs that embed share it; dagster.yaml says how many of them may be at work at once."""
 
 
 @dg.asset(
@@ -31,16 +35,17 @@ OWNERS = ["team:data-engineering"]
 )
 def documents(
     context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
-) -> dg.MaterializeResult[None]:
-    """Read the partition's new and changed documents."""
-    with one_line_failures(context, parts.retries.pause):
-        key = PartitionKey.parse(context.partition_key)
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Read each partition's new and changed documents."""
+
+    def read(key: PartitionKey) -> Made:
         report = parts.ingestion.read_documents(key, _teller(context, watcher, key, "reading"))
         count, _ = parts.documents.counts(key)
-        version = parts.documents.content_digest(key)
-    for rejection in report.rejections:
-        context.log.warning(rejection.message)
-    return dg.MaterializeResult(metadata=documents_metadata(report, count), data_version=dg.DataVersion(version))
+        for rejection in report.rejections:
+            context.log.warning(rejection.message)
+        return Made(documents_metadata(report, count), parts.documents.content_digest(key))
+
+    yield from materialize_together(context, parts, read)
 
 
 class CutConfig(dg.Config):
@@ -66,15 +71,16 @@ def document_chunks(
     config: CutConfig,
     parts: dg.ResourceParam[Parts],
     watcher: dg.ResourceParam[Watcher],
-) -> dg.MaterializeResult[None]:
-    """Cut the partition's documents whose text is new."""
-    with one_line_failures(context, parts.retries.pause):
-        key = PartitionKey.parse(context.partition_key)
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Cut each partition's documents whose text is new."""
+
+    def cut(key: PartitionKey) -> Made:
         teller = _teller(context, watcher, key, "cutting")
         report = parts.ingestion.cut_documents(key, teller, config.allow_shrink)
         _, count = parts.documents.counts(key)
-        version = parts.coverage.content_digest(key)
-    return dg.MaterializeResult(metadata=chunks_metadata(report, count), data_version=dg.DataVersion(version))
+        return Made(chunks_metadata(report, count), parts.coverage.content_digest(key))
+
+    yield from materialize_together(context, parts, cut)
 
 
 def _teller(
@@ -94,7 +100,7 @@ class VectorizeConfig(dg.Config):
 
     batch_size: int | None = Field(None, description="Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE.")
     force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
-    limit: int | None = Field(None, description="At most so many chunks; the rest stays pending.")
+    limit: int | None = Field(None, description="At most so many chunks of a partition; the rest stays pending.")
     progress_interval_seconds: float = Field(
         1.0, description="Between two progress events at least; 0 logs every batch."
     )
@@ -130,6 +136,8 @@ class VectorizeConfig(dg.Config):
     group_name=GROUP,
     owners=OWNERS,
     kinds={"huggingface", "postgres"},
+    output_required=False,
+    pool=EMBEDDER_POOL,
     description="One current vector for every chunk, in pgvector. Pending chunks are embedded batch by batch; every "
     "batch is committed, then shown as an observation with percent, speed and time left.",
 )
@@ -139,40 +147,55 @@ def vectorized_chunks(
     parts: dg.ResourceParam[Parts],
     watcher: dg.ResourceParam[Watcher],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Embed the partition's pending chunks."""
-    with one_line_failures(context, parts.retries.pause):
-        config.check()
-        key = PartitionKey.parse(context.partition_key)
-        events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
+    """Embed each partition's pending chunks."""
+    context.log.info(f"embedding with {parts.settings.embedding_model}")
+    yield from materialize_each(context, parts, lambda key: _vectorize(context, config, parts, watcher, key))
 
-        with parts.partition_locks.held(key, parts.embedder.space.slug, context.run_id) as lock:
 
-            def told(progress: BatchProgress) -> None:
-                watcher.batch(key, progress)
-                events.tell(progress)
-                if lost := lock.warning():
-                    context.log.warning(lost)
+def _vectorize(
+    context: dg.AssetExecutionContext, config: VectorizeConfig, parts: Parts, watcher: Watcher, key: PartitionKey
+) -> Made:
+    """One partition.
 
-            context.log.info(f"embedding with {parts.embedder.space.model}; loading it")
-            vectorizer = parts.vectorizer(config.batch_size)
-            with interrupts_set(parts.retries.ended):
-                report = vectorizer.vectorize_partition(
-                    key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
-                )
-            events.close()
-        status = parts.coverage.partition_status(key, parts.embedder.space.slug)
-        version = f"{parts.embedder.space.slug}:{parts.coverage.content_digest(key)}"
+    Raises:
+        VectorAssetsError: it could not be done.
+        dagster.Failure: too many of its chunks failed, with the totals.
+    """
+    config.check()
+    tell_of_other_programs(context, parts, key)
+    space = parts.embedder.space
+    events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
+    with parts.partition_locks.held(key, space.slug, context.run_id) as lock:
+
+        def told(progress: BatchProgress) -> None:
+            watcher.batch(key, progress)
+            events.tell(progress)
+            if lost := lock.warning():
+                context.log.warning(lost)
+
+        vectorizer = parts.vectorizer(config.batch_size)
+        with interrupts_set(parts.retries.ended):
+            report = vectorizer.vectorize_partition(
+                key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
+            )
+        events.close()
+    status = parts.coverage.partition_status(key, space.slug)
     for line in report.warnings():
         context.log.warning(line)
     if status.quarantined:
         context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
-    metadata = vectors_metadata(report, parts.embedder.space, status, events)
+    metadata = vectors_metadata(report, space, status, events)
     limit = parts.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
     if report.failed_too_many(limit):
-        error = TooManyFailures(str(key), report.failed_count, report.processed, limit)
         # Another attempt of the step would find nothing pending, and turn the partition green.
-        raise dg.Failure(str(error), {"error": type(error).__name__, **metadata}, allow_retries=False)
-    yield dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
+        raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
+    return Made(metadata, f"{space.slug}:{parts.coverage.content_digest(key)}")
 
 
 ASSETS = [documents, document_chunks, vectorized_chunks]
+
+
+def in_ranges(most_partitions: int) -> list[dg.AssetsDefinition]:
+    """The assets, of which a backfill puts up to so many neighbouring partitions into one run, with one model."""
+    policy = dg.BackfillPolicy.multi_run(most_partitions)
+    return [asset.with_attributes(backfill_policy=policy) for asset in ASSETS]

@@ -117,7 +117,7 @@ class RunsHere:
             raise_on_error=False,
             run_id=run_id,
             # No daemon knows how to start this run again, so Dagster should not announce that it will.
-            tags={**run_tags(partition), **signature(run_id), MAX_RETRIES_TAG: "0"},
+            tags={**run_tags([partition]), **signature(run_id), MAX_RETRIES_TAG: "0"},
         )
         return RunResult(partition, run_id, _error(result), _vectors_metadata(result))
 

@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from ..errors import DatabaseFailed
 from ..wiring import Parts
+
+_NO_OUTPUT = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 
 DATABASE_VARIABLE = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
 
@@ -33,12 +38,15 @@ def dagster_environment(parts: Parts) -> dict[str, str]:
 def open_instance(parts: Parts) -> dg.DagsterInstance:
     """The instance that `vector-assets dev` shows; its tables are made on first use.
 
+    What runs in this process print is not kept: to do so, Dagster would start four processes a run, a tenth of a second.
+
     Raises:
         DatabaseFailed: Dagster's storage does not open.
     """
-    os.environ.update(dagster_environment(parts))
+    environment = dagster_environment(parts)
+    os.environ.update(environment)
     try:
-        return dg.DagsterInstance.get()
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(environment["DAGSTER_HOME"], overrides=_NO_OUTPUT))
     except Exception as error:
         reason = f"Dagster's storage does not open: {' '.join(str(error).split())}"
         raise DatabaseFailed(reason, None) from error

@@ -1,6 +1,6 @@
 """One Dagster partition per `market/doc_type/stock_code`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
@@ -9,20 +9,22 @@ from ..domain import PartitionKey
 PARTITIONS_NAME = "filings"
 PARTITIONS = dg.DynamicPartitionsDefinition(name=PARTITIONS_NAME)
 
+_TAGGED = ("market", "doc_type", "stock_code")
 
-def unregistered(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> list[str]:
+
+def unregistered(known: Iterable[str], keys: Iterable[PartitionKey]) -> list[str]:
     """Those that Dagster does not know yet, sorted: ranges run in the order of insertion, so markets stay together."""
-    known = set(instance.get_dynamic_partitions(PARTITIONS_NAME))
-    return sorted({str(key) for key in keys} - known)
+    return sorted({str(key) for key in keys} - set(known))
 
 
 def register(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None:
     """Make the keys partitions, in one call (one call a key would take 15 ms each)."""
-    new = unregistered(instance, keys)
+    new = unregistered(instance.get_dynamic_partitions(PARTITIONS_NAME), keys)
     if new:
         instance.add_dynamic_partitions(PARTITIONS_NAME, new)
 
 
-def run_tags(key: PartitionKey) -> dict[str, str]:
-    """Tags by which the Runs page filters."""
-    return {"market": key.market, "doc_type": key.doc_type, "stock_code": key.stock_code}
+def run_tags(keys: Sequence[PartitionKey]) -> dict[str, str]:
+    """Tags by which the Runs page filters: what all partitions of the run have in common."""
+    values = {name: {str(getattr(key, name)) for key in keys} for name in _TAGGED}
+    return {name: found.pop() for name, found in values.items() if len(found) == 1}

@@ -3,11 +3,17 @@
 import json
 import os
 import socket
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import dagster as dg
 import psutil
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 # Every run carries the process it lives in: where that is killed together with what launched it, nobody else notices.
 PROCESS_TAG = "vector_assets/process"
@@ -21,6 +27,8 @@ _UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+# Materializations read at a time.
+_PAGE = 1000
 _ENDED_BADLY = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -60,45 +68,86 @@ def has_lost_its_process(run: dg.DagsterRun) -> bool:
 
 
 class Runs:
-    """Reads, and where a process is gone ends, the runs of an instance."""
+    """Reads, and where a process is gone ends, the runs of an instance.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    Args:
+        instance: whose runs they are.
+        order: all partitions as Dagster has them, for a run over a range names only its first and its last.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, order: Sequence[str] = ()) -> None:
         self._instance = instance
+        self._order = order
 
     def partitions_under_way(self) -> set[str]:
         """Partitions with a run that is queued, starting or at work."""
         runs = self._instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
-        return {run.tags[PARTITION_NAME_TAG] for run in runs if PARTITION_NAME_TAG in run.tags}
+        return {partition for run in runs for partition in self._partitions(run)}
+
+    def queued(self, job: str) -> int:
+        """How many runs of the job wait for their turn."""
+        return self._instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.QUEUED]))
 
     def partitions_resting(self, asset_key: dg.AssetKey, job: str, now: datetime) -> set[str]:
         """Partitions whose last runs for the asset, by the job or from its page, ended badly not long enough ago.
 
         A run that ended later than in a moment does not count: the clock was set back.
         """
-        lately = dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=now - 2 * _LONGEST_GAP)
+        since = now - 2 * _LONGEST_GAP
+        failures = self._failures(asset_key, job, since, now)
+        made = self._made(asset_key, since, list(failures))
+        resting = set()
+        for partition, ends in failures.items():
+            at, by = made.get(partition, (0.0, ""))
+            after = [end for end, run_id in ends if end > at and run_id != by]
+            if after and now.timestamp() < max(after) + _gap(len(after)).total_seconds():
+                resting.add(partition)
+        return resting
+
+    def _failures(
+        self, asset_key: dg.AssetKey, job: str, since: datetime, now: datetime
+    ) -> dict[str, list[tuple[float, str]]]:
+        """Per partition when runs that were about it ended badly, and which."""
         # Other machines' clocks may be a little ahead, and a run may have ended since the caller looked at its own.
         latest = (now + _FIRST_GAP).timestamp()
-        failures: dict[str, list[float]] = {}
-        for record in self._instance.get_run_records(lately):
-            partition = record.dagster_run.tags.get(PARTITION_NAME_TAG)
+        failures: dict[str, list[tuple[float, str]]] = {}
+        for record in self._instance.get_run_records(dg.RunsFilter(statuses=_ENDED_BADLY, updated_after=since)):
+            run = record.dagster_run
             ended = record.end_time or record.update_timestamp.timestamp()
-            if partition and ended <= latest and _is_about(record.dagster_run, asset_key, job):
-                failures.setdefault(partition, []).append(ended)
-        return {
-            partition
-            for partition, ends in failures.items()
-            if now.timestamp() < max(ends) + _gap(len(ends)).total_seconds() and self._last_ended_badly(partition)
-        }
+            if ended <= latest and _is_about(run, asset_key, job):
+                for partition in self._partitions(run):
+                    failures.setdefault(partition, []).append((ended, run.run_id))
+        return failures
+
+    def _made(self, asset_key: dg.AssetKey, since: datetime, partitions: list[str]) -> dict[str, tuple[float, str]]:
+        """When each of the partitions was last materialized, and by which run: one over a range may fail after that."""
+        made: dict[str, tuple[float, str]] = {}
+        cursor, more = None, bool(partitions)
+        lately = dg.AssetRecordsFilter(asset_key, asset_partitions=partitions, after_timestamp=since.timestamp())
+        while more:
+            page = self._instance.fetch_materializations(lately, limit=_PAGE, cursor=cursor, ascending=True)
+            made |= {record.partition_key: (record.timestamp, record.run_id) for record in page.records}
+            cursor, more = page.cursor, page.has_more
+        return made
+
+    def _partitions(self, run: dg.DagsterRun) -> Sequence[str]:
+        """What the run is about."""
+        first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
+        if first is None or last is None:
+            return [run.tags[PARTITION_NAME_TAG]] if PARTITION_NAME_TAG in run.tags else []
+        if first not in self._position or last not in self._position:  # somebody took it out
+            return [first, last]
+        return self._order[self._position[first] : self._position[last] + 1]
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {key: number for number, key in enumerate(self._order)}
 
     def end_orphans(self) -> None:
         """Mark runs as failed whose process was killed, so that their partitions are free again."""
         for run in self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             if has_lost_its_process(run):
                 self._instance.report_run_failed(run, "The process of this run was killed.")
-
-    def _last_ended_badly(self, partition: str) -> bool:
-        newest = self._instance.get_runs(dg.RunsFilter(tags={PARTITION_NAME_TAG: partition}), limit=1)
-        return bool(newest) and newest[0].status in _ENDED_BADLY
 
 
 def _gap(failures: int) -> timedelta:

@@ -1,6 +1,7 @@
 """Chunks as the loop reads them: counted once, then window by window."""
 
 from bisect import bisect_right
+from datetime import datetime
 from typing import LiteralString
 
 from ..domain import Chunk, ChunkPlan, ChunkSelection, ChunkWindow, PartitionKey
@@ -26,6 +27,7 @@ FROM document_chunks c JOIN documents d ON d.id = c.document_id
 WHERE c.id > %(after_id)s AND c.id <= %(up_to_id)s AND
 """
 _BY_ID: LiteralString = " ORDER BY c.id LIMIT %(limit)s"
+_NEWEST: LiteralString = "SELECT max(c.updated_at) FROM document_chunks c WHERE "
 
 
 class PostgresChunkStore:
@@ -64,6 +66,14 @@ class PostgresChunkStore:
         if selection.partition is None:
             return ChunkWindow(chunks, ids[-1])
         return ChunkWindow(chunks, chunks[-1].id if len(chunks) == limit else None)
+
+    @repeatable
+    def newest_pending_at(self, partition: PartitionKey) -> datetime | None:
+        """When the last of the partition's pending chunks got its text; None: nothing is pending."""
+        selection = ChunkSelection(partition=partition)
+        with self._database.transaction() as connection:
+            row = connection.execute(_NEWEST + _condition(selection), self._parameters(selection, ())).fetchone()
+        return row[0] if row else None
 
     def _parameters(self, selection: ChunkSelection, ids: tuple[int, ...]) -> dict[str, object]:
         parameters: dict[str, object] = {"space": self._space_slug}

@@ -39,7 +39,7 @@ _ONE: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc
 _NO_RUN: LiteralString = "SELECT NULL::text AS run_id, NULL::timestamptz AS created_at"
 
 _PENDING_PARTITIONS: LiteralString = """
-SELECT c.market, c.doc_type, c.stock_code, count(*), max(c.updated_at)
+SELECT c.market, c.doc_type, c.stock_code, count(*), min(c.updated_at)
 FROM document_chunks c WHERE {condition}
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
@@ -95,8 +95,8 @@ class Coverage:
             query = sql.SQL(_PENDING_PARTITIONS).format(condition=sql.SQL(PENDING if active else "true"))
             rows = connection.execute(query, {"space": space_slug}).fetchall()
         return [
-            PendingPartition(PartitionKey(market, doc_type, stock_code), pending, newest)
-            for market, doc_type, stock_code, pending, newest in rows
+            PendingPartition(PartitionKey(market, doc_type, stock_code), pending, oldest)
+            for market, doc_type, stock_code, pending, oldest in rows
         ]
 
     @repeatable

@@ -1,0 +1,142 @@
+"""One run over one partition or many: each is materialized, or fails, by itself."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ..domain import PartitionKey, readable_line
+from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
+from ..wiring import Parts
+from .failures import failure_of, one_line_failures, tried
+from .partitions import run_tags
+
+# What is wrong with one partition. Any other failure, of the database or the model, would be the next one's as well.
+_OF_ONE_PARTITION = {error.__name__ for error in (TooManyFailures, PartitionBusy, PartitionWouldShrink)}
+
+# A table in an event is read whole with its run; all of it is in the run's log.
+_SHOWN = 10
+_SHOWN_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one partition's materialization says of itself."""
+
+    metadata: Mapping[str, dg.MetadataValue]
+    data_version: str
+
+
+Make = Callable[[PartitionKey], Made]
+
+
+def materialize_each(
+    context: dg.AssetExecutionContext, parts: Parts, make: Make
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Materialize the run's partition; or, in a run over a range, each as soon as it is done.
+
+    Of a range nothing is given back: Dagster would take that for all of its partitions. The asset must be declared with
+    `output_required=False`.
+
+    Raises:
+        dagster.Failure, dagster.RetryRequested: of a range, when all that could be done is done.
+    """
+    if context.has_partition_key:
+        yield _single(context, parts, make)
+        return
+    done = _Range(context, parts, make)
+    for key, made in done.each():
+        context.log_event(_materialization(context, key, made))
+    done.raise_failures()
+
+
+def materialize_together(
+    context: dg.AssetExecutionContext, parts: Parts, make: Make
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The same for an asset that others of the same run wait for: Dagster skips them unless something is given back.
+
+    So a range is materialized at its end, each partition with its own metadata; where one failed, the others are.
+    """
+    if context.has_partition_key:
+        yield _single(context, parts, make)
+        return
+    done = _Range(context, parts, make)
+    made = dict(done.each())
+    if done.failures:
+        for key, one in made.items():
+            context.log_event(_materialization(context, key, one))
+    done.raise_failures()
+    for key, one in made.items():
+        context.add_asset_metadata(one.metadata, partition_key=str(key))
+    yield dg.MaterializeResult()
+
+
+def _single(context: dg.AssetExecutionContext, parts: Parts, make: Make) -> dg.MaterializeResult[None]:
+    with one_line_failures(context, parts.retries.pause):
+        key = PartitionKey.parse(context.partition_key)
+        _tag(context, [key])
+        made = make(key)
+    return dg.MaterializeResult(metadata=made.metadata, data_version=dg.DataVersion(made.data_version))
+
+
+class _Range:
+    """The partitions of a run over a range, one after another."""
+
+    def __init__(self, context: dg.AssetExecutionContext, parts: Parts, make: Make) -> None:
+        self._context, self._parts, self._make = context, parts, make
+        self.failures: list[tuple[PartitionKey, dg.Failure]] = []
+        self._keys = [PartitionKey.parse(key) for key in context.partition_keys]
+        if not self._keys:  # Dagster would call that a success
+            raise failure_of(EmptyRange(context.partition_key_range.start, context.partition_key_range.end))
+        self._tried = 0
+        _tag(context, self._keys)
+
+    def each(self) -> Iterator[tuple[PartitionKey, Made]]:
+        """Those that could be made. A failure that is not of one partition alone ends it."""
+        for key in self._keys:
+            self._tried += 1
+            made = tried(self._context, lambda key=key: self._make(key), self._parts.retries.pause)
+            if isinstance(made, Made):
+                self._context.log.info(f"[{self._tried}/{len(self._keys)}] {key} is done")
+                yield key, made
+                continue
+            self._tell(key, made)
+            if str(made.metadata["error"].value) not in _OF_ONE_PARTITION:
+                return
+
+    def _tell(self, key: PartitionKey, failure: dg.Failure) -> None:
+        """On the partition's own page too: the run's page is about all of them."""
+        self.failures.append((key, failure))
+        reason = failure.description or ""
+        self._context.log.error(f"[{self._tried}/{len(self._keys)}] {key} failed: {reason}")
+        metadata = {"failed": reason, **failure.metadata}
+        self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(key), metadata=metadata))
+
+    def raise_failures(self) -> None:
+        """Fail the run if any of its partitions did.
+
+        Raises:
+            dagster.Failure: it says which, and why; another attempt would fail alike.
+        """
+        if not self.failures:
+            return
+        reasons = [(str(key), failure.description or "") for key, failure in self.failures]
+        error = PartitionsFailed(reasons, self._tried, len(self._keys))
+        records = [
+            dg.TableRecord({"partition": key, "message": readable_line(reason, _SHOWN_CHARACTERS)})
+            for key, reason in reasons[:_SHOWN]
+        ]
+        metadata = {"partitions": dg.MetadataValue.table(records)}
+        raise failure_of(error, metadata) from self.failures[-1][1]
+
+
+def _materialization(context: dg.AssetExecutionContext, key: PartitionKey, made: Made) -> dg.AssetMaterialization:
+    tags = {"dagster/data_version": made.data_version}
+    return dg.AssetMaterialization(context.asset_key, partition=str(key), metadata=made.metadata, tags=tags)
+
+
+def _tag(context: dg.AssetExecutionContext, keys: Sequence[PartitionKey]) -> None:
+    """A run that somebody started from a page has no tags of ours yet."""
+    missing = {name: value for name, value in run_tags(keys).items() if name not in context.run.tags}
+    if missing:
+        context.instance.add_run_tags(context.run_id, missing)
