@@ -142,8 +142,8 @@ class EmptyRange(VectorAssetsError):
 
     def __init__(self, start: str, end: str) -> None:
         super().__init__(
-            f"there is no partition from {start} to {end}: the second comes before the first. Ranges go in the order in "
-            "which the partitions were added; swap the two, or choose the partitions one by one."
+            f"there is no partition from {start} to {end}: the second comes before the first. Ranges go in the order in"
+            " which the partitions were added; swap the two, or choose the partitions one by one."
         )
 
 

@@ -38,7 +38,7 @@ def dagster_environment(parts: Parts) -> dict[str, str]:
 def open_instance(parts: Parts) -> dg.DagsterInstance:
     """The instance that `vector-assets dev` shows; its tables are made on first use.
 
-    What runs in this process print is not kept: to do so, Dagster would start four processes a run, a tenth of a second.
+    What runs in this process print is not kept: to do so, Dagster would start four processes a run.
 
     Raises:
         DatabaseFailed: Dagster's storage does not open.

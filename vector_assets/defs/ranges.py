@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 
@@ -95,7 +96,7 @@ class _Range:
         """Those that could be made. A failure that is not of one partition alone ends it."""
         for key in self._keys:
             self._tried += 1
-            made = tried(self._context, lambda key=key: self._make(key), self._parts.retries.pause)
+            made = tried(self._context, partial(self._make, key), self._parts.retries.pause)
             if isinstance(made, Made):
                 self._context.log.info(f"[{self._tried}/{len(self._keys)}] {key} is done")
                 yield key, made
@@ -109,7 +110,7 @@ class _Range:
         self.failures.append((key, failure))
         reason = failure.description or ""
         self._context.log.error(f"[{self._tried}/{len(self._keys)}] {key} failed: {reason}")
-        metadata = {"failed": reason, **failure.metadata}
+        metadata = {"failed": dg.MetadataValue.text(reason), **failure.metadata}
         self._context.log_event(dg.AssetObservation(self._context.asset_key, partition=str(key), metadata=metadata))
 
     def raise_failures(self) -> None:

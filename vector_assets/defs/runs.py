@@ -126,7 +126,7 @@ class Runs:
         lately = dg.AssetRecordsFilter(asset_key, asset_partitions=partitions, after_timestamp=since.timestamp())
         while more:
             page = self._instance.fetch_materializations(lately, limit=_PAGE, cursor=cursor, ascending=True)
-            made |= {record.partition_key: (record.timestamp, record.run_id) for record in page.records}
+            made |= {record.partition_key or "": (record.timestamp, record.run_id) for record in page.records}
             cursor, more = page.cursor, page.has_more
         return made
 
