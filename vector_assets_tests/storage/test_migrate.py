@@ -37,6 +37,11 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 @pytest.fixture
 def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version of the project with one more migration."""
+    add_migration(tmp_path, monkeypatch)
+
+
+def add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more, until the end of the test."""
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.MIGRATIONS, folder)
     (folder / "versions" / "9001_next.py").write_text(NEXT.format(head=migrations.HEAD))

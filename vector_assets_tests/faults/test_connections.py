@@ -1,0 +1,266 @@
+"""The database, or the way to it, fails in the middle of a run: the run waits and goes on, or the next one does."""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from vector_assets.defs.here import RunResult
+from vector_assets.storage import locks
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.retries import Retries
+
+from ..fakes import FakeParts, rows
+from ..storage.proxy import Proxy
+from ..storage.servers import OwnServer, connect
+from .conftest import empty_place
+from .places import BATCH_SIZE, CHUNKS, SECONDS, VECTORS, Place, administrator, eventually, finish, once, program, run
+
+_BATCH = 30
+_NOW = timedelta(0)
+# What every commit needs.
+_HOLD = "SELECT FROM embedding_spaces FOR UPDATE"
+_WAITING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = %s AND wait_event_type = 'Lock' AND application_name = 'vector_assets'
+"""
+# All of a run's: those of its work, the one that holds its partition, and Dagster's.
+_CUT_ALL = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND datname = ANY(%s)
+"""
+
+
+@contextmanager
+def when_told(words: str, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Do something as soon as a warning says these words, once; gives all that the storage warns of."""
+    told: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            is_first = not any(words in line for line in told)
+            told.append(record.getMessage())
+            if is_first and words in told[-1]:
+                act()
+
+    logger, listener = logging.getLogger("vector_assets.storage"), Listener()
+    logger.addHandler(listener)
+    try:
+        yield told
+    finally:
+        logger.removeHandler(listener)
+
+
+@pytest.fixture
+def _impatient_dagster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster waits for its storage too, for 12 seconds before it gives up an event; nothing is committed meanwhile."""
+    monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.01)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[OwnServer]:
+    """A server that the tests may stop."""
+    with tempfile.TemporaryDirectory() as home:
+        yield OwnServer(Path(home))
+        leave_embedded_server(Path(home))
+
+
+@pytest.fixture
+def proxy(server_url: URL) -> Iterator[Proxy]:
+    """A network that can fail."""
+    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
+    yield proxy
+    proxy.dark()
+
+
+def over(proxy: Proxy, place: Place) -> Place:
+    """The same place, at the other end of a network."""
+    query = {"sslmode": "disable", "gssencmode": "disable"}
+    return replace(place, url=place.url.set(host="127.0.0.1", port=proxy.port, query=query))
+
+
+def waiting(place: Place) -> int:
+    """A process of the server that works for a run and waits for a lock."""
+    found: list[int] = []
+    with administrator(place.url) as admin:
+
+        def look() -> bool:
+            found.extend(row[0] for row in admin.execute(_WAITING, [place.url.database]))
+            return bool(found)
+
+        eventually(look)
+    return found[0]
+
+
+def check_it_went_on(parts: FakeParts, result: RunResult) -> None:
+    """As if nothing had been: each chunk was embedded once, and is counted once."""
+    assert result.error is None
+    assert (result.metadata["vectorized"], result.metadata["superseded"]) == (CHUNKS, 0)
+    assert len(parts.embedder.embedded) == CHUNKS
+
+
+@pytest.mark.usefixtures("_impatient_dagster")
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_the_server_is_restarted(
+    mode: str, own: OwnServer, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row: the server is restarted in the middle of a run, by hand or by a crash, with Dagster's storage on it."""
+    place = empty_place(own.url.set(database=f"stopped_{mode}"), tmp_path, landing, monkeypatch)
+    place.fill()
+    with place.parts() as parts, when_told("attempt 3 in", own.start) as told:
+        parts.retries = Retries(first_wait=0.01)
+        parts.embedder.before = once(_BATCH, lambda: own.stop(mode))
+
+        result = run(parts)
+
+        check_it_went_on(parts, result)
+    assert "cannot reach the database" in told[0]
+    finish(place, pending=0, later=_NOW)
+
+
+def test_a_connection_is_cut_in_the_middle_of_a_commit(place: Place) -> None:
+    """Row: a connection is cut in the middle of a commit. The transaction is done again."""
+    again = threading.Event()
+    with place.parts() as parts, ThreadPoolExecutor(1) as pool, when_told("attempt 2 in", again.set) as told:
+
+        def cut() -> None:
+            with program(place) as user, administrator(place.url) as admin:
+                user.execute(_HOLD)
+                admin.execute("SELECT pg_terminate_backend(%s)", [waiting(place)])
+                assert again.wait(SECONDS)
+
+        cutting: list[Future[None]] = []
+        parts.embedder.before = once(_BATCH, lambda: cutting.append(pool.submit(cut)))
+
+        result = run(parts)
+
+        cutting[0].result()
+        check_it_went_on(parts, result)
+    assert "cannot reach the database" in told[0]
+    finish(place, pending=0, later=_NOW)
+
+
+def test_all_connections_are_cut_at_once_again_and_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: connections are cut. The run's, its lock's and Dagster's all at once, six times in one run."""
+    monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
+    ended: list[int] = []
+    with place.parts() as parts, administrator(place.url) as admin:
+
+        def cut_now_and_then(_: Sequence[str]) -> None:
+            if len(parts.embedder.embedded) % (10 * BATCH_SIZE) == 9 * BATCH_SIZE:
+                databases = [place.url.database, f"{place.url.database}_dagster"]
+                ended.append(len(admin.execute(_CUT_ALL, [databases]).fetchall()))
+
+        parts.embedder.before = cut_now_and_then
+
+        result = run(parts)
+
+        check_it_went_on(parts, result)
+    assert len(ended) == CHUNKS // BATCH_SIZE // 10
+    assert all(ended)
+    finish(place, pending=0, later=_NOW)
+
+
+@pytest.mark.usefixtures("_impatient_dagster")
+def test_the_network_goes_dark_for_a_while(place: Place, proxy: Proxy) -> None:
+    """Row: the network goes dark for a while. For Dagster's storage as well; the run goes on when it is back."""
+    with over(proxy, place).parts() as parts, when_told("attempt 3 in", proxy.light) as told:
+        parts.retries = Retries(first_wait=0.01)
+        parts.embedder.before = once(_BATCH, proxy.dark)
+
+        result = run(parts)
+
+        check_it_went_on(parts, result)
+    assert "cannot reach the database" in told[0]
+    finish(place, pending=0, later=_NOW)
+
+
+def test_the_server_stays_away(place: Place, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: the server stays away longer than is waited for. One line says so, and the next run does the rest."""
+    monkeypatch.setattr("vector_assets.defs.failures._PAUSE_SECONDS", 0.01)
+    with place.parts() as parts:  # Dagster's storage can be reached all the while
+        url = parts.dagster_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)
+    with over(proxy, place).parts() as parts:
+        parts.retries = Retries(seconds=0.05, first_wait=0.01)
+        parts.embedder.before = once(_BATCH, proxy.dark)
+
+        result = run(parts)
+
+    assert result.error is not None
+    assert result.error.startswith("cannot reach the database")
+    assert "\n" not in result.error
+    place.check_nothing_left()
+    found = finish(place)
+    assert (_BATCH - 10) * BATCH_SIZE <= len(found.current) <= _BATCH * BATCH_SIZE
+    assert len(found.current) % BATCH_SIZE == 0
+    assert len(found.pending) == CHUNKS - len(found.current)
+
+
+@pytest.mark.parametrize(("limit", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
+def test_a_time_limit_strikes(limit: str, code: str, place: Place) -> None:
+    """Row: `statement_timeout` or `lock_timeout` strikes in the middle. The transaction is done again."""
+    with (
+        program(place) as user,
+        place.parts() as parts,
+        administrator(place.url) as admin,
+        when_told("attempt 2 in", user.rollback) as told,
+    ):
+        admin.execute(f"ALTER DATABASE {place.url.database} SET {limit} = '300ms'")
+        parts.embedder.before = once(_BATCH, lambda: user.execute(_HOLD))
+
+        result = run(parts)
+
+        check_it_went_on(parts, result)
+        admin.execute(f"ALTER DATABASE {place.url.database} RESET {limit}")
+    assert code in told[0]
+    finish(place, pending=0, later=_NOW)
+
+
+def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Row: a deadlock in the middle. The commit holds a row and waits for a table, the other the reverse."""
+    with (
+        place.parts() as parts,
+        administrator(place.url) as admin,
+        connect(place.url) as user,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # Whoever looks first is the victim; let it be the commit, and late enough that there is something to see.
+        admin.execute(f"ALTER DATABASE {place.url.database} SET deadlock_timeout = '2s'")
+        user.execute("SET deadlock_timeout = '1min'")
+
+        def lock_the_other_way_round() -> None:
+            with user.transaction():
+                user.execute(f"LOCK TABLE {VECTORS} IN EXCLUSIVE MODE")
+                begun.set()
+                waiting(place)
+                user.execute("UPDATE embedding_spaces SET status = status")
+
+        def before(_: Sequence[str]) -> None:
+            embedded = len(parts.embedder.embedded)
+            if embedded == _BATCH * BATCH_SIZE:
+                eventually(lambda: rows(parts.database, f"SELECT count(*) FROM {VECTORS}") == [(embedded,)])
+                locking.append(pool.submit(lock_the_other_way_round))
+                assert begun.wait(SECONDS)
+            elif embedded == (_BATCH + 1) * BATCH_SIZE:
+                wait(locking, SECONDS)  # with two commits in it, the server may find the other program first
+
+        begun = threading.Event()
+        locking: list[Future[None]] = []
+        parts.embedder.before = before
+
+        result = run(parts)
+
+        locking[0].result()
+        check_it_went_on(parts, result)
+    assert "attempt 2 in" in caplog.text
+    assert "40P01" in caplog.text
+    finish(place, pending=0, later=_NOW)

@@ -1,0 +1,187 @@
+"""Two runs of one partition, a lock that is lost, a migration in the middle: nothing is done wrong."""
+
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.resources import Nobody
+from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.errors import PartitionBusy
+from vector_assets.storage import locks
+from vector_assets.storage.locks import PartitionLocks
+from vector_assets.storage.migrate import migrate
+
+from ..fakes import KEY, SPACE, FakeParts, rows
+from ..storage.test_migrate import add_migration
+from .places import CHUNKS, SECONDS, VECTORS, Place, administrator, asked_for, eventually, finish, once, program, run
+
+_BATCH = 30
+_NOW = timedelta(0)
+_OF_RUNS = "FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'vector_assets run %%'"
+_BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+
+
+class AtBatches(Nobody):
+    """Does something where a batch's progress is told, so that the run goes on only when it is done."""
+
+    def __init__(self, acts: dict[int, Callable[[], object]]) -> None:
+        self._acts = acts
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        self._acts.get(progress.batch_num, lambda: None)()
+
+
+def recorded(parts: FakeParts) -> list[dg.DagsterRun]:
+    """Dagster's runs, the first one first."""
+    with recorded_runs(parts, Nobody()):
+        return list(dg.DagsterInstance.get().get_runs())[::-1]
+
+
+def log_of(parts: FakeParts, run_id: str) -> list[str]:
+    """What stands on the run's page."""
+    with recorded_runs(parts, Nobody()):
+        return [entry.user_message for entry in dg.DagsterInstance.get().all_logs(run_id)]
+
+
+def go_on(child: "subprocess.Popen[str]") -> None:
+    """To its end, which is a good one."""
+    assert child.communicate("\n", SECONDS)[0] == "ok\n"
+
+
+def end_lock(place: Place) -> None:
+    """End the connection that holds the partition, and wait until it is gone."""
+    with administrator(place.url) as admin:
+        ended = admin.execute(f"SELECT pg_terminate_backend(pid, 5000) {_OF_RUNS}", [place.url.database]).fetchall()
+    assert ended == [(True,)]
+
+
+def test_two_runs_the_second_gives_way(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: two runs of one partition. The second fails with the name of the first, which alone has done the work."""
+    with place.standing_run("embed", _BATCH) as first, place.parts() as parts:
+        assert first.stdout.readline() == "embed\n"
+        monkeypatch.setitem(parts.__dict__, "partition_locks", PartitionLocks(parts.database, wait_seconds=0))
+
+        result = run(parts)
+
+        assert asked_for(parts) == []
+        go_on(first)
+        runs = recorded(parts)
+        assert result.error is not None
+        assert result.error.startswith(f"{KEY} is being vectorized by vector_assets run {runs[0].run_id} ")
+        assert [each.status for each in runs] == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        assert parts.embedder.embedded == []
+        made_by = rows(parts.database, f"SELECT run_id, count(*) FROM {VECTORS} GROUP BY run_id")
+        assert made_by == [(runs[0].run_id, CHUNKS)]
+
+    finish(place, pending=0)
+
+
+def test_two_runs_the_first_ends_while_the_second_waits(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: two runs of one partition. The second waits a little, and finds nothing to do."""
+    with (
+        ThreadPoolExecutor(1) as pool,
+        place.standing_run("embed", _BATCH) as first,
+        place.parts() as parts,
+        administrator(place.url) as admin,
+    ):
+        assert first.stdout.readline() == "embed\n"
+        monkeypatch.setitem(parts.__dict__, "partition_locks", PartitionLocks(parts.database, wait_seconds=SECONDS))
+        count = f"SELECT count(*) {_OF_RUNS}"
+
+        def let_first_end() -> None:
+            eventually(lambda: admin.execute(count, [place.url.database]).fetchone() == (2,))
+            go_on(first)
+
+        letting = pool.submit(let_first_end)
+        result = run(parts)
+
+        letting.result()
+        assert result.error is None
+        assert (result.metadata["vectorized"], result.metadata["partition/current"]) == (0, CHUNKS)
+        assert parts.embedder.embedded == []
+
+    finish(place, pending=0, later=_NOW)
+
+
+def test_the_lock_is_lost_and_taken_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: the lock's connection is cut in the middle. A line says so, and from the next batch on it is held again."""
+    monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
+    with place.parts() as parts:
+
+        def be_refused() -> None:
+            with (
+                pytest.raises(PartitionBusy),
+                PartitionLocks(parts.database, wait_seconds=0).held(KEY, SPACE.slug, "another"),
+            ):
+                pass
+
+        result = run(parts, AtBatches({_BATCH: lambda: end_lock(place), _BATCH + 1: be_refused}))
+
+        assert result.error is None
+        assert "progress_errors" not in result.metadata
+        assert result.metadata["vectorized"] == len(parts.embedder.embedded) == CHUNKS
+        assert [line for line in log_of(parts, result.run_id) if "was lost" in line] == [
+            f"the connection that held {KEY} for this run was lost; it is held again"
+        ]
+    finish(place, pending=0, later=_NOW)
+
+
+def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: the lock is lost, and another run is faster. Both go on to a good end, and every vector is there once."""
+    monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
+    with place.parts() as parts, ExitStack() as children:
+        others: list[subprocess.Popen[str]] = []
+
+        def lose_it() -> None:
+            end_lock(place)
+            others.append(children.enter_context(place.standing_run("embed", 1)))
+            assert others[0].stdout.readline() == "embed\n"
+
+        def let_it_go_on() -> None:
+            others[0].stdin.write("\n")
+            others[0].stdin.flush()
+
+        result = run(parts, AtBatches({_BATCH: lose_it, _BATCH + 1: let_it_go_on}))
+
+        assert others[0].communicate(timeout=SECONDS)[0] == "ok\n"
+        _, other = recorded(parts)
+        assert result.error is None
+        assert "progress_errors" not in result.metadata
+        assert result.metadata["vectorized"] + result.metadata["superseded"] == CHUNKS
+        (lost,) = [line for line in log_of(parts, result.run_id) if "was lost" in line]
+        assert f"and vector_assets run {other.run_id} " in lost
+        assert "Both go on" in lost
+    finish(place, pending=0, later=_NOW)
+
+
+def test_a_migration_in_the_middle(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: a migration while a run is at work. It waits for somebody who reads, the run for it; then both go on."""
+    with ThreadPoolExecutor(2) as pool, program(place) as reader, place.parts() as parts:
+        _ = parts.database  # is at the version before
+        add_migration(tmp_path, monkeypatch)
+
+        def migrate_behind_reader() -> None:
+            reader.execute("LOCK TABLE document_chunks IN ACCESS SHARE MODE")
+            migrating = pool.submit(migrate, place.url)
+            with administrator(place.url) as admin:
+                eventually(lambda: admin.execute(_BLOCKED, [place.url.database]).fetchone() >= (2,))
+            reader.commit()
+            migrating.result()
+
+        begun: list[Future[None]] = []
+        parts.embedder.before = once(_BATCH, lambda: begun.append(pool.submit(migrate_behind_reader)))
+
+        result = run(parts)
+
+        begun[0].result()
+        assert result.error is None
+        assert result.metadata["vectorized"] == len(parts.embedder.embedded) == CHUNKS
+        assert rows(parts.database, "SELECT version_num FROM alembic_version") == [("9001",)]
+    finish(place, pending=0, later=_NOW)
