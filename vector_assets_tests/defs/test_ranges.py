@@ -15,8 +15,10 @@ from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.domain import PartitionKey
 
 from ..fakes import FakeParts, HashEmbedder, rows, store_chunks
+from ..storage.servers import connect
 from .conftest import land, sentences
 from .test_assets import Watching, failure, observations
+from .test_faults import Pauses
 
 KEYS = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABCD"]
 A, B, C, D = (str(key) for key in KEYS)
@@ -74,7 +76,7 @@ def red(instance: dg.DagsterInstance, asset: dg.AssetKey = VECTORIZED_CHUNKS) ->
 
 
 def fail_on(parts: FakeParts, text: str) -> None:
-    """The database goes away, for good, when the text is embedded."""
+    """The embedder is broken, for good, once the text is to be embedded."""
     embedder: HashEmbedder = parts.embedder
 
     def before(texts: list[str]) -> None:
@@ -144,6 +146,27 @@ def test_what_would_fail_all_partitions_ends_the_run(
     assert "fails on any text" in failure(result)
 
 
+def test_what_passes_is_tried_again_within_the_partition(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """Another attempt of the whole step would materialize the others twice, or green one whose chunks failed."""
+    parts.vectorizer()  # the table of vectors is there
+    pauses = Pauses(parts.retries)
+    with connect(parts.url) as other:
+        other.execute(f"ALTER DATABASE {parts.url.database} SET statement_timeout = '200ms'")
+        parts.database.close()
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE embedding_spaces")
+        pauses.act = other.rollback
+
+        result = run(instance, parts)
+
+    assert result.success
+    assert pauses.of_steps == 1
+    made = materialized(instance, result, VECTORIZED_CHUNKS)
+    assert {key: totals["vectorized"] for key, totals in made.items()} == {A: 2, B: 2, C: 2, D: 2}
+
+
 def test_a_second_run_does_the_rest(instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]) -> None:
     """Nothing twice; all is green then."""
     fail_on(parts, "of XC")
@@ -184,6 +207,27 @@ def test_files_of_a_range_become_vectors_in_one_run(
     cut = {key: made["added"] for key, made in materialized(instance, result, DOCUMENT_CHUNKS).items()}
     made = {key: made["vectorized"] for key, made in materialized(instance, result, VECTORIZED_CHUNKS).items()}
     assert cut == made == {A: 1, B: 2, C: 3, D: 4}
+
+
+def test_a_partition_that_would_shrink_fails_alone(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """Its chunks stay, the others are cut; Dagster leaves out the step after one that failed."""
+    for key in KEYS:
+        land(landing, key, "2024.txt", sentences(40))
+    register(instance, KEYS)
+    assert run(instance, parts, assets=ASSETS).success
+    land(landing, KEYS[1], "2024.txt", sentences(3))
+    land(landing, KEYS[2], "2024.txt", sentences(41))
+
+    result = run(instance, parts, assets=ASSETS)
+
+    assert not result.success
+    cut = materialized(instance, result, DOCUMENT_CHUNKS)
+    assert {key: made["chunks"] for key, made in cut.items()} == {A: 40, C: 41, D: 40}
+    assert red(instance, DOCUMENT_CHUNKS) == {B}
+    assert parts.documents.counts(KEYS[1]) == (1, 40)
+    assert "would shrink from 40 chunks to 3" in failure(result)
 
 
 def test_a_backfill_puts_so_many_partitions_into_a_run() -> None:

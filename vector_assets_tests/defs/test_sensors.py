@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._core.test_utils import create_run_for_test
@@ -16,8 +17,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from vector_assets.defs.keys import VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import PARTITIONS_NAME
+from vector_assets.defs.requests import MOST_REQUESTS
 from vector_assets.defs.runs import PROCESS_TAG, Runs, signature
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
+from vector_assets.domain import PartitionKey
 
 from ..fakes import FakeParts, rows, store_chunks
 from .conftest import CN, US, land
@@ -145,6 +148,77 @@ def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterI
     assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(minutes=61)) == set()
     instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(US)))
     assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now) == set()
+
+
+RANGE = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABC"]
+
+
+def add_range_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> str:
+    """A run over all of RANGE; gives its id."""
+    tags = {ASSET_PARTITION_RANGE_START_TAG: str(RANGE[0]), ASSET_PARTITION_RANGE_END_TAG: str(RANGE[-1])}
+    run = create_run_for_test(instance, job_name="vectorize", status=status, tags=tags, remote_job_origin=_ORIGIN)
+    return run.run_id
+
+
+def test_small_neighbours_are_requested_as_one_range(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """It has what the runs page filters by, goes before a backfill's runs, and has no key that would drop it later."""
+    for key in RANGE:
+        store_chunks(parts.database, ["a"], key)
+
+    (request,) = tick(new_chunks_sensor, instance, parts).run_requests
+
+    assert request.partition_key is None
+    assert request.run_key is None
+    assert request.tags == {
+        "market": "us",
+        "doc_type": "annual_report",
+        "dagster/priority": "1",
+        ASSET_PARTITION_RANGE_START_TAG: str(RANGE[0]),
+        ASSET_PARTITION_RANGE_END_TAG: str(RANGE[-1]),
+    }
+
+
+def test_no_partition_of_a_range_run_under_way_is_requested_again(
+    instance: dg.DagsterInstance, parts: FakeParts
+) -> None:
+    """Those in its middle neither, which its tags do not name."""
+    instance.add_dynamic_partitions(PARTITIONS_NAME, [*map(str, RANGE), str(US)])
+    for key in [*RANGE, US]:
+        store_chunks(parts.database, ["a"], key)
+    add_range_run(instance, dg.DagsterRunStatus.QUEUED)
+
+    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+
+
+def test_of_a_range_run_that_failed_only_what_it_did_not_make_rests(instance: dg.DagsterInstance) -> None:
+    """New text of a partition that was done gets its run at once."""
+    runs = Runs(instance, [str(key) for key in RANGE])
+    run_id = add_range_run(instance, dg.DagsterRunStatus.STARTED)
+    made = dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(RANGE[1]))
+    instance.report_dagster_event(
+        DagsterEvent(
+            "ASSET_MATERIALIZATION", "vectorize", event_specific_data=StepMaterializationData(made), step_key="any"
+        ),
+        run_id,
+    )
+    instance.report_run_failed(instance.get_run_by_id(run_id))
+
+    resting = runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", datetime.now(UTC))
+
+    assert resting == {str(RANGE[0]), str(RANGE[2])}
+
+
+def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """What arrives in another market would be behind all of them; the partition is registered all the same."""
+    for number in range(MOST_REQUESTS):
+        add_run(instance, f"us/annual_report/X{number}", dg.DagsterRunStatus.QUEUED)
+    store_chunks(parts.database, ["a"], US)
+
+    result = tick(new_chunks_sensor, instance, parts)
+
+    assert requested(result) == []
+    assert isinstance(result, dg.SensorResult)
+    assert list(result.dynamic_partitions_requests[0].partition_keys) == [str(US)]
 
 
 def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterInstance) -> None:
