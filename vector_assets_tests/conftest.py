@@ -13,6 +13,8 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
+from .storage.proxy import Proxy
+
 TEMPLATE = "vector_assets_template"
 
 
@@ -55,6 +57,14 @@ def database(database_url: URL) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def proxy(server_url: URL) -> Iterator[Proxy]:
+    """A network that can fail."""
+    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
+    yield proxy
+    proxy.dark()
 
 
 def _administration(url: URL) -> psycopg.Connection:

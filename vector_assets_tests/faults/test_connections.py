@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
 
 from vector_assets.defs.here import RunResult
 from vector_assets.storage import locks
@@ -71,14 +70,6 @@ def own() -> Iterator[OwnServer]:
     with tempfile.TemporaryDirectory() as home:
         yield OwnServer(Path(home))
         leave_embedded_server(Path(home))
-
-
-@pytest.fixture
-def proxy(server_url: URL) -> Iterator[Proxy]:
-    """A network that can fail."""
-    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
-    yield proxy
-    proxy.dark()
 
 
 def over(proxy: Proxy, place: Place) -> Place:

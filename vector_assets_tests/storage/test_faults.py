@@ -89,13 +89,6 @@ def own(retries: Retries) -> Iterator[OwnServer]:
 
 
 @pytest.fixture
-def proxy(server_url: URL) -> Iterator[Proxy]:
-    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
-    yield proxy
-    proxy.dark()
-
-
-@pytest.fixture
 def far(database: Database, proxy: Proxy, retries: Retries) -> Iterator[Database]:
     """The same database, over a network that can fail."""
     url = database.url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
