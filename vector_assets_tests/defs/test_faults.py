@@ -247,12 +247,11 @@ def test_a_storage_of_dagsters_that_stays_away_is_one_line(
 
 @pytest.mark.usefixtures("_environment")
 def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
-    server_url: URL, database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is recorded as canceled; what was committed stays."""
     land(landing, US, "2024.txt", sentences(12))
     stop = threading.Event()
-    proxy = Proxy(Path(str(server_url.query["host"])) / ".s.PGSQL.5432")
     far = database_url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
     dagsters = database_url.set(database=f"{database_url.database}_dagster", drivername="postgresql+psycopg2")
 
