@@ -453,35 +453,6 @@ def model_sight_warnings(unknown_share: float, truncated_chunks: int, chunks: in
 
 
 @dataclass(frozen=True)
-class RunReference:
-    """The run that wrote the newest vector of a partition, and when."""
-
-    run_id: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class PartitionStatus:
-    """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them."""
-
-    partition: PartitionKey
-    chunks: int
-    pending: int
-    quarantined: int
-    last_run: RunReference | None
-
-    @property
-    def current(self) -> int:
-        """Chunks with a current vector in the space."""
-        return self.chunks - self.pending - self.quarantined
-
-    @property
-    def coverage(self) -> float:
-        """Chunks with a current vector / chunks; 1 where there are none."""
-        return self.current / self.chunks if self.chunks else 1.0
-
-
-@dataclass(frozen=True)
 class QuarantinedChunk:
     """A chunk that failed alone and waits; `attempts` are those of its present text.
 
@@ -507,15 +478,6 @@ class RetryOutcome:
     vectorized: int
     quarantined: int
     pending: int
-
-
-@dataclass(frozen=True)
-class PendingPartition:
-    """A partition with pending chunks, and when the oldest of their texts was written."""
-
-    partition: PartitionKey
-    pending: int
-    oldest_text_at: datetime
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ VectorAssetsError
 ├── PartitionsFailed              some partitions of a run; the others are done
 ├── EmptyRange                    a run over partitions from one to another that comes before it
 ├── Interrupted                   somebody asked to stop
+│   └── WatchingStopped           the backfill goes on
+├── DaemonNotRunning              nothing that is launched would start
 ├── PortTaken
 ├── DagsterDidNotStart
 ├── LandingDirectoryMissing
@@ -93,12 +95,17 @@ class InvalidPattern(VectorAssetsError):
 
 
 class NothingMatches(VectorAssetsError):
-    """No known partition matches what was asked for."""
+    """No known partition is what was asked for; `what` says in which respect, e.g. "is of the market"."""
 
-    def __init__(self, patterns: tuple[str, ...], nearest: list[str]) -> None:
-        hint = f"The nearest are {', '.join(nearest)}." if nearest else "Ingest first: vector-assets ingest DIR."
-        super().__init__(f"no partition matches {', '.join(patterns)}. {hint}")
-        self.patterns = patterns
+    def __init__(self, what: str, text: str, nearest: Sequence[str], any_known: bool) -> None:
+        if nearest:
+            hint = f"The nearest are {', '.join(nearest)}."
+        elif any_known:
+            hint = "Those there are: vector-assets status."
+        else:
+            hint = "Ingest first: vector-assets ingest DIR."
+        super().__init__(f"no partition {what} {text}. {hint}")
+        self.text = text
 
 
 class NothingToSearch(VectorAssetsError):
@@ -150,9 +157,31 @@ class EmptyRange(VectorAssetsError):
 class Interrupted(VectorAssetsError):
     """Somebody asked to stop, and the work stopped between two batches. `number` is the signal's."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__("stopped. What was committed stays; run the same command again to go on.")
+    def __init__(
+        self, number: int, message: str = "stopped. What was committed stays; run the same command again to go on."
+    ) -> None:
+        super().__init__(message)
         self.number = number
+
+
+class WatchingStopped(Interrupted):
+    """Somebody asked to stop watching a backfill that Dagster does."""
+
+    def __init__(self, number: int, backfill_id: str) -> None:
+        super().__init__(number, f"backfill {backfill_id} goes on; see or cancel it in Dagster, at Runs > Backfills.")
+        self.backfill_id = backfill_id
+
+
+class DaemonNotRunning(VectorAssetsError):
+    """Dagster's daemon, which starts what is launched, has given no sign of life for a while."""
+
+    def __init__(self, waiting: str | None = None) -> None:
+        what = f"so that backfill {waiting} waits for it" if waiting else "so that nothing that is launched would start"
+        super().__init__(
+            f"Dagster's daemon is not running, {what}. Start it with vector-assets dev (elsewhere: dagster-daemon run)"
+            + ("." if waiting else ", or leave out --launch to do the work here.")
+        )
+        self.waiting = waiting
 
 
 class PortTaken(VectorAssetsError):

@@ -6,7 +6,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from .domain import PartitionStatus, PendingPartition
+from .coverage import PartitionStatus, PendingPartition
 from .embedding.devices import openvino_serves
 from .embedding.models import describe_space, find_model
 from .embedding.openvino import OpenVINOEmbedder
@@ -24,6 +24,7 @@ from .storage.database import Database, parse_url
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded import start_embedded_server
 from .storage.failures import Quarantine
+from .storage.last_runs import LastRuns
 from .storage.locks import PartitionLocks
 from .storage.migrate import ensure_database, migrate
 from .storage.retries import Retries
@@ -84,6 +85,11 @@ class Parts:
     def coverage(self) -> Coverage:
         """How complete the partitions are."""
         return Coverage(self.database)
+
+    @cached_property
+    def last_runs(self) -> LastRuns:
+        """What the last run of each partition did."""
+        return LastRuns(self.database)
 
     @cached_property
     def quarantine(self) -> Quarantine:

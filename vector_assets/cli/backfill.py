@@ -1,45 +1,129 @@
 """`vector-assets backfill`."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain import readable_seconds
+from ..domain import PartitionKey, readable_seconds
+from .plan import Plan, planned
+from .selection import Selection, partition_options
+
+if TYPE_CHECKING:
+    from ..coverage import PartitionStatus
+    from ..wiring import Parts
 
 
 @click.command(short_help="Embed what is pending.")
-@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
-@click.option("--force", is_flag=True, help="Embed current and quarantined chunks too.")
+@partition_options
+@click.option("--pending", "what", flag_value="pending", default="pending", help="Pending chunks. The default.")
+@click.option(
+    "--failed", "what", flag_value="failed", help="Partitions that failed last, and quarantined chunks once more."
+)
+@click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks in a batch. Default: EMBEDDING_BATCH_SIZE.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and how long it may take. Nothing is changed.")
+@click.option("--launch", is_flag=True, help="Let the Dagster that is running do it, and follow it.")
 @click.pass_context
-def backfill(ctx: click.Context, patterns: tuple[str, ...], force: bool, batch_size: int | None) -> None:
-    """Embed the pending chunks of all partitions, or of those that fit a PATTERN.
+def backfill(
+    ctx: click.Context, selection: Selection, what: str, batch_size: int | None, dry_run: bool, launch: bool
+) -> None:
+    """Embed the pending chunks of all partitions, or of some.
 
-    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. Runs here, one Dagster run a
-    partition. Stopped with Ctrl-C, it keeps the batches that were committed; run it again to go on.
+    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. Patterns, --market, --company and
+    --doc-type narrow one another.
+
+    It runs here, one Dagster run a partition; stopped with Ctrl-C, it keeps the batches that were committed, and run
+    again it goes on. With --launch, vector-assets dev (or any Dagster on the same storage) does it, in runs of
+    neighbouring partitions, and goes on when this command is stopped.
     """
     from .parts import open_parts
-    from .runs import run_partitions
-    from .selection import matching
+    from .selection import selected
 
     started = time.monotonic()
     with open_parts() as parts:
-        statuses = matching(parts.status(), patterns)
-        pending = {item.partition for item in parts.pending_partitions()}
-        chosen = [status.partition for status in statuses if force or status.partition in pending]
-        if not chosen:
-            click.echo(f"Nothing to do: none of {len(statuses):,} partitions has pending chunks.")
+        every = parts.status()
+        statuses = selected(every, selection)
+        chunks = _chunks_to_embed(parts, statuses, what)
+        if not chunks:
+            click.echo(f"Nothing to do: none of {len(statuses):,} partitions has {_KINDS[what]}.")
             return
-        from ..defs.keys import VECTORIZED_CHUNKS
+        plan = planned(chunks, every)
+        click.echo(plan.line(), err=not dry_run)
+        if dry_run:
+            _print_plan(plan)
+            return
+        if what == "failed":
+            _free_quarantined(parts, list(chunks))
+        config = {"force_revectorize": what == "force", **({"batch_size": batch_size} if batch_size else {})}
+        if launch:
+            from .launch import launch_and_follow
 
-        config = {"force_revectorize": force, **({"batch_size": batch_size} if batch_size else {})}
-        results = run_partitions(parts, chosen, [VECTORIZED_CHUNKS], config)
+            done = launch_and_follow(parts, list(chunks), config, f"vector-assets backfill{selection.as_typed()}")
+        else:
+            done = _run_here(parts, plan, config, started)
+    if not done:
+        ctx.exit(1)
+
+
+_KINDS = {
+    "pending": "pending chunks",
+    "failed": "failed, and no chunk of theirs is quarantined",
+    "force": "chunks",
+}
+
+
+def _chunks_to_embed(parts: "Parts", statuses: "Sequence[PartitionStatus]", what: str) -> Mapping[PartitionKey, int]:
+    """Per partition, by key, how many chunks a run would embed; partitions without a turn are left out."""
+    if what == "force":
+        return {status.partition: status.chunks for status in statuses}
+    # In the configured model's space, which need not be the active one yet.
+    pending = {item.partition: item.pending for item in parts.pending_partitions()}
+    if what == "pending":
+        return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
+    failed = _failed_partitions(parts)
+    return {
+        status.partition: pending.get(status.partition, 0) + status.quarantined
+        for status in statuses
+        if status.quarantined or str(status.partition) in failed
+    }
+
+
+def _failed_partitions(parts: "Parts") -> set[str]:
+    from .terminal import working
+
+    with working("opening Dagster's storage"):
+        from ..defs.instance import open_instance
+        from ..defs.partitions import failed_partitions
+    with open_instance(parts) as instance:
+        return failed_partitions(instance)
+
+
+def _free_quarantined(parts: "Parts", partitions: list[PartitionKey]) -> None:
+    from .retry_failed import free
+
+    space = parts.spaces.active()
+    if space:
+        free(parts, space, partitions)
+
+
+def _print_plan(plan: Plan) -> None:
+    for partition, chunks in plan.chunks.items():
+        click.echo(f"  {partition}  {chunks:,} chunks")
+
+
+def _run_here(parts: "Parts", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
+    """Whether all of it went well."""
+    from ..defs.keys import VECTORIZED_CHUNKS
+    from .runs import run_partitions
+
+    results = run_partitions(parts, list(plan.chunks), [VECTORIZED_CHUNKS], config, plan)
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
     quarantined = sum(result.metadata.get("failed", 0) for result in results)
-    failed = [result for result in results if result.error]
+    failed = sum(result.error is not None for result in results)
     click.echo(
         f"{vectorized:,} chunks vectorized, {quarantined:,} quarantined, in {len(results):,} partitions "
-        f"({len(failed)} failed), {readable_seconds(time.monotonic() - started)}."
+        f"({failed} failed), {readable_seconds(time.monotonic() - started)}."
     )
-    if failed or quarantined:
-        ctx.exit(1)
+    return not failed and not quarantined and len(results) == len(plan.chunks)

@@ -29,6 +29,7 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
 
     Without --filings it takes the samples that come with the package. A second time it finds nothing to do.
     """
+    from ..coverage import GroupBy, grouped
     from .parts import open_parts
     from .terminal import print_coverage, print_skipped
 
@@ -37,7 +38,7 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
         results = _materialize(parts)
         _print_summary(results, time.monotonic() - started)
         statuses = parts.status()
-        print_coverage(statuses)
+        print_coverage(grouped(statuses, GroupBy.PARTITION))
         for question in QUESTIONS:
             _ask(parts, question)
         rejections = parts.documents.rejections()

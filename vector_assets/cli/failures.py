@@ -9,9 +9,11 @@ import click
 
 from ..domain import readable_line
 from .options import json_option
+from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..domain import PartitionStatus, QuarantinedChunk
+    from ..coverage import PartitionStatus
+    from ..domain import QuarantinedChunk
     from ..wiring import Parts
 
 # What a person reads at once; all of them are in the JSON.
@@ -20,9 +22,9 @@ _SHOWN_CHARACTERS = 160
 
 
 @click.command(short_help="List the chunks that failed, with their errors.")
-@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
+@partition_options
 @json_option
-def failures(patterns: tuple[str, ...], as_json: bool) -> None:
+def failures(selection: Selection, as_json: bool) -> None:
     """List the quarantined chunks: those that failed alone, each with its error and how often it was tried.
 
     PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company.
@@ -32,12 +34,12 @@ def failures(patterns: tuple[str, ...], as_json: bool) -> None:
     list shows the beginning of each message and the first 20 chunks; --json has all of both.
     """
     from .parts import open_parts
-    from .selection import matching
+    from .selection import selected
 
     with open_parts() as parts:
         space = parts.spaces.active()
         slug = space.slug if space else None
-        statuses = matching(parts.status(), patterns)
+        statuses = selected(parts.status(), selection)
         found = _quarantined(parts, slug, statuses, None if as_json else _SHOWN)
     if as_json:
         click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
@@ -46,7 +48,7 @@ def failures(patterns: tuple[str, ...], as_json: bool) -> None:
     elif not found:
         click.echo(f"No chunk is quarantined in {len(statuses):,} partitions.")
     else:
-        _print(found, sum(status.quarantined for status in statuses), patterns)
+        _print(found, sum(status.quarantined for status in statuses), selection)
 
 
 def _quarantined(
@@ -58,13 +60,13 @@ def _quarantined(
     return parts.quarantine.chunks(slug, concerned, limit)
 
 
-def _print(found: "Sequence[QuarantinedChunk]", total: int, patterns: tuple[str, ...]) -> None:
+def _print(found: "Sequence[QuarantinedChunk]", total: int, selection: Selection) -> None:
     for partition, chunks in groupby(found, key=lambda item: item.partition):
         click.echo(str(partition))
         for chunk in chunks:
             for line in _lines(chunk):
                 click.echo(f"  {line}")
-    chosen = " ".join(["", *(f"'{pattern}'" for pattern in patterns)])
+    chosen = selection.as_typed()
     if total > len(found):
         click.echo(f"... and {total - len(found):,} more: vector-assets failures{chosen} --json")
     click.echo(f"{total:,} quarantined. Mend the cause, then: vector-assets retry-failed{chosen}")

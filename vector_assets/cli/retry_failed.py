@@ -7,6 +7,7 @@ import click
 
 from ..domain import PartitionKey, RetryOutcome, readable_seconds
 from ..errors import FailuresOfOtherSpace
+from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain import EmbeddingSpace
@@ -18,9 +19,9 @@ _CONFIG = {"max_failed_fraction": 1.0}
 
 
 @click.command("retry-failed", short_help="Try the chunks that failed once more.")
-@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
+@partition_options
 @click.pass_context
-def retry_failed(ctx: click.Context, patterns: tuple[str, ...]) -> None:
+def retry_failed(ctx: click.Context, selection: Selection) -> None:
     """Try the quarantined chunks of all partitions, or of those that fit a PATTERN, once more.
 
     PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. vector-assets failures lists the
@@ -32,16 +33,16 @@ def retry_failed(ctx: click.Context, patterns: tuple[str, ...]) -> None:
     """
     from .parts import open_parts
     from .runs import run_partitions
-    from .selection import matching
+    from .selection import selected
 
     started = time.monotonic()
     with open_parts() as parts:
-        partitions = [status.partition for status in matching(parts.status(), patterns)]
+        partitions = [status.partition for status in selected(parts.status(), selection)]
         if not partitions:
             click.echo("No chunks yet. Put filings into the database with: vector-assets ingest DIR")
             return
         space = parts.spaces.active()
-        freed = _free(parts, space, partitions) if space else {}
+        freed = free(parts, space, partitions) if space else {}
         if not space or not freed:
             click.echo(f"Nothing to do: no chunk is quarantined in {len(partitions):,} partitions.")
             return
@@ -58,7 +59,7 @@ def retry_failed(ctx: click.Context, patterns: tuple[str, ...]) -> None:
         ctx.exit(1)
 
 
-def _free(parts: "Parts", space: "EmbeddingSpace", partitions: list[PartitionKey]) -> dict[int, PartitionKey]:
+def free(parts: "Parts", space: "EmbeddingSpace", partitions: list[PartitionKey]) -> dict[int, PartitionKey]:
     """Free the chunks, having seen that they would be embedded into the space they failed in.
 
     Raises:

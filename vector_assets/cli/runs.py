@@ -1,5 +1,6 @@
 """Runs of several partitions in this process, drawn on the terminal."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ import click
 from ..domain import PartitionKey, model_sight_warnings, readable_seconds
 from ..errors import EmbedderHung
 from ..wiring import Parts
+from .plan import Plan
+from .remaining import Remaining
 from .signals import stop_on_signals
 from .terminal import PartitionsProgress, saying, working
 
@@ -22,8 +25,11 @@ def run_partitions(
     partitions: Sequence[PartitionKey],
     assets: "Sequence[dg.AssetKey]",
     config: Mapping[str, Any] | None = None,
+    plan: Plan | None = None,
 ) -> "list[RunResult]":
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
+
+    With a plan of their chunks, the time left for all of them is told.
 
     Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
 
@@ -39,16 +45,20 @@ def run_partitions(
             parts.vectorizer()
             parts.embedder.load()
     results = []
+    remaining = Remaining(plan.chunks) if plan else None
     with (
-        PartitionsProgress(len(partitions)) as progress,
+        PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals() as stop,
         recorded_runs(parts, progress, stop.asked) as runs,
     ):
         runs.prepare(partitions)
         for partition in partitions:
             progress.begin(partition)
+            began = time.monotonic()
             results.append(runs.run(partition, assets, config))
             stop.raise_if_asked()
+            if remaining:
+                remaining.finish(partition, results[-1].metadata, time.monotonic() - began)
             progress.end(_line(results[-1]))
             if results[-1].metadata.get("error") == EmbedderHung.__name__:
                 break

@@ -18,8 +18,9 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class Stop:
     """`asked` is set by the first signal; a second one ends the process at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str) -> None:
         self.asked = threading.Event()
+        self._answer = answer
         self._number = 0
 
     def ask(self, number: int, _: FrameType | None) -> None:
@@ -28,7 +29,7 @@ class Stop:
             os._exit(128 + number)
         self._number = number
         self.asked.set()
-        click.echo("stopping after this batch (once more to end at once) ...", err=True)
+        click.echo(self._answer, err=True)
 
     def raise_if_asked(self) -> None:
         """Say that the work has stopped.
@@ -41,9 +42,9 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """Signals ask to stop instead of raising wherever the program happens to be."""
-    stop = Stop()
+def stop_on_signals(answer: str = "stopping after this batch (once more to end at once) ...") -> Iterator[Stop]:
+    """Signals ask to stop instead of raising wherever the program happens to be; `answer` is said to the first."""
+    stop = Stop(answer)
     with _handled_by(stop.ask):
         yield stop
 

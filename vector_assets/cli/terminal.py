@@ -5,14 +5,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Column, Table
+from rich.table import Table
 
-from ..domain import BatchProgress, DocumentRejection, PartitionKey, PartitionStatus
+from ..coverage import GroupBy, GroupStatus, readable_age
+from ..domain import BatchProgress, DocumentRejection, PartitionKey, readable_seconds
+from .remaining import Remaining
 
 _LINE_SECONDS = 5.0
 """Between two progress lines where there is no terminal to draw a bar on."""
@@ -64,21 +67,21 @@ class _Printed(logging.Handler):
 
 
 class PartitionsProgress:
-    """Partitions done and, for the one at work, its batches: bars on a terminal, else a line now and then."""
+    """Bars for all partitions and for the batches of the one at work; without a terminal, a line now and then.
 
-    def __init__(self, partitions: int) -> None:
+    Args:
+        partitions: how many have their turn.
+        remaining: what is before them, where that is known; then the bar for all goes by chunks, with the time left.
+    """
+
+    def __init__(self, partitions: int, remaining: Remaining | None = None) -> None:
         self._partitions = partitions
+        self._remaining = remaining
         self._done = 0
+        self._chunks = remaining.chunks if remaining else 0
         self._printed_at = time.monotonic()
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[line]}"),
-        )
-        self._bars = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-        self._all = self._bars.add_task("partitions", total=partitions, line="")
+        self._bars = _bars()
+        self._all = self._bars.add_task("all partitions", total=self._chunks or partitions, line="")
         self._one = self._bars.add_task("", total=None, line="", visible=False)
 
     def __enter__(self) -> "PartitionsProgress":
@@ -99,41 +102,97 @@ class PartitionsProgress:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """A batch was committed."""
         self._bars.update(self._one, completed=progress.processed, total=progress.total, line=progress.line())
+        whole = self._show_all(progress.processed, progress.chunks_per_second)
         now = time.monotonic()
         if not err.is_terminal and now - self._printed_at >= _LINE_SECONDS:
             self._printed_at = now
-            err.print(f"  {partition}  {progress.line()}")
+            err.print(f"  {partition}  {progress.line()}" + (f"  (all: {whole})" if whole else ""), markup=False)
 
     def end(self, line: str) -> None:
         """A partition is done; `line` says how."""
         self._done += 1
-        self._bars.update(self._all, completed=self._done)
+        self._show_all()
         err.print(f"[{self._done}/{self._partitions}] {line}", markup=False)
 
+    def _show_all(self, processed: int = 0, chunks_per_second: float = 0.0) -> str:
+        """Move the bar for all on; gives what stands beside it."""
+        if self._remaining is None:
+            self._bars.update(self._all, completed=self._done)
+            return ""
+        seconds = self._remaining.seconds(processed, chunks_per_second)
+        line = f"{self._done:,}/{self._partitions:,} partitions"
+        line += f" · {readable_seconds(seconds)} left" if seconds is not None else ""
+        self._bars.update(self._all, completed=self._chunks - self._remaining.chunks + processed, line=line)
+        return line
 
-def print_coverage(statuses: Sequence[PartitionStatus]) -> None:
-    """One row a partition, and their sum."""
-    numbers = [Column(name, justify="right") for name in ("chunks", "current", "pending", "quarantined", "coverage")]
-    names = Column("partition", min_width=max((len(str(status.partition)) for status in statuses), default=0))
-    table = Table(names, *numbers, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for status in statuses:
-        table.add_row(str(status.partition), *_counts(status))
-    if len(statuses) > 1:
-        table.add_section()
-        whole = PartitionStatus(
-            statuses[0].partition,
-            sum(status.chunks for status in statuses),
-            sum(status.pending for status in statuses),
-            sum(status.quarantined for status in statuses),
-            None,
-        )
-        table.add_row(f"{len(statuses):,} partitions", *_counts(whole))
+
+class BackfillBar:
+    """What a backfill that Dagster does has brought about; without a terminal, a line now and then."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._printed, self._printed_at = "", float("-inf")
+        self._bars = _bars()
+        self._task = self._bars.add_task("partitions", total=partitions, line="waiting for the first run ...")
+
+    def __enter__(self) -> "BackfillBar":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def look(self, done: int, failed: int, pending: int) -> None:
+        """So many partitions are done or failed, and so many chunks of them all are pending."""
+        line = f"{failed:,} failed · {pending:,} chunks pending"
+        self._bars.update(self._task, completed=done + failed, line=line)
+        line = f"  {done:,}/{self._partitions:,} partitions done · {line}"
+        now = time.monotonic()
+        if not err.is_terminal and line != self._printed and now - self._printed_at >= _LINE_SECONDS:
+            self._printed, self._printed_at = line, now
+            err.print(line)
+
+
+def _bars() -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[line]}"),
+    )
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def print_coverage(groups: Sequence[GroupStatus], by: GroupBy = GroupBy.PARTITION) -> None:
+    """One row a group, and their sum."""
+    now = datetime.now(UTC)
+    rows = [(group.name, *_cells(group, now)) for group in groups]
+    whole = GroupStatus.of("", groups)
+    if len(groups) > 1:
+        rows.append((f"{whole.partitions:,} partitions", *_cells(whole, now)))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, cells in zip((by.value, *_COLUMNS), zip(*rows, strict=True), strict=True):
+        # In full, however narrow the window is: half a number is none.
+        width = max(len(cell) for cell in (name, *cells))
+        table.add_column(name, min_width=width, justify="left" if name == by.value else "right")
+    for number, row in enumerate(rows):
+        table.add_row(*row, end_section=number == len(groups) - 1)
     out.print(table)
 
 
-def _counts(status: PartitionStatus) -> list[str]:
-    counts = (status.chunks, status.current, status.pending, status.quarantined)
-    return [*(f"{count:,}" for count in counts), f"{_floor_percent(status.coverage):.1f}%"]
+_COLUMNS = ("chunks", "current", "pending", "quarantined", "coverage", "waiting", "last run", "chunks/s")
+
+
+def _cells(group: GroupStatus, now: datetime) -> tuple[str, ...]:
+    run = group.last_run
+    return (
+        *(f"{count:,}" for count in (group.chunks, group.current, group.pending, group.quarantined)),
+        f"{_floor_percent(group.coverage):.1f}%",
+        readable_age(group.pending_since, now) if group.pending_since else "",
+        f"{readable_age(run.ended_at, now)} ago" if run else "",
+        f"{run.chunks_per_second:,.0f}" if run else "",
+    )
 
 
 def _floor_percent(share: float) -> float:

@@ -179,6 +179,7 @@ def _vectorize(
                 key, config.force_revectorize, told, limit=config.limit, run_id=context.run_id
             )
         events.close()
+    parts.last_runs.record(key, space.slug, report)
     status = parts.coverage.partition_status(key, space.slug)
     for line in report.warnings():
         context.log.warning(line)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from ..domain import PartitionKey
+from .keys import VECTORIZED_CHUNKS
 
 PARTITIONS_NAME = "filings"
 PARTITIONS = dg.DynamicPartitionsDefinition(name=PARTITIONS_NAME)
@@ -22,6 +24,12 @@ def register(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None
     new = unregistered(instance.get_dynamic_partitions(PARTITIONS_NAME), keys)
     if new:
         instance.add_dynamic_partitions(PARTITIONS_NAME, new)
+
+
+def failed_partitions(instance: dg.DagsterInstance) -> set[str]:
+    """Those of the vectors' partitions that Dagster shows in red: what was last tried there failed."""
+    state = get_and_update_asset_status_cache_value(instance, VECTORIZED_CHUNKS, PARTITIONS, instance)
+    return set(state.deserialize_failed_partition_subsets(PARTITIONS).get_partition_keys()) if state else set()
 
 
 def run_tags(keys: Sequence[PartitionKey]) -> dict[str, str]:

@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from ..coverage import PartitionStatus
 from ..domain import (
     ChunkFailure,
     DocumentRejection,
     EmbeddingSpace,
-    PartitionStatus,
     VectorizeReport,
     readable_line,
 )

@@ -1,42 +1,37 @@
 """How complete the partitions are, told from the tables' present state."""
 
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import sql
 
-from ..domain import PartitionKey, PartitionStatus, PendingPartition, RunReference
+from ..coverage import LastRun, PartitionStatus, PendingPartition
+from ..domain import PartitionKey
 from .chunks import PENDING
 from .database import Database, repeatable
 from .failures import QUARANTINED
-from .spaces import vectors_table
 
 _STATUS: LiteralString = """
 WITH counted AS (
     SELECT market, doc_type, stock_code, count(*) AS chunks FROM document_chunks c WHERE {within} GROUP BY 1, 2, 3
-), without_vector AS (
-    SELECT market, doc_type, stock_code, count(*) AS chunks
-    FROM document_chunks c WHERE vectorized_at IS NULL AND {within} GROUP BY 1, 2, 3
+), pending AS (
+    SELECT market, doc_type, stock_code, count(*) AS chunks, min(c.updated_at) AS oldest
+    FROM document_chunks c WHERE {pending} AND {within} GROUP BY 1, 2, 3
 ), quarantined AS (
     SELECT c.market, c.doc_type, c.stock_code, count(*) AS chunks
     FROM chunk_failures f JOIN document_chunks c ON c.id = f.chunk_id
     WHERE {quarantined} AND {within}
     GROUP BY 1, 2, 3
 )
-SELECT t.market, t.doc_type, t.stock_code, t.chunks,
-       coalesce(w.chunks, 0) - coalesce(q.chunks, 0), coalesce(q.chunks, 0), run.run_id, run.created_at
+SELECT market, doc_type, stock_code, t.chunks, coalesce(p.chunks, 0), coalesce(q.chunks, 0),
+       greatest(p.oldest, (SELECT created_at FROM embedding_spaces WHERE slug = %(space)s AND p.oldest IS NOT NULL)),
+       r.run_id, r.ended_at, r.chunks, r.tokens, r.seconds
 FROM counted t
-LEFT JOIN without_vector w USING (market, doc_type, stock_code)
+LEFT JOIN pending p USING (market, doc_type, stock_code)
 LEFT JOIN quarantined q USING (market, doc_type, stock_code)
-LEFT JOIN LATERAL ({last_run}) run ON true
+LEFT JOIN (SELECT * FROM last_runs WHERE space = %(space)s) r USING (market, doc_type, stock_code)
 ORDER BY 1, 2, 3
 """
-_LAST_RUN: LiteralString = """
-SELECT v.run_id, v.created_at FROM {table} v
-WHERE (v.market, v.doc_type, v.stock_code) = (t.market, t.doc_type, t.stock_code)
-ORDER BY v.created_at DESC LIMIT 1
-"""
 _ONE: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
-_NO_RUN: LiteralString = "SELECT NULL::text AS run_id, NULL::timestamptz AS created_at"
 
 _PENDING_PARTITIONS: LiteralString = """
 SELECT c.market, c.doc_type, c.stock_code, count(*), min(c.updated_at)
@@ -66,23 +61,15 @@ class Coverage:
         """The same for one partition, which may be empty."""
         key = {"market": partition.market, "doc_type": partition.doc_type, "stock_code": partition.stock_code}
         found = self._status(_ONE, space_slug, key)
-        return found[0] if found else PartitionStatus(partition, 0, 0, 0, None)
+        return found[0] if found else PartitionStatus(partition, 0, 0, 0, None, None)
 
     @repeatable
     def _status(self, within: LiteralString, slug: str | None, key: dict[str, str]) -> list[PartitionStatus]:
-        last_run: sql.Composable = sql.SQL(_NO_RUN)
-        if slug is not None:
-            last_run = sql.SQL(_LAST_RUN).format(table=vectors_table(slug))
-        query = sql.SQL(_STATUS).format(last_run=last_run, within=sql.SQL(within), quarantined=sql.SQL(QUARANTINED))
+        conditions = {"within": within, "pending": PENDING, "quarantined": QUARANTINED}
+        query = sql.SQL(_STATUS).format(**{name: sql.SQL(condition) for name, condition in conditions.items()})
         with self._database.transaction() as connection:
             rows = connection.execute(query, {"space": slug or "", **key}).fetchall()
-        return [
-            PartitionStatus(
-                PartitionKey(market, doc_type, stock_code), chunks, pending, quarantined,
-                RunReference(run_id, at) if run_id else None,
-            )
-            for market, doc_type, stock_code, chunks, pending, quarantined, run_id, at in rows
-        ]  # fmt: skip
+        return [_partition_status(row) for row in rows]
 
     @repeatable
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
@@ -107,3 +94,10 @@ class Coverage:
             row = connection.execute(_CONTENT_DIGEST, key).fetchone()
         assert row is not None
         return str(row[0])
+
+
+def _partition_status(row: tuple[Any, ...]) -> PartitionStatus:
+    market, doc_type, stock_code, chunks, pending, quarantined, pending_since, run_id, *run = row
+    last_run = LastRun(run_id, *run) if run_id is not None else None
+    key = PartitionKey(market, doc_type, stock_code)
+    return PartitionStatus(key, chunks, pending, quarantined, pending_since, last_run)

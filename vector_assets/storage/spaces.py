@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     run_id          text NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS {partition_index} ON {table} (market, doc_type, stock_code, created_at);
+CREATE INDEX IF NOT EXISTS {partition_index} ON {table} (market, doc_type, stock_code);
 CREATE OR REPLACE TRIGGER deleted AFTER DELETE ON {table}
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_deleted();
 CREATE OR REPLACE TRIGGER truncated AFTER TRUNCATE ON {table}

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from vector_assets.cli import main
 from vector_assets.wiring import Parts
 
+from ..defs.conftest import CN, US, land, sentences
 from ..fakes import HashEmbedder
 
 Command = Callable[..., Result]
@@ -35,3 +36,11 @@ def command(
     monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", str(landing))
     return lambda *arguments: CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def filings(landing: Path) -> Path:
+    """Two partitions: three chunks in English, one in Chinese."""
+    land(landing, US, "2024.txt", sentences(3))
+    land(landing, CN, "2024-01.txt", "董事会审议通过了年度报告。")
+    return landing

@@ -8,17 +8,9 @@ import pytest
 
 from vector_assets.domain import PartitionKey
 
-from ..defs.conftest import CN, US, land, sentences
+from ..defs.conftest import CN, US, land
 from ..fakes import HashEmbedder
 from .conftest import Command
-
-
-@pytest.fixture
-def filings(landing: Path) -> Path:
-    """Two partitions: three chunks in English, one in Chinese."""
-    land(landing, US, "2024.txt", sentences(3))
-    land(landing, CN, "2024-01.txt", "董事会审议通过了年度报告。")
-    return landing
 
 
 def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEmbedder) -> None:
@@ -38,7 +30,7 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
         (str(US), 3, 3),
     ]
     assert set(status["partitions"][0]) == {
-        "partition", "chunks", "current", "pending", "quarantined", "coverage", "last_run",
+        "partition", "chunks", "current", "pending", "quarantined", "coverage", "pending_since", "last_run",
     }  # fmt: skip
     assert status["partitions"][0]["last_run"]["run_id"]
     assert status["space"]["slug"] == embedder.space.slug

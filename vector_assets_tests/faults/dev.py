@@ -123,6 +123,12 @@ class Dev:
     def _read(self) -> None:
         self._said.extend(self.process.stdout)
 
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Another command beside it, with the same settings and the same embedder."""
+        return subprocess.Popen(
+            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
     @property
     def said(self) -> str:
         """All its lines so far."""

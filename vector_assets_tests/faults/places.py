@@ -63,9 +63,9 @@ class Place:
         with self.parts() as parts:
             store_chunks(parts.database, texts(count), key)
 
-    def fill_by_another_program(self) -> None:
+    def fill_by_another_program(self, count: int = CHUNKS) -> None:
         """The same, of a document that no file of ours has anything to do with."""
-        self.fill()
+        self.fill(count)
         with program(self) as connection:
             connection.execute("UPDATE documents SET fingerprint = ''")
 

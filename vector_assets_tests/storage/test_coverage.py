@@ -3,6 +3,7 @@
 from vector_assets.domain import PartitionKey
 from vector_assets.storage.coverage import Coverage
 from vector_assets.storage.database import Database
+from vector_assets.storage.last_runs import LastRuns
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 
@@ -16,7 +17,8 @@ def test_the_counts_follow_the_tables(database: Database) -> None:
     store_chunks(database, ["其他"], OTHER)
     assert [item.pending for item in coverage.status(None)] == [1, 3]
 
-    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id="run 1")
+    report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id="run 1")
+    LastRuns(database).record(KEY, SPACE.slug, report)
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
 
     other, status = coverage.status(SPACE.slug)
@@ -24,7 +26,8 @@ def test_the_counts_follow_the_tables(database: Database) -> None:
     assert (status.chunks, status.current, status.pending, status.quarantined) == (3, 1, 1, 1)
     assert status.coverage == 1 / 3
     assert status.last_run is not None
-    assert status.last_run.run_id == "run 1"
+    assert (status.last_run.run_id, status.last_run.chunks, status.last_run.tokens) == ("run 1", 3, 3)
+    assert status.last_run.chunks_per_second == report.chunks_per_second
     assert coverage.partition_status(KEY, SPACE.slug) == status
 
 
@@ -37,6 +40,35 @@ def test_quarantined_chunks_are_not_pending(database: Database) -> None:
     assert coverage.pending_partitions(SPACE.slug) == []
     rows(database, "UPDATE document_chunks SET text = 'mended'")
     assert [item.pending for item in coverage.pending_partitions(SPACE.slug)] == [1]
+
+
+def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:
+    """Or with the space, if the text is older: it could not have had a vector there before."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b", "POISON"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
+
+    rows(database, "UPDATE document_chunks SET text = 'edited'")
+    oldest = rows(database, "UPDATE document_chunks SET updated_at = now() + interval '1 h' RETURNING updated_at")[0][0]
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since == oldest
+
+    rows(database, "UPDATE document_chunks SET updated_at = now() - interval '1 year'")
+    made = rows(database, "SELECT created_at FROM embedding_spaces")[0][0]
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since == made
+
+
+def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
+    """The former one still tells how fast this partition goes."""
+    store_chunks(database, ["a"])
+    vectorizer, last_runs = make_vectorizer(database, HashEmbedder()), LastRuns(database)
+    for run_id in ("first", "second"):
+        last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY, run_id=run_id))
+
+    last_run = Coverage(database).partition_status(KEY, SPACE.slug).last_run
+
+    assert last_run is not None
+    assert last_run.run_id == "first"
 
 
 def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:
