@@ -38,7 +38,8 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.progress $(if $(FILINGS),--filings $(FILINGS))
 	@$(BIN)/python -m benchmarks.commit
 	@$(BIN)/python -m benchmarks.startup
-	@$(BIN)/python -m benchmarks.status
+	@$(BIN)/python -m benchmarks.partitions $(if $(FILINGS),--filings $(FILINGS))
+	@$(BIN)/python -m benchmarks.scale --partitions 4000 --pending-partitions 400 --quarantined-partitions 40
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)

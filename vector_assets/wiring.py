@@ -20,7 +20,7 @@ from .search import Search
 from .settings import Settings
 from .storage.chunks import PostgresChunkStore
 from .storage.coverage import Coverage
-from .storage.database import Database, parse_url
+from .storage.database import Database, noticing_silence, parse_url
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded import start_embedded_server
 from .storage.failures import Quarantine
@@ -74,7 +74,7 @@ class Parts:
         """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
         url = self.url.set(database=f"{self.url.database}_dagster")
         ensure_database(url, self.retries)
-        return url.set(drivername="postgresql+psycopg2")
+        return noticing_silence(url).set(drivername="postgresql+psycopg2")
 
     @cached_property
     def documents(self) -> PostgresDocumentStore:

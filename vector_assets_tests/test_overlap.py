@@ -57,6 +57,25 @@ def test_what_was_made_before_an_error_is_worked_on_first() -> None:
     assert given == [1, 2, 3]
 
 
+def test_after_a_failure_nothing_more_is_begun() -> None:
+    """Each further commit would take as long to find out that the database is away."""
+    begun: list[int] = []
+    third_began = threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 2:
+            raise ValueError("the database is away")
+        if item == 3:
+            third_began.set()
+        third_began.wait(0.2)  # the first is still at it, while the other worker could take up the third
+
+    with pytest.raises(ValueError, match="away"):
+        list(as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, Waits()))
+
+    assert sorted(begun) == [1, 2]
+
+
 def test_no_more_is_made_than_can_wait() -> None:
     """However slow whoever takes the results is."""
     made = []

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from sqlalchemy import make_url
 
 from ..errors import DatabaseFailed
+from ..storage.database import noticing_silence
 from ..wiring import Parts
 
 _NO_OUTPUT = {
@@ -25,10 +27,11 @@ def dagster_environment(parts: Parts) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
-    url = os.environ.get(DATABASE_VARIABLE) or parts.dagster_url.render_as_string(hide_password=False)
+    given = os.environ.get(DATABASE_VARIABLE)
+    url = noticing_silence(make_url(given)) if given else parts.dagster_url
     return {
         "DAGSTER_HOME": str(home),
-        DATABASE_VARIABLE: url,
+        DATABASE_VARIABLE: url.render_as_string(hide_password=False),
         "VECTOR_ASSETS_HOME": str(parts.settings.home),
         "VECTOR_ASSETS_LANDING_DIR": str(parts.settings.landing_dir),
         "EMBEDDING_MODEL": parts.settings.embedding_model,

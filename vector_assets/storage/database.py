@@ -164,11 +164,28 @@ def _defaults(url: URL) -> dict[str, Any]:
     return {name: value for name, value in _CONNECT_WITH.items() if name not in url.query}
 
 
-class _Backend(NamedTuple):
+def noticing_silence(url: URL) -> URL:
+    """The URL as another program should be given it, so that it notices a silent server as soon as we do."""
+    defaults = {name: str(value) for name, value in _defaults(url).items() if name != "application_name"}
+    return url.update_query_dict(defaults)
+
+
+class Backend(NamedTuple):
     """A server process: its number may be given to another one later."""
 
     pid: int
     started: datetime
+
+
+def backend_of(connection: Connection) -> Backend | None:
+    """What serves the connection. None behind a pooler, where that serves others too and must not be ended."""
+    row = connection.execute(_INTRODUCE).fetchone()
+    return Backend(row[0], row[1]) if row is not None and row[0] == connection.info.backend_pid else None
+
+
+def end_backend(connection: Connection, backend: Backend) -> None:
+    """End what serves a connection that is lost, unless it has noticed itself; waits until it is gone."""
+    connection.execute(_END_BACKEND, backend)
 
 
 class Database:
@@ -185,7 +202,7 @@ class Database:
         self.url = url
         self.retries = retries or Retries()
         self._reached = reached
-        self._lost: set[_Backend] = set()
+        self._lost: set[Backend] = set()
         self._engine = create_engine(url, pool_pre_ping=True, connect_args=_defaults(url))
         event.listen(self._engine, "connect", self._introduce)
 
@@ -210,7 +227,7 @@ class Database:
         It may hold rows, which a batch would pass over, or still commit what is about to be done again.
         """
         for backend in tuple(self._lost):
-            connection.execute(_END_BACKEND, backend)
+            end_backend(connection, backend)
             self._lost.discard(backend)
 
     def repeat(self, work: Callable[[], Result]) -> Result:
@@ -230,10 +247,8 @@ class Database:
         """Every new connection learns about vectors, and who serves it."""
         register_vector(connection)
         register_halfvecs(connection)
-        row = connection.execute(_INTRODUCE).fetchone()
-        # Behind a pooler the server process is not this connection's own, and must not be ended.
-        if row is not None and row[0] == connection.info.backend_pid:
-            record.info["backends"] = [_Backend(row[0], row[1])]
+        if backend := backend_of(connection):
+            record.info["backends"] = [backend]
         connection.commit()
         self._reached = True
 

@@ -12,7 +12,7 @@ import psycopg
 
 from ..domain import PartitionKey
 from ..errors import DatabaseError, PartitionBusy
-from .database import Connection, Database, connect_alone, our_errors
+from .database import Backend, Connection, Database, backend_of, connect_alone, end_backend, our_errors
 
 # A run that is just ending needs no longer to give way.
 WAIT_SECONDS = 10.0
@@ -88,6 +88,7 @@ class PartitionLock:
         self._run_id = run_id
         self._numbers = _LockNumbers.of(space_slug, partition)
         self._connection: Connection | None = None
+        self._backend: Backend | None = None
         self._look_at = 0.0
 
     def take(self, wait_seconds: float) -> None:
@@ -103,6 +104,9 @@ class PartitionLock:
                 self._database.url, self._database.retries, application_name=f"vector_assets run {self._run_id}"
             )
             self._connection.execute(_SETTINGS)
+            if self._backend is not None:  # it may not have noticed that we are gone, and hold the lock for us
+                end_backend(self._connection, self._backend)
+            self._backend = backend_of(self._connection)
             while not self._try(self._connection):
                 if time.monotonic() >= deadline:
                     raise PartitionBusy(str(self._partition), self._holder(self._connection), wait_seconds)

@@ -66,8 +66,8 @@ def as_done(
 ) -> Generator[Result]:
     """What `work` makes of each item, in order, each as soon as it is there, while the next item is waited for.
 
-    What the making of an item raises comes in its turn. When the iterator is closed, or `work` raises, what has begun
-    is waited for.
+    What the making of an item raises comes in its turn. When the iterator is closed, or `work` raises, what has not
+    begun is dropped and what has is waited for.
     """
     waiting: deque[Future[Result]] = deque()
     with (
@@ -100,6 +100,9 @@ def as_done(
 class _Threads:
     """At most so many threads that make calls in turn, and end with the `with` block.
 
+    When a call has raised, those that have not begun are dropped: whoever waits for the results in order never comes to
+    them, and each might take as long to fail.
+
     One whose call is overdue stays behind. The pools of the standard library would have the interpreter wait for it
     at its exit; for daemons it does not wait.
     """
@@ -109,7 +112,8 @@ class _Threads:
         self._at_most = at_most
         self._deadline = deadline
         self._threads: list[threading.Thread] = []
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], bool] | None] = SimpleQueue()
+        self._failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -137,13 +141,16 @@ class _Threads:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            if not self._failed and not call():
+                self._failed = True
             del call  # or what it gave would be kept until the next one
 
 
-def _settle(future: Future[Result], call: Callable[[], Result]) -> None:
-    """What the call raises is for whoever waits, an interrupt too."""
+def _settle(future: Future[Result], call: Callable[[], Result]) -> bool:
+    """Whether the call went well. What it raises is for whoever waits, an interrupt too."""
     try:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001
         future.set_exception(error)
+        return False
+    return True

@@ -20,7 +20,8 @@ class Proxy:
 
     def __init__(self, upstream: Path) -> None:
         self._upstream = upstream
-        self._sockets: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []  # clients and their servers in turn
+        self._abandoned: list[socket.socket] = []
         self.commit = Commit.PASSES
         self.port = 0
         self.light()
@@ -36,9 +37,17 @@ class Proxy:
 
     def dark(self) -> None:
         """Break every connection, and refuse new ones."""
-        for each in [self._listener, *self._sockets]:
+        for each in [self._listener, *self._sockets, *self._abandoned]:
             _close(each)
         self._sockets.clear()
+        self._abandoned.clear()
+
+    def vanish(self) -> None:
+        """Break every client's connection so that the server does not hear of it; take new ones."""
+        abandoned, self._sockets = self._sockets, []
+        self._abandoned += abandoned
+        for client in abandoned[::2]:
+            _close(client)
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -58,7 +67,8 @@ class Proxy:
                     _close(client)
                     return  # the server's side stays as it is
                 server.sendall(data)
-        _close(server)
+        if server not in self._abandoned:
+            _close(server)
 
     def _to_client(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):

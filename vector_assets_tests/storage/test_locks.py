@@ -16,6 +16,7 @@ from vector_assets.storage.locks import PartitionLocks
 from vector_assets.storage.retries import Retries
 
 from ..fakes import KEY, rows
+from .proxy import Proxy
 from .servers import connect
 
 OTHER = PartitionKey("us", "annual_report", "XOTHER")
@@ -118,6 +119,23 @@ def test_a_lock_that_was_lost_is_noticed_and_taken_again(database: Database, mon
         assert lock.warning() is None
         with pytest.raises(PartitionBusy), PartitionLocks(database, 0).held(KEY, "space", "another"):
             pass
+
+
+def test_a_lock_is_taken_back_from_a_connection_that_the_server_believes_in(
+    database: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a silence of the network, the server may take half a minute more to miss the client: its own ghost."""
+    monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
+    distant = Database(database.url.set(host="127.0.0.1", port=proxy.port, query={}), database.retries, reached=True)
+    with PartitionLocks(distant, wait_seconds=0).held(KEY, "space", "mine") as lock:
+        (ghost,) = rows(database, _HOLDERS, "vector_assets run mine")
+        proxy.vanish()
+
+        assert "it is held again" in lock.warning()
+
+        assert ghost not in rows(database, _HOLDERS, "vector_assets run mine")
+        assert lock.warning() is None
+    distant.close()
 
 
 def test_a_lock_that_another_run_got_meanwhile_is_told_and_the_work_goes_on(

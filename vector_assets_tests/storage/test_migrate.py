@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import alembic.command
 import psycopg
 import pytest
 from sqlalchemy import URL
 
 from vector_assets.storage import migrate as migrations
+from vector_assets.storage.coverage import Coverage
 from vector_assets.storage.database import Database
 from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import Retries
+from vector_assets.storage.spaces import SpaceRegistry
 
-from ..fakes import HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..invariants import check_invariants
 from .servers import connect
 from .test_faults import KEY
 
@@ -127,3 +131,31 @@ def test_limits_on_statements_are_not_meant_for_migrations(
         migrating.result()
 
         assert admin.execute("SELECT count(*) FROM document_chunks").fetchone() == (0,)
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(server_url: URL) -> None:
+    """Its tables of vectors get the smaller index, and its partitions are told as before, but for their last runs."""
+    url = server_url.set(database="first_version")
+    ensure_database(url)
+    with connect(url) as admin:
+        admin.execute("CREATE EXTENSION vector")
+        alembic.command.upgrade(migrations._alembic(url), "0001")
+        database = Database(url)
+        SpaceRegistry(database).activate(SPACE)
+        admin.execute(f"DROP INDEX chunk_vectors_{SPACE.slug}_part")
+        admin.execute(
+            f"CREATE INDEX chunk_vectors_{SPACE.slug}_part ON chunk_vectors_{SPACE.slug} "
+            "(market, doc_type, stock_code, created_at)"
+        )
+        store_chunks(database, ["one", "two"])
+        make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+
+        migrate(url)
+
+        index = "SELECT pg_get_indexdef(%s::regclass)"
+        (definition,) = admin.execute(index, [f"chunk_vectors_{SPACE.slug}_part"]).fetchone()
+        assert definition.endswith("(market, doc_type, stock_code)")
+    assert check_invariants(database, HashEmbedder()).pending == []
+    (status,) = Coverage(database).status(SPACE.slug)
+    assert (status.chunks, status.current, status.last_run) == (2, 2, None)
+    database.close()

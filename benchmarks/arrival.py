@@ -1,0 +1,152 @@
+"""How long after another program has written a chunk its vector is committed, while `vector-assets dev` runs.
+
+Some of the program's transactions commit late: by then the clock of their chunks has run for a while already.
+"""
+
+import argparse
+import os
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.corpus import uniform_texts
+from benchmarks.table import Table, add_json_option
+from vector_assets.cli.demo import SAMPLES
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.wiring import Parts
+
+_DOCUMENT = """
+INSERT INTO documents (market, doc_type, stock_code, source_uri, text, content_hash)
+VALUES (%s, %s, %s, %s, 'by another program', '') RETURNING id
+"""
+_CHUNK = """
+INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash)
+VALUES (%s, '', '', '', %s, %s, '') RETURNING id
+"""
+_PENDING = "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NULL"
+_MADE = "SELECT chunk_id, extract(epoch FROM created_at) FROM chunk_vectors_{slug}"
+_LONGEST_WAIT_SECONDS = 300.0
+
+
+class Program:
+    """Another one that writes chunks: most of them at once, some in transactions that stay open for a while."""
+
+    def __init__(self, url: str, texts: list[str], partitions: int, pick: random.Random) -> None:
+        self._url, self._texts, self._pick = url, texts, pick
+        self._open: list[tuple[psycopg.Connection, float, int]] = []
+        self.committed: dict[int, float] = {}
+        with psycopg.connect(url) as connection:
+            self._documents = [self._document(connection, number) for number in range(partitions)]
+        self._written = 0
+
+    def _document(self, connection: psycopg.Connection, number: int) -> int:
+        key = PartitionKey(("us", "hk", "cn")[number % 3], "benchmark", f"S{number:05}")
+        row = connection.execute(
+            _DOCUMENT, (key.market, key.doc_type, key.stock_code, f"{key}/by-another-program")
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def insert(self, late_seconds: float | None) -> None:
+        """One chunk of any partition, committed at once or so much later."""
+        connection = psycopg.connect(self._url)
+        document = self._pick.choice(self._documents)
+        row = connection.execute(_CHUNK, (document, self._written, self._texts[self._written])).fetchone()
+        assert row is not None
+        self._written += 1
+        self._open.append((connection, time.time() + (late_seconds or 0.0), int(row[0])))
+        self.commit_due()
+
+    def commit_due(self, everything: bool = False) -> None:
+        """Those whose time has come."""
+        for item in list(self._open):
+            connection, due, chunk_id = item
+            if everything or time.time() >= due:
+                connection.commit()
+                connection.close()
+                self.committed[chunk_id] = time.time()
+                self._open.remove(item)
+
+
+def measure(home: Path, filings: Path, inserts: int, partitions: int, over_seconds: float) -> list[float]:
+    """Seconds from each commit to the vector; asserts that none is missing."""
+    pick = random.Random(0)
+    with Parts(load_settings(home=home, landing_dir=home / "landing")) as parts:
+        parts.vectorizer()
+        texts = uniform_texts(parts, filings, inserts)
+        url = parts.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        (home / "landing").mkdir(exist_ok=True)
+        dev = _start_dev(home)
+        try:
+            program = Program(url, texts, partitions, pick)
+            for number in range(inserts):
+                program.insert(pick.uniform(5, 40) if number % 5 == 0 else None)
+                until = time.monotonic() + pick.expovariate(inserts / over_seconds)
+                while time.monotonic() < until:
+                    time.sleep(0.05)
+                    program.commit_due()
+            program.commit_due(everything=True)
+            _wait_until_nothing_is_pending(parts)
+        finally:
+            dev.send_signal(signal.SIGTERM)
+            dev.wait(60)
+        with parts.database.transaction() as connection:
+            made = dict(connection.execute(_MADE.format(slug=parts.embedder.space.slug)).fetchall())
+    assert made.keys() == program.committed.keys(), "a chunk has no vector"
+    return [float(made[chunk_id]) - committed for chunk_id, committed in program.committed.items()]
+
+
+def _wait_until_nothing_is_pending(parts: Parts) -> None:
+    deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while True:
+        with parts.database.transaction() as connection:
+            row = connection.execute(_PENDING).fetchone()
+        if row == (0,):
+            return
+        assert time.monotonic() < deadline, f"{row} chunks are still pending"
+        time.sleep(0.5)
+
+
+def _start_dev(home: Path) -> "subprocess.Popen[str]":
+    environment = os.environ | {"VECTOR_ASSETS_HOME": str(home), "VECTOR_ASSETS_LANDING_DIR": str(home / "landing")}
+    command = [sys.executable, "-m", "vector_assets.cli", "dev", "--port", "3987"]
+    with (home / "dev.log").open("w") as log:
+        dev = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
+    while not re.search(r"Dagster is at", (home / "dev.log").read_text()):
+        assert dev.poll() is None, (home / "dev.log").read_text()
+        time.sleep(0.2)
+    return dev
+
+
+def main() -> None:
+    """Print the median, the 95th percentile and the longest."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--filings", type=Path, default=SAMPLES, help="a landing directory; default: the samples")
+    parser.add_argument("--inserts", type=int, default=200)
+    parser.add_argument("--partitions", type=int, default=20)
+    parser.add_argument("--over-seconds", type=float, default=240.0, help="the inserts are spread over so long")
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        seconds = measure(
+            Path(home), arguments.filings, arguments.inserts, arguments.partitions, arguments.over_seconds
+        )
+        leave_embedded_server(Path(home))
+    columns = ("chunks", "partitions", "seconds from commit to vector (median)", "95 of 100 within", "longest")
+    table = Table(*columns, json_file=arguments.json)
+    within = statistics.quantiles(seconds, n=20)[-1]
+    table.add(len(seconds), arguments.partitions, statistics.median(seconds), within, max(seconds))
+
+
+if __name__ == "__main__":
+    main()

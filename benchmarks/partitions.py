@@ -1,0 +1,103 @@
+"""What many small partitions cost beside their chunks: in one range run each `max_partitions_per_run`, and one by one.
+
+With the model, and with an embedder that costs nothing, so that the rest is seen alone. Dagster's storage is on
+PostgreSQL, and every run recorded.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from benchmarks.corpus import store, uniform_texts
+from benchmarks.null_embedder import NullEmbedder
+from benchmarks.table import Table, add_json_option
+from vector_assets.cli.demo import SAMPLES
+from vector_assets.defs.assets import in_ranges
+from vector_assets.defs.here import recorded_runs
+from vector_assets.defs.instance import open_instance
+from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.partitions import register
+from vector_assets.defs.resources import Nobody
+from vector_assets.domain import PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.wiring import Parts
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def in_range_runs(parts: Parts, instance: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
+    """As a backfill does it; gives the runs' ids."""
+    size = parts.settings.max_partitions_per_run
+    asset = next(asset for asset in in_ranges(size) if asset.key == VECTORIZED_CHUNKS)
+    runs = []
+    for at in range(0, len(keys), size):
+        part = keys[at : at + size]
+        result = dg.materialize(
+            [asset],
+            instance=instance,
+            resources={"parts": parts, "watcher": Nobody()},
+            tags={ASSET_PARTITION_RANGE_START_TAG: str(part[0]), ASSET_PARTITION_RANGE_END_TAG: str(part[-1])},
+            run_config=_QUIET,
+        )
+        runs.append(result.run_id)
+    return runs
+
+
+def one_by_one(parts: Parts, _: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
+    """As `vector-assets backfill` does it here."""
+    with recorded_runs(parts, Nobody()) as runs:
+        runs.prepare(keys)
+        results = [runs.run(key, [VECTORIZED_CHUNKS]) for key in keys]
+    assert not any(result.error for result in results)
+    return [result.run_id for result in results]
+
+
+WAYS = {"range runs": in_range_runs, "one by one": one_by_one}
+
+
+def main() -> None:
+    """Print a row for each way and embedder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--filings", type=Path, default=SAMPLES, help="a landing directory; default: the samples")
+    parser.add_argument("--partitions", type=int, default=100)
+    parser.add_argument("--chunks", type=int, default=20, help="of each partition")
+    add_json_option(parser)
+    arguments = parser.parse_args()
+    columns = ("partitions of chunks", "way", "embedder", "seconds", "embedding", "beside it, a partition", "events")
+    table = Table(*columns, json_file=arguments.json)
+    with tempfile.TemporaryDirectory() as home:
+        with Parts(load_settings(home=Path(home))) as parts, open_instance(parts) as instance:
+            texts = uniform_texts(parts, arguments.filings, arguments.chunks * arguments.partitions)
+            keys = [PartitionKey("us", "benchmark", f"S{number:05}") for number in range(arguments.partitions)]
+            for number, key in enumerate(keys):
+                store(parts, key, texts[number * arguments.chunks : (number + 1) * arguments.chunks])
+            register(instance, keys)
+            parts.embedder.embed_query("ready")
+            for embedder in (parts.embedder, NullEmbedder()):
+                parts.__dict__["embedder"] = embedder
+                parts.__dict__.pop("chunks", None)
+                for name, way in WAYS.items():
+                    slug = parts.vectorizer() and embedder.space.slug
+                    with parts.database.transaction() as connection:
+                        connection.execute(f"TRUNCATE chunk_vectors_{slug}")  # which makes every chunk pending
+                    began = time.perf_counter()
+                    runs = way(parts, instance, keys)
+                    seconds = time.perf_counter() - began
+                    statuses = parts.status()
+                    assert all(status.pending == 0 for status in statuses)
+                    embedding = sum(status.last_run.seconds for status in statuses if status.last_run)
+                    events = sum(len(instance.all_logs(run_id)) for run_id in runs)
+                    of = f"{len(keys):,} of {arguments.chunks}"
+                    beside = (seconds - embedding) / len(keys)
+                    table.add(of, name, type(embedder).__name__, seconds, embedding, beside, events)
+        leave_embedded_server(Path(home))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Fills an empty database with synthetic rows: many partitions, of which some have pending and quarantined chunks.
+
+It writes what the triggers would have written and keeps them from running, which takes a superuser. 5,000,000 chunks of
+900 characters are 7 GB; their vectors would be 5 GB more, so that only some are made unless --vectors says otherwise.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vector_assets.domain import EmbeddingSpace, PartitionKey
+from vector_assets.settings import load_settings
+from vector_assets.storage.database import Connection, Database
+from vector_assets.wiring import Parts
+
+Tell = Callable[[str], object]
+
+MARKETS = ("us", "hk", "cn")
+DOC_TYPES = ("annual_report", "quarterly_report", "announcement")
+_DOCUMENTS_A_PARTITION = 5
+# A statement for so many chunks: what is told of the work moves every few seconds.
+_AT_ONCE = 250_000
+
+# One after another through the markets and types, so that the first partitions are of all of them.
+_PARTITIONS = """
+CREATE TEMP TABLE synthetic AS
+SELECT n, (%(markets)s::text[])[1 + mod(n, %(m)s)] AS market,
+       (%(doc_types)s::text[])[1 + mod(n / %(m)s, %(d)s)] AS doc_type,
+       'S' || lpad((n / (%(m)s * %(d)s))::text, 5, '0') AS stock_code,
+       n * %(pending_partitions)s / %(partitions)s <> (n + 1) * %(pending_partitions)s / %(partitions)s AS has_pending,
+       n * %(quarantined_partitions)s / %(partitions)s
+           <> (n + 1) * %(quarantined_partitions)s / %(partitions)s AS has_quarantined,
+       now() - make_interval(mins => 1 + mod(n * 7919, 2000)) AS written_at
+FROM generate_series(0, %(partitions)s - 1) n
+"""
+_DOCUMENTS = """
+INSERT INTO documents (id, market, doc_type, stock_code, source_uri, text, content_hash)
+SELECT n * %(documents)s + d, market, doc_type, stock_code,
+       concat_ws('/', market, doc_type, stock_code, 'synthetic-' || d || '.txt'), 'text', sha256('text')
+FROM synthetic, generate_series(1, %(documents)s) d
+"""
+# The first chunks of a partition are those that have no vector: quarantined ones, then pending ones.
+_CHUNKS = """
+INSERT INTO document_chunks (id, document_id, market, doc_type, stock_code, chunk_index, text, content_hash,
+                             vectorized_at, created_at, updated_at)
+SELECT id, document_id, market, doc_type, stock_code, chunk_index, text, sha256(convert_to(text, 'UTF8')),
+       CASE WHEN has_quarantined AND c < %(quarantined_chunks)s THEN NULL
+            WHEN has_pending AND c < %(quarantined_chunks)s + %(pending_chunks)s THEN NULL
+            ELSE written_at END,
+       written_at, written_at
+FROM (SELECT n * %(chunks)s + c + 1 AS id, n * %(documents)s + 1 + mod(c, %(documents)s) AS document_id,
+             c / %(documents)s AS chunk_index, s.*, c,
+             left('chunk ' || c || ' of ' || n || ' ' || repeat(md5(c::text), %(repeats)s), %(characters)s) AS text
+      FROM synthetic s, generate_series(0, %(chunks)s - 1) c
+      WHERE n >= %(first)s AND n < %(last)s) made
+"""
+_FAILURES = """
+INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_id)
+SELECT %(space)s, c.id, c.content_hash, 'ValueError', 'synthetic', 'synthetic'
+FROM synthetic s JOIN document_chunks c ON c.id > s.n * %(chunks)s AND c.id <= s.n * %(chunks)s + %(quarantined_chunks)s
+WHERE s.has_quarantined
+"""
+_VECTORS = """
+INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded,
+                     run_id)
+SELECT id, market, doc_type, stock_code, content_hash, array_fill(0.05, ARRAY[{dimension}])::halfvec, 200, 200,
+       'synthetic'
+FROM document_chunks WHERE vectorized_at IS NOT NULL AND id <= %(vectors)s AND id > %(after)s AND id <= %(up_to)s
+"""
+_LAST_RUNS = """
+INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, ended_at, chunks, tokens, seconds)
+SELECT %(space)s, market, doc_type, stock_code, 'synthetic-' || n, written_at, %(chunks)s, %(chunks)s * 200,
+       %(chunks)s / 100.0
+FROM synthetic
+"""
+# Those that back no constraint: built at the end, they take a third of the time.
+_INDEXES = """
+SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
+FROM pg_index i WHERE i.indrelid = 'document_chunks'::regclass AND NOT i.indisunique
+"""
+_NEXT_IDS = """
+SELECT setval(pg_get_serial_sequence('documents', 'id'), (SELECT max(id) FROM documents)),
+       setval(pg_get_serial_sequence('document_chunks', 'id'), (SELECT max(id) FROM document_chunks))
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How much is made. Pending and quarantined chunks are per partition that has any."""
+
+    partitions: int = 20_000
+    chunks: int = 250
+    pending_partitions: int = 2_000
+    pending_chunks: int = 25
+    quarantined_partitions: int = 200
+    quarantined_chunks: int = 2
+    characters: int = 900
+    vectors: int = 100_000
+    markets: tuple[str, ...] = MARKETS
+    doc_types: tuple[str, ...] = DOC_TYPES
+
+    @property
+    def total(self) -> int:
+        """Chunks of all partitions."""
+        return self.partitions * self.chunks
+
+    def keys(self) -> list[PartitionKey]:
+        """The partitions, sorted."""
+        each = len(self.markets) * len(self.doc_types)
+        return sorted(
+            PartitionKey(
+                self.markets[n % len(self.markets)],
+                self.doc_types[n // len(self.markets) % len(self.doc_types)],
+                f"S{n // each:05}",
+            )
+            for n in range(self.partitions)
+        )
+
+
+def fill(database: Database, space: EmbeddingSpace, shape: Shape, tell: Tell = lambda _: None) -> None:
+    """Put synthetic rows into an empty database whose active space this is; `tell` gets a line every few seconds."""
+    parameters = _parameters(space, shape)
+    with database.transaction() as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+        connection.execute(_PARTITIONS, parameters)
+        connection.execute(_DOCUMENTS, parameters)
+        indexes = connection.execute(_INDEXES).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        _fill_chunks(connection, shape, parameters, tell)
+        for name, definition in indexes:
+            tell(f"index {name}")
+            connection.execute(definition)
+        connection.execute(_FAILURES, parameters)
+        connection.execute(_LAST_RUNS, parameters)
+        connection.execute(_NEXT_IDS)
+        _fill_vectors(connection, space, shape, parameters, tell)
+        connection.execute("DROP TABLE synthetic")
+    tell("vacuum and analyze")
+    with database.transaction() as connection:
+        connection.commit()
+        connection.autocommit = True  # VACUUM allows no transaction around it
+        connection.execute("VACUUM (ANALYZE)")
+        connection.autocommit = False
+
+
+def _parameters(space: EmbeddingSpace, shape: Shape) -> dict[str, Any]:
+    return {
+        **vars(shape),
+        "markets": list(shape.markets),
+        "doc_types": list(shape.doc_types),
+        "m": len(shape.markets),
+        "d": len(shape.doc_types),
+        "documents": _DOCUMENTS_A_PARTITION,
+        "repeats": math.ceil(shape.characters / 32),
+        "space": space.slug,
+    }
+
+
+def _fill_chunks(connection: Connection, shape: Shape, parameters: dict[str, Any], tell: Tell) -> None:
+    step = max(_AT_ONCE // shape.chunks, 1)
+    for first in range(0, shape.partitions, step):
+        connection.execute(_CHUNKS, {**parameters, "first": first, "last": first + step})
+        tell(f"chunks {min(first + step, shape.partitions) * shape.chunks:,}/{shape.total:,}")
+
+
+def _fill_vectors(
+    connection: Connection, space: EmbeddingSpace, shape: Shape, parameters: dict[str, Any], tell: Tell
+) -> None:
+    statement = _VECTORS.format(table=f"chunk_vectors_{space.slug}", dimension=space.dimension)
+    for after in range(0, min(shape.vectors, shape.total), _AT_ONCE):
+        connection.execute(statement, {**parameters, "after": after, "up_to": after + _AT_ONCE})
+        tell(f"vectors {min(after + _AT_ONCE, shape.vectors):,}/{min(shape.vectors, shape.total):,}")
+
+
+def teller() -> Tell:
+    """Prints a line with the seconds since it was made."""
+    begun = time.monotonic()
+    return lambda line: print(f"{time.monotonic() - begun:6.1f} s  {line}", flush=True)
+
+
+def add_shape_options(parser: argparse.ArgumentParser, shape: Shape | None = None) -> None:
+    """One option for each number of the shape, with its default."""
+    for name, value in vars(shape or Shape()).items():
+        if isinstance(value, int):
+            parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value, help=f"default {value:,}")
+
+
+def shape_of(arguments: argparse.Namespace) -> Shape:
+    """What the options say."""
+    return Shape(**{name: value for name, value in vars(arguments).items() if name in Shape.__dataclass_fields__})
+
+
+def main() -> None:
+    """Fill the database of a home directory, which then stays."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path, nargs="?", help="VECTOR_ASSETS_HOME of the new database; default: a new one")
+    add_shape_options(parser)
+    arguments = parser.parse_args()
+    home = arguments.home or Path(tempfile.mkdtemp(prefix="synthetic-"))
+    with Parts(load_settings(home=home)) as parts:
+        parts.spaces.activate(parts.embedder.space)
+        fill(parts.database, parts.embedder.space, shape_of(arguments), teller())
+    print(f"VECTOR_ASSETS_HOME={home}")
+
+
+if __name__ == "__main__":
+    main()
