@@ -540,13 +540,14 @@ class ConversionFailed(ModelError):
 
 
 class BadVectors(ModelError):
-    """An embedder's answer that must not be stored."""
+    """An embedder's answer that must not be stored; `fault` names what is wrong with a single row."""
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self, problem: str, fault: str = "not a row for each text") -> None:
         super().__init__(
             f"the embedder answered with {problem}, which is never stored. If that is a matter of rounding, set "
             "EMBEDDING_PRECISION=f32."
         )
+        self.fault = fault
 
 
 class EmbedderBroken(ModelError):

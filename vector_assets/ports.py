@@ -35,6 +35,11 @@ class Embedder(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """What computes, in which numbers, e.g. `torch on cuda, float16`; loads what `load` loads."""
+        ...
+
+    @property
     def concurrency(self) -> int:
         """How many calls of `embed` are worth making at once, at least 1; loads what `load` loads."""
         ...

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from vector_assets.domain import ChunkSelection
-from vector_assets.errors import BadVectors, DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
+from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import WINDOW_BATCHES
-from vector_assets.vectorizer.attempts import attempt_halving, inspect_vectors
+from vector_assets.vectorizer.attempts import attempt_halving
 
 from .fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
 
@@ -268,13 +268,6 @@ def test_a_vector_that_must_not_be_stored_is_quarantined(database: Database, spo
     assert (report.vectorized_count, report.failed_count) == (2, 1)
     assert report.failures[0].error == "BadVectors"
     assert set(stored_vectors(database)) == {"a", "b"}
-
-
-@pytest.mark.parametrize("shape", [(2, SPACE.dimension), (3, SPACE.dimension - 1), (3,)])
-def test_a_wrong_count_or_dimension_is_refused(shape: tuple[int, ...]) -> None:
-    """Promise 4: a short answer is never zipped onto the wrong chunks."""
-    with pytest.raises(BadVectors, match="shape"):
-        inspect_vectors(np.ones(shape, dtype=np.float32), 3, SPACE.dimension)
 
 
 def test_a_failing_callback_costs_a_warning_only(database: Database, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,9 +13,8 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.domain import TokenizedText, Vectors
-from vector_assets.errors import BadVectors, DatabaseFailed, EmbedderBroken, EmbedderHung, InvalidSetting
+from vector_assets.errors import DatabaseFailed, EmbedderBroken, EmbedderHung, InvalidSetting
 from vector_assets.storage.database import Database
-from vector_assets.vectorizer.attempts import inspect_vectors
 
 from .fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from .invariants import check_invariants
@@ -224,13 +223,6 @@ def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(database: Dat
     assert "\n" not in str(caught.value)
     findings = check_invariants(database, HashEmbedder())
     assert (len(findings.current), len(findings.pending)) == (8, 4)
-
-
-@pytest.mark.parametrize(("dtype", "problem"), [(np.int8, "int8"), (np.complex64, "complex64"), (object, "object")])
-def test_numbers_of_another_kind_are_refused(dtype: type, problem: str) -> None:
-    """Promise 4: what is stored was meant as a vector."""
-    with pytest.raises(BadVectors, match=problem):
-        inspect_vectors(np.ones((2, 3), dtype=dtype), 2, 3)
 
 
 # Whoever is told, and where it is stored

@@ -24,10 +24,12 @@ from ..domain import (
     TokenizedText,
     VectorizeReport,
 )
-from ..errors import EmbedderBroken, InvalidSetting
+from ..errors import BadVectors, EmbedderBroken, InvalidSetting
+from ..inspection.distribution import Distribution
 from ..ports import ChunkStore, Embedder, VectorStore
-from .attempts import attempt_halving, inspect_vectors, message_of
+from .attempts import attempt_halving, message_of
 from .deadline import Deadline
+from .inspected import Inspector
 from .overlap import Waits, ahead, apart, as_done, overlapped
 from .tally import Candidate, Tally
 
@@ -45,8 +47,8 @@ _MOST_WINDOW_CHUNKS = 4096
 # While the server works on one batch, the next is made ready and sent: with one at a time each waits for the other.
 _COMMITS_AT_ONCE = 2
 
-# A text that no model fails on. If it fails all the same, the chunks are not to blame.
-PROBE_TEXT = "The board approved the annual report. 董事会审议通过了年度报告。"
+# Texts that no model fails on, or gives one vector. If it does all the same, the chunks are not to blame.
+PROBE_TEXTS = ("The board approved the annual report. 董事会审议通过了年度报告。", "Net sales fell. 营业收入下降。")
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Vectorizer:
         self._chunks = chunks
         self._vectors = vectors
         self._embedder = embedder
+        self._inspector = Inspector(embedder)
         self._batch_size = batch_size
         self._deadline = Deadline(embedder.space.model, embed_timeout_seconds)
 
@@ -149,10 +152,14 @@ class Vectorizer:
         *,
         limit: int | None = None,
         run_id: str | None = None,
+        distribution: Distribution | None = None,
     ) -> VectorizeReport:
-        """The same for a partition's pending chunks, at most `limit` of them (None: all)."""
+        """The same for a partition's pending chunks, at most `limit` of them (None: all).
+
+        Vectors that are stored are added to the `distribution`, in the space's dimension.
+        """
         selection = ChunkSelection(partition=partition, include_current=force_revectorize)
-        return self._run(selection, limit, progress_callback, run_id)
+        return self._run(selection, limit, progress_callback, run_id, distribution)
 
     def _run(
         self,
@@ -160,6 +167,7 @@ class Vectorizer:
         limit: int | None,
         callback: ProgressCallback | None,
         run_id: str | None,
+        distribution: Distribution | None = None,
     ) -> VectorizeReport:
         plan = self._chunks.plan(selection)
         total = plan.chunks if limit is None else min(limit, plan.chunks)
@@ -176,6 +184,8 @@ class Vectorizer:
         ):
             for batch in committed:
                 self._count(batch, tally)
+                if distribution is not None:
+                    _add_stored(batch, distribution)
                 if callback is not None:
                     self._tell(callback, batch, tally)
         stages.wait_for_embedder = max(waits.for_items - stages.wait_for_window, 0.0)
@@ -253,10 +263,11 @@ class Vectorizer:
             EmbedderBroken: the embedder fails on any text.
         """
         before = time.perf_counter()
-        done, failed = attempt_halving(batch.candidates, self._embed)
-        if failed:
+        attempted, failed = attempt_halving(batch.candidates, self._embed)
+        done, collapsed = self._inspector.without_collapsed(attempted)
+        if failed or collapsed:
             self._blame_embedder_or_chunks()
-        return _Embedded(batch, done, failed, time.perf_counter() - before)
+        return _Embedded(batch, done, failed + collapsed, time.perf_counter() - before)
 
     def _embed(self, candidates: Sequence[Candidate]) -> list[NDArray[np.float32]]:
         for candidate in candidates:
@@ -264,18 +275,19 @@ class Vectorizer:
                 raise candidate.error
         with self._deadline.running():
             vectors = self._embedder.embed([candidate.tokens for candidate in candidates])
-        return list(inspect_vectors(vectors, len(candidates), self._embedder.space.dimension))
+        return self._inspector.good(candidates, vectors)
 
     def _blame_embedder_or_chunks(self) -> None:
-        """Embed a text that is surely good.
+        """Embed texts that are surely good.
 
         Raises:
             EmbedderBroken: that fails as well, so no chunk may be quarantined.
         """
         try:
             with self._deadline.running():
-                probe = self._embedder.embed(self._embedder.tokenize([PROBE_TEXT]))
-            inspect_vectors(probe, 1, self._embedder.space.dimension)
+                tokens = self._embedder.tokenize(PROBE_TEXTS)
+                vectors = self._embedder.embed(tokens)
+            self._inspector.check(tokens, vectors)
         except Exception as error:
             raise EmbedderBroken(self._embedder.space.model, error) from error
 
@@ -290,8 +302,9 @@ class Vectorizer:
         return _Committed(batch, rows, failures, time.perf_counter() - before)
 
     def _count(self, batch: _Committed, tally: Tally) -> None:
-        tally.add(batch.rows, batch.failures)
         tally.total = batch.embedded.batch.total
+        faults = [error.fault for _, error in batch.embedded.failed if isinstance(error, BadVectors)]
+        tally.add(batch.rows, batch.failures, faults, batch.embedded.batch.tokens_to_come)
         tally.stages.embed += batch.embedded.seconds
         tally.stages.commit += batch.seconds
 
@@ -299,12 +312,21 @@ class Vectorizer:
         """Only of what is committed: what is told is there."""
         before = time.perf_counter()
         try:
-            callback(tally.progress(batch.rows, self._batch_size, batch.embedded.batch.tokens_to_come))
+            callback(tally.progress(batch.rows, self._batch_size))
         except Exception:
             if not tally.callback_errors:
                 logger.warning("the progress callback failed; the work goes on", exc_info=True)
             tally.callback_errors += 1
         tally.stages.tell += time.perf_counter() - before
+
+
+def _add_stored(batch: _Committed, distribution: Distribution) -> None:
+    stored = {candidate.chunk.id for candidate, outcome in batch.rows if outcome is Outcome.VECTORIZED}
+    kept = [(candidate, vector) for candidate, vector in batch.embedded.done if candidate.chunk.id in stored]
+    if kept:
+        ids = [candidate.chunk.id for candidate, _ in kept]
+        lengths = [candidate.tokens.token_count for candidate, _ in kept]
+        distribution.add(ids, np.stack([vector for _, vector in kept]), lengths)
 
 
 def _outcome(chunk_id: int, stored: set[int], failed: set[int]) -> Outcome:

@@ -1,7 +1,7 @@
-"""Counts of a run, the seconds of its stages, and the estimate made of them."""
+"""Counts of a run, and what is said of it while it goes on and at its end."""
 
-import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from ..domain import (
     TokenizedText,
     VectorizeReport,
 )
+from ..inspection.sight import Script, script_of
+from .estimate import Estimate
 
 _SHOWN_FAILURES = 10
 
@@ -27,6 +29,9 @@ class Candidate(NamedTuple):
     error: Exception | None = None
 
 
+Rows = Sequence[tuple[Candidate, Outcome]]
+
+
 @dataclass
 class Tally:
     """Written by the loop's own thread only."""
@@ -34,7 +39,7 @@ class Tally:
     run_id: str
     total: int
     stages: StageSeconds
-    started: float = field(default_factory=time.perf_counter)
+    estimate: Estimate = field(default_factory=Estimate)
     batches: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     tokens: int = 0
@@ -43,21 +48,16 @@ class Tally:
     truncated_chunks: int = 0
     callback_errors: int = 0
     failures: list[ChunkFailure] = field(default_factory=list)
-    first_at: float = 0.0
-    first_tokens: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    _scripts: Counter[str] = field(default_factory=Counter)
 
     @property
     def processed(self) -> int:
         """Chunks that had their turn."""
         return sum(self.outcomes.values())
 
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the first window was asked for."""
-        return time.perf_counter() - self.started
-
-    def add(self, rows: Sequence[tuple[Candidate, Outcome]], failures: Sequence[ChunkFailure]) -> None:
-        """Count a batch that was committed."""
+    def add(self, rows: Rows, failures: Sequence[ChunkFailure], faults: Iterable[str], tokens_to_come: float) -> None:
+        """Count a batch that was committed; `faults` are those of its bad vectors."""
         self.batches += 1
         for candidate, outcome in rows:
             self.outcomes[outcome] += 1
@@ -65,13 +65,17 @@ class Tally:
             self.tokens_embedded += candidate.tokens.tokens_embedded
             self.unknown_tokens += candidate.tokens.unknown_tokens
             self.truncated_chunks += candidate.tokens.tokens_embedded < candidate.tokens.token_count
-        if self.batches == 1:
-            self.first_at, self.first_tokens = self.elapsed, self.tokens_embedded
         self.failures.extend(failures[: _SHOWN_FAILURES - len(self.failures)])
+        self.faults.update(faults)
+        self._look_at_script(rows)
+        self.estimate.batch_committed(self.processed, self.tokens_embedded, tokens_to_come)
 
-    def progress(
-        self, rows: Sequence[tuple[Candidate, Outcome]], batch_size: int, tokens_to_come: float
-    ) -> BatchProgress:
+    def _look_at_script(self, rows: Rows) -> None:
+        """Of the text that the model knows least of, for the others of the batch are like enough."""
+        tokens = max((candidate.tokens for candidate, _ in rows), key=lambda tokens: tokens.unknown_tokens)
+        self._scripts[script_of(tokens.text)] += 1 + tokens.unknown_tokens
+
+    def progress(self, rows: Rows, batch_size: int) -> BatchProgress:
         """Where the run stands after the batch with these rows, of a run with batches of `batch_size`."""
         batches_to_come = -(-(self.total - self.processed) // batch_size)
         return BatchProgress(
@@ -83,24 +87,20 @@ class Tally:
             vectorized_count=self.outcomes[Outcome.VECTORIZED],
             superseded_count=self.outcomes[Outcome.SUPERSEDED],
             failed_count=self.outcomes[Outcome.FAILED],
+            tokens=self.tokens,
             tokens_embedded=self.tokens_embedded,
-            elapsed_seconds=self.elapsed,
-            seconds_left=self._seconds_left(tokens_to_come),
+            unknown_tokens=self.unknown_tokens,
+            truncated_chunks=self.truncated_chunks,
+            elapsed_seconds=self.estimate.elapsed,
+            recent_seconds_a_batch=self.estimate.recent_seconds_a_batch,
+            recent_tokens_per_second=self.estimate.recent_tokens_per_second,
+            seconds_left=self.estimate.seconds_left,
+            seconds_left_spread=self.estimate.spread,
             batch_chunks=tuple(
                 BatchChunk(chunk.id, chunk.document, chunk.chunk_index, tokens.token_count, outcome)
                 for (chunk, tokens, _), outcome in rows
             ),
         )
-
-    def _seconds_left(self, tokens_to_come: float) -> float | None:
-        """Tokens to come at the speed since the first batch, which came with the first window's reading.
-
-        Batches are sorted by length, so counting chunks would mislead.
-        """
-        if tokens_to_come == 0:
-            return 0.0
-        tokens, seconds = self.tokens_embedded - self.first_tokens, self.elapsed - self.first_at
-        return tokens_to_come * seconds / tokens if tokens > 0 and seconds > 0 else None
 
     def report(self) -> VectorizeReport:
         """What the run did."""
@@ -116,7 +116,10 @@ class Tally:
             unknown_tokens=self.unknown_tokens,
             truncated_chunks=self.truncated_chunks,
             callback_errors=self.callback_errors,
-            seconds=self.elapsed,
+            seconds=self.estimate.elapsed,
             stages=self.stages,
             failures=tuple(self.failures),
+            faults=dict(self.faults),
+            script=max(self._scripts, key=lambda script: self._scripts[script], default=Script.OTHER),
+            estimate_errors=self.estimate.errors(),
         )

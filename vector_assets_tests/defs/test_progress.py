@@ -39,7 +39,8 @@ class CostlyContext:
 
 def batch(number: int, total: int) -> BatchProgress:
     """The so-and-so-many-th batch of 32."""
-    return BatchProgress(number, total, 32, 32 * number, 32 * total, 32 * number, 0, 0, 1, 1.0, 1.0, ())
+    counts = (32, 32 * number, 32 * total, 32 * number, 0, 0, 1, 1, 0, 0)
+    return BatchProgress(number, total, *counts, 1.0, 0.5, 2.0, 1.0, 0.25, ())
 
 
 @pytest.mark.parametrize("event_seconds", [0.001, 0.015, 0.2, 2.0])

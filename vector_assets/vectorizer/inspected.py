@@ -1,0 +1,61 @@
+"""What an embedder answers is inspected before anybody sees it: a bad row fails with its chunk, the others go on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import TokenizedText, Vectors
+from ..errors import BadVectors
+from ..inspection.rows import BadRow, Fault, inspect_rows, seen_as
+from ..ports import Embedder
+from .tally import Candidate
+
+Vector = NDArray[np.float32]
+Done = list[tuple[Candidate, Vector]]
+Failed = list[tuple[Candidate, Exception]]
+
+
+class Inspector:
+    """Inspects the vectors of one embedder."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def good(self, candidates: Sequence[Candidate], vectors: Vectors) -> list[Vector]:
+        """The rows as float32, if each may be stored as far as it alone can tell.
+
+        Copies, for the embedder may use its array for the next answer before this one is stored.
+
+        Raises:
+            BadVectors: the first bad row, with its text's hash and length; or there is not a row for each candidate.
+        """
+        for bad in self._bad([candidate.tokens for candidate in candidates], vectors):
+            if bad.fault is not Fault.COLLAPSED:  # which is a matter of two rows: each would be good alone
+                raise self._error(candidates[bad.index], bad)
+        return list(vectors.astype(np.float32))
+
+    def without_collapsed(self, done: Done) -> tuple[Done, Failed]:
+        """Set aside, each with its error, the rows that have the vector of another text."""
+        if len(done) < 2:
+            return done, []
+        tokens = [candidate.tokens for candidate, _ in done]
+        bad = {row.index: row for row in self._bad(tokens, np.stack([vector for _, vector in done]))}
+        failed: Failed = [(done[index][0], self._error(done[index][0], row)) for index, row in bad.items()]
+        return [item for index, item in enumerate(done) if index not in bad], failed
+
+    def check(self, tokens: Sequence[TokenizedText], vectors: Vectors) -> None:
+        """See that texts which are surely good, and differ, have good vectors that differ.
+
+        Raises:
+            BadVectors: they have not.
+        """
+        for bad in self._bad(tokens, vectors):
+            raise BadVectors(f"a vector that is {bad.fault} ({bad.message})", bad.fault)
+
+    def _bad(self, tokens: Sequence[TokenizedText], vectors: Vectors) -> list[BadRow]:
+        return inspect_rows(vectors, [seen_as(text) for text in tokens], self._embedder.space.dimension)
+
+    def _error(self, candidate: Candidate, bad: BadRow) -> BadVectors:
+        text = f"sha256 {candidate.chunk.content_hash.hex()[:12]}, {candidate.tokens.tokens_embedded} tokens"
+        return BadVectors(f"a vector that is {bad.fault} ({bad.message}; {text}; {self._embedder.device})", bad.fault)
