@@ -1,5 +1,6 @@
 # make demo   the whole job, once      make test   the whole suite
 # make check  ruff, format, walls, mypy  make bench  what is fast (FILINGS=DIR for your own)
+# make pictures  docs/pictures anew, by the tests in the browser
 # make soak   random faults against continuous writers (MINUTES=20)
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench soak install clean
+.PHONY: demo test check bench soak pictures install clean
 
 install: $(INSTALLED)
 
@@ -43,6 +44,9 @@ bench: $(INSTALLED)
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),20)
+
+pictures: $(INSTALLED)
+	@VECTOR_ASSETS_PICTURES=docs/pictures $(BIN)/python -m pytest vector_assets_tests/browser
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -70,7 +70,7 @@ class ProgressEvents:
             logger.warning("the last progress event could not be logged", exc_info=True)
 
     def _log(self, progress: BatchProgress) -> None:
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), time.thread_time()
         self._withheld = None
         self._context.log_event(
             dg.AssetObservation(
@@ -79,10 +79,11 @@ class ProgressEvents:
         )
         self._context.log.info(f"{progress.line()} · {outcomes_since(self._logged, progress)}")
         self._logged = progress
-        spent = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        cost = _cost(seconds, time.thread_time() - computed, progress)
         self.count += 1
-        self.seconds += spent
-        self._due_at = started + max(self._interval, spent / _BUDGET) if self._interval > 0 else 0.0
+        self.seconds += seconds
+        self._due_at = started + max(self._interval, cost / _BUDGET) if self._interval > 0 else 0.0
 
     def _metadata(self, progress: BatchProgress) -> Mapping[str, dg.MetadataValue]:
         # The run page shows entries in this order, and of an observation nothing but its entries. Numbers of a run
@@ -96,14 +97,34 @@ class ProgressEvents:
             "progress/vectorized": dg.MetadataValue.int(progress.vectorized_count),
             "progress/superseded": dg.MetadataValue.int(progress.superseded_count),
             "progress/failed": dg.MetadataValue.int(progress.failed_count),
-            "progress/chunks_per_second": dg.MetadataValue.float(round(progress.chunks_per_second, 1)),
+            "progress/truncated": dg.MetadataValue.int(progress.truncated_chunks),
+            "progress/unknown_tokens": dg.MetadataValue.int(progress.unknown_tokens),
         }
-        if progress.seconds_left is not None:
-            entries["progress/seconds_left"] = dg.MetadataValue.float(round(progress.seconds_left, 1))
+        figures = {
+            "elapsed_seconds": progress.elapsed_seconds,
+            "chunks_per_second": progress.chunks_per_second,
+            "tokens_per_second": progress.tokens_per_second,
+            "recent_tokens_per_second": progress.recent_tokens_per_second,
+            "recent_seconds_a_batch": progress.recent_seconds_a_batch,
+            "seconds_left": progress.seconds_left,
+            "seconds_left_spread": progress.seconds_left_spread,
+        }
+        for name, figure in figures.items():
+            if figure is not None:
+                entries[f"progress/{name}"] = dg.MetadataValue.float(round(figure, 1 if figure >= 10 else 3))
         if self._detail == "chunk":
             records = [_record(chunk) for chunk in progress.batch_chunks]
             entries["chunks"] = dg.MetadataValue.table(records, schema=_CHUNK_COLUMNS)
         return entries
+
+
+def _cost(seconds: float, computed: float, progress: BatchProgress) -> float:
+    """What an event took from the run: what this thread computed, and what it waited for longer than a batch takes.
+
+    Until the next batch is there the embedding goes on. Where every core embeds, most of the event is waiting for one.
+    """
+    a_batch = progress.recent_seconds_a_batch or progress.elapsed_seconds
+    return min(seconds, computed + max(seconds - a_batch, 0.0))
 
 
 def outcomes_since(before: BatchProgress | None, progress: BatchProgress) -> str:

@@ -48,18 +48,27 @@ def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
 
 
 def vectors_metadata(
-    report: VectorizeReport, space: EmbeddingSpace, status: PartitionStatus, events: ProgressEvents
+    report: VectorizeReport, space: EmbeddingSpace, device: str | None, status: PartitionStatus, events: ProgressEvents
 ) -> Metadata:
-    """Of `silver/vectorized_chunks`: the run's totals, then the partition's state after it."""
+    """Of `silver/vectorized_chunks`: the run's totals, and the partition's state after it.
+
+    `device` is what computed the vectors; None where there was nothing to compute.
+    """
     entries: dict[str, dg.MetadataValue] = {
         "vectorized": dg.MetadataValue.int(report.vectorized_count),
         "failed": dg.MetadataValue.int(report.failed_count),
         "failed_fraction": dg.MetadataValue.float(round(report.failed_fraction, 4)),
         "superseded": dg.MetadataValue.int(report.superseded_count),
+        "partition/chunks": dg.MetadataValue.int(status.chunks),
+        "partition/current": dg.MetadataValue.int(status.current),
+        "partition/pending": dg.MetadataValue.int(status.pending),
+        "partition/quarantined": dg.MetadataValue.int(status.quarantined),
+        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
         "batches": dg.MetadataValue.int(report.batches),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "bottleneck": dg.MetadataValue.text(report.stages.bottleneck),
         "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),
+        "tokens_per_second": dg.MetadataValue.float(round(report.tokens_per_second, 1)),
         "tokens": dg.MetadataValue.int(report.tokens),
         "tokens_embedded": dg.MetadataValue.int(report.tokens_embedded),
         "unknown_tokens": dg.MetadataValue.int(report.unknown_tokens),
@@ -67,16 +76,18 @@ def vectors_metadata(
         "model": dg.MetadataValue.text(f"{space.model} ({space.revision})"),
         "space": dg.MetadataValue.text(space.slug),
         "dimension": dg.MetadataValue.int(space.dimension),
-        "partition/chunks": dg.MetadataValue.int(status.chunks),
-        "partition/current": dg.MetadataValue.int(status.current),
-        "partition/pending": dg.MetadataValue.int(status.pending),
-        "partition/quarantined": dg.MetadataValue.int(status.quarantined),
-        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
         "progress_events": dg.MetadataValue.int(events.count),
         "progress_seconds": dg.MetadataValue.float(round(events.seconds, 3)),
     }
+    if device is not None:
+        entries["device"] = dg.MetadataValue.text(device)
     for stage, seconds in asdict(report.stages).items():
         entries[f"seconds/{stage}"] = dg.MetadataValue.float(round(seconds, 3))
+    for mark, percent in report.estimate_errors.items():
+        if percent is not None:
+            entries[f"estimate_error_percent/at_{mark}"] = dg.MetadataValue.float(round(percent, 1))
+    for fault, count in report.faults.items():
+        entries[f"bad_vectors/{fault}"] = dg.MetadataValue.int(count)
     if report.callback_errors:
         entries["progress_errors"] = dg.MetadataValue.int(report.callback_errors)
     if report.warnings():

@@ -12,11 +12,12 @@ import psutil
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    HIDDEN_TAG_PREFIX,
     PARTITION_NAME_TAG,
 )
 
 # Every run carries the process it lives in: where that is killed together with what launched it, nobody else notices.
-PROCESS_TAG = "vector_assets/process"
+PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vector_assets/process"
 
 # After a failure a partition waits so long, then twice as long after each further one, up to the longest gap.
 _FIRST_GAP = timedelta(minutes=1)

@@ -16,31 +16,41 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.waited = 0.0
 
     def perf_counter(self) -> float:
         return self.now
 
+    def thread_time(self) -> float:
+        return self.now - self.waited
+
+    def wait(self, seconds: float) -> None:
+        """Nothing is computed meanwhile."""
+        self.now += seconds
+        self.waited += seconds
+
 
 class CostlyContext:
-    """A context whose every event takes a while."""
+    """A context whose every event takes a while, some of it in waiting."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock, self._seconds = clock, seconds
+    def __init__(self, clock: Clock, seconds: float, waiting: float = 0.0) -> None:
+        self._clock, self._seconds, self._waiting = clock, seconds, waiting
         self.events: list[Any] = []
         self.log = self
 
     def log_event(self, event: Any) -> None:
         self._clock.now += self._seconds
+        self._clock.wait(self._waiting)
         self.events.append(event)
 
     def info(self, line: str) -> None:
         pass
 
 
-def batch(number: int, total: int) -> BatchProgress:
+def batch(number: int, total: int, batch_seconds: float) -> BatchProgress:
     """The so-and-so-many-th batch of 32."""
     counts = (32, 32 * number, 32 * total, 32 * number, 0, 0, 1, 1, 0, 0)
-    return BatchProgress(number, total, *counts, 1.0, 0.5, 2.0, 1.0, 0.25, ())
+    return BatchProgress(number, total, *counts, number * batch_seconds, batch_seconds, 2.0, 1.0, 0.25, ())
 
 
 @pytest.mark.parametrize("event_seconds", [0.001, 0.015, 0.2, 2.0])
@@ -57,7 +67,7 @@ def test_events_stay_within_one_percent(
 
     for number in range(1, total + 1):
         clock.now += batch_seconds
-        events.tell(batch(number, total))
+        events.tell(batch(number, total, batch_seconds))
     events.close()
 
     elapsed = clock.now - started
@@ -67,6 +77,22 @@ def test_events_stay_within_one_percent(
         32,
         96000,
     ]
+
+
+@pytest.mark.parametrize(("waiting", "seconds_between"), [(0.0, 1.0), (0.29, 1.0), (0.5, (0.005 + 0.205) / 0.007)])
+def test_an_event_that_waits_no_longer_than_a_batch_costs_what_it_computes(
+    waiting: float, seconds_between: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every core embeds, an event waits for one, and the run goes on: that is no reason to fall silent."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    events = ProgressEvents(CostlyContext(clock, 0.005, waiting), US, 1.0, "batch")
+
+    for number in range(1, 1001):
+        clock.wait(0.3)
+        events.tell(batch(number, 1000, 0.3))
+
+    assert clock.waited / events.count == pytest.approx(seconds_between, rel=0.35)
 
 
 def test_a_run_of_nothing_tells_nothing() -> None:

@@ -1,0 +1,47 @@
+"""A `vector-assets dev` with filings, and a headless Chromium that looks at its pages."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .pages import MILLISECONDS
+from .server import Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """The one that the system has; none is downloaded."""
+    library = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is missing: apt-get install chromium fonts-noto-cjk")
+    with library.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(browser: "Browser") -> Iterator[Server]:
+    """One for the whole file; where there is no browser, none."""
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+        server.stop_sensors()
+        server.ingest()
+        yield server
+
+
+@pytest.fixture
+def page(browser: "Browser", server: Server) -> "Iterator[Page]":
+    """Of somebody who has never been there, but for folding the navigation."""
+    with browser.new_context(base_url=server.address, viewport={"width": 1440, "height": 900}) as context:
+        context.add_init_script("localStorage.setItem('dagster-nav-collapsed', 'true')")
+        page = context.new_page()
+        page.set_default_timeout(MILLISECONDS)
+        yield page

@@ -1,0 +1,100 @@
+"""What people do on Dagster's pages, done there: a real server, a real browser, the real model."""
+
+from typing import TYPE_CHECKING
+
+from .pages import (
+    await_colour,
+    await_end,
+    choose_partitions,
+    configure,
+    enlarge_the_log,
+    launch,
+    lineage,
+    metadata,
+    newer_batch,
+    open_partition,
+    open_the_asset,
+    part,
+    picture,
+    read_the_failure,
+)
+from .server import BUSY, CHUNKS, COMPANY, LONG, SHORT, Server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def test_a_run_shows_its_progress_while_it_works(page: "Page") -> None:
+    """One partition, from the asset's page until it is materialized; the run's page shows later and later batches."""
+    open_the_asset(page)
+    dialog = choose_partitions(page, "hk/annual", LONG)
+    configure(page, dialog, "progress_interval_seconds: 0")
+    launch(page, dialog)
+    enlarge_the_log(page)
+
+    first, _ = newer_batch(page, 0)
+    second, batches = newer_batch(page, first)
+    assert second < batches
+    newer_batch(page, second)
+    picture(page, "materialize.png")
+
+    await_end(page, "Success")
+    open_partition(page, LONG)
+    await_colour(page, LONG, "green")
+
+
+def test_a_company_is_backfilled(page: "Page") -> None:
+    """All partitions of one, found by typing its code."""
+    open_the_asset(page)
+    dialog = choose_partitions(page, "/AAPL", f"Select all ({len(COMPANY)})")
+    dialog.get_by_text(f"{len(COMPANY)} partitions", exact=True).wait_for()
+    picture(page, "backfill.png", part(dialog))
+    launch(page, dialog)
+
+    await_end(page, "100% completed")
+    open_partition(page, COMPANY[0])
+    for key in COMPANY:
+        await_colour(page, key, "green")
+
+
+def test_a_partition_shows_its_totals(page: "Page") -> None:
+    """What the run did, and how complete the partition is."""
+    open_the_asset(page)
+    launch(page, choose_partitions(page, SHORT, SHORT))
+    await_end(page, "Success")
+    open_partition(page, SHORT)
+
+    totals = metadata(page)
+
+    count = str(CHUNKS[SHORT])
+    assert (totals["vectorized"], totals["failed"]) == (count, "0")
+    assert (totals["partition/chunks"], totals["partition/current"]) == (count, count)
+    assert (totals["partition/pending"], totals["partition/coverage"]) == ("0", "1")
+    page.get_by_role("cell", name="partition/coverage").evaluate("cell => cell.scrollIntoView({block: 'end'})")
+    picture(page, "partition.png")
+
+
+def test_a_failed_partition_is_red_and_says_why(page: "Page", server: Server) -> None:
+    """Another run has it; when that has ended, it is tried again."""
+    open_the_asset(page)
+    with server.another_run_of(BUSY, "5b1e2c34"):
+        launch(page, choose_partitions(page, BUSY, BUSY))
+        await_end(page, "Failure")
+    open_partition(page, BUSY)
+    await_colour(page, BUSY, "red")
+    message = read_the_failure(page)
+    page.get_by_text(f"{BUSY} is being vectorized by vector_assets run 5b1e2c34").first.wait_for()
+    above_the_trace = part(message)["y"] + 58  # three lines of text
+    picture(page, "failed.png", {"x": 0, "y": 0, "width": 1440, "height": above_the_trace})
+
+    open_the_asset(page)
+    launch(page, choose_partitions(page, BUSY, BUSY))
+    await_end(page, "Success")
+    open_partition(page, BUSY)
+    await_colour(page, BUSY, "green")
+
+
+def test_the_lineage_is_shown(page: "Page") -> None:
+    """Documents, the chunks cut from them, their vectors."""
+    assert lineage(page) == [("documents", "document_chunks"), ("document_chunks", "vectorized_chunks")]
+    picture(page, "lineage.png", part(page.locator("svg[class*=svgContainer]"), without=50))
