@@ -185,7 +185,8 @@ def _vectorize(
         context.log.warning(line)
     if status.quarantined:
         context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
-    metadata = vectors_metadata(report, space, status, events)
+    device = parts.embedder.device if report.processed else None
+    metadata = vectors_metadata(report, space, device, status, events)
     limit = parts.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
     if report.failed_too_many(limit):
         # Another attempt of the step would find nothing pending, and turn the partition green.
