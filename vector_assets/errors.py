@@ -46,6 +46,7 @@ VectorAssetsError
     ├── ModelNotFound
     ├── InvalidModel
     ├── WeightsChanged
+    ├── EmbedderDrifted           the same texts come out otherwise than they did
     ├── SpaceReplaced
     ├── FailuresOfOtherSpace      a retry would embed with another model than the one that failed
     ├── ConversionFailed          OpenVINO cannot serve the model; torch does
@@ -503,8 +504,21 @@ class WeightsChanged(ModelError):
     def __init__(self, model: str, expected: str, found: str) -> None:
         super().__init__(
             f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: vectors of both would "
-            "not compare. Restore the former weights (reinstall the model), or give the new ones a name of their own."
+            "not compare. Restore the former weights (reinstall the model), give the new ones a name of their own, or "
+            "embed all chunks anew: vector-assets backfill --accept-drift."
         )
+
+
+class EmbedderDrifted(ModelError):
+    """The embedder makes other vectors of the same texts than it did; nothing was stored."""
+
+    def __init__(self, model: str, cosine: float, before: str, now: str) -> None:
+        super().__init__(
+            f"{model!r} no longer makes the vectors that are stored: a fixed text comes out at a cosine of "
+            f"{cosine:.4f} with what it was (made by {before}; now {now}). Nothing was stored. Restore the former "
+            "library, device or EMBEDDING_PRECISION, or embed all chunks anew: vector-assets backfill --accept-drift."
+        )
+        self.cosine = cosine
 
 
 class SpaceReplaced(ModelError):

@@ -17,6 +17,7 @@ from .domain import (
     DocumentRejection,
     EmbeddedChunk,
     EmbeddingSpace,
+    KeptCanaries,
     PartitionKey,
     SearchFilter,
     SearchHit,
@@ -87,6 +88,18 @@ class VectorStore(Protocol):
 
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
         """The chunks with the greatest cosine similarity, exact, best first; only current vectors."""
+        ...
+
+
+class CanaryStore(Protocol):
+    """Where the vectors of a few fixed texts are kept; `texts` names the set of them."""
+
+    def kept(self, space_slug: str, texts: str, dimension: int) -> KeptCanaries | None:
+        """What the space has of them; None: nothing yet."""
+        ...
+
+    def keep(self, space_slug: str, texts: str, vectors: Vectors, device: str) -> None:
+        """Keep them, unless there are some already. `device` says what computed them."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The composition root: settings in, the real parts out."""
 
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import Self
@@ -7,22 +8,26 @@ from typing import Self
 from sqlalchemy import URL
 
 from .coverage import PartitionStatus, PendingPartition
+from .domain import EmbeddingSpace
+from .drift import DriftWatch
 from .embedding.devices import openvino_serves
 from .embedding.models import describe_space, find_model
 from .embedding.openvino import OpenVINOEmbedder
 from .embedding.sentence_transformer import SentenceTransformerEmbedder
 from .embedding.tokens import TokenCounter
-from .errors import NothingToSearch
+from .errors import EmbedderDrifted, NothingToSearch, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing import LandingDirectory
 from .search import Search
 from .settings import Settings
+from .storage.canaries import PostgresCanaryStore
 from .storage.chunks import PostgresChunkStore
 from .storage.coverage import Coverage
 from .storage.database import Database, noticing_silence, parse_url
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded import start_embedded_server
+from .storage.evidence import Evidence
 from .storage.failures import Quarantine
 from .storage.last_runs import LastRuns
 from .storage.locks import PartitionLocks
@@ -97,9 +102,14 @@ class Parts:
         return Quarantine(self.database)
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """What the tables say for and against a partition's chunks and vectors."""
+        return Evidence(self.database)
+
+    @cached_property
     def chunks(self) -> PostgresChunkStore:
         """Chunks, pending or not in the configured model's space."""
-        return PostgresChunkStore(self.database, self.embedder.space.slug)
+        return PostgresChunkStore(self.database, self.space.slug)
 
     @cached_property
     def partition_locks(self) -> PartitionLocks:
@@ -110,6 +120,11 @@ class Parts:
     def spaces(self) -> SpaceRegistry:
         """Which embedding spaces there are."""
         return SpaceRegistry(self.database)
+
+    @cached_property
+    def space(self) -> EmbeddingSpace:
+        """Where the configured model's vectors go."""
+        return self.spaces.newest(self.embedder.space)
 
     @cached_property
     def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
@@ -133,7 +148,7 @@ class Parts:
 
     def pending_partitions(self) -> list[PendingPartition]:
         """Partitions with chunks that have no current vector of the configured model, by key."""
-        return self.coverage.pending_partitions(self.embedder.space.slug)
+        return self.coverage.pending_partitions(self.space.slug)
 
     @cached_property
     def landing(self) -> LandingDirectory:
@@ -156,10 +171,32 @@ class Parts:
             InvalidSetting: the batch size is below 1.
         """
         size = self.settings.embedding_batch_size if batch_size is None else batch_size
-        vectors = PostgresVectorStore(self.database, self.embedder.space.slug)
-        vectorizer = Vectorizer(self.chunks, vectors, self.embedder, size, self.settings.embed_timeout_seconds)
-        self.spaces.activate(self.embedder.space)
+        vectors = PostgresVectorStore(self.database, self.space.slug)
+        timeout = self.settings.embed_timeout_seconds
+        vectorizer = Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check)
+        self.spaces.activate(self.space)
         return vectorizer
+
+    @cached_property
+    def drift(self) -> DriftWatch:
+        """Whether the embedder still makes the vectors that the space has."""
+        return DriftWatch(self.embedder, PostgresCanaryStore(self.database), self.space)
+
+    def accept_drift(self) -> bool:
+        """Give the configured model a space of its own if its vectors no longer come out as those it has.
+
+        Every chunk is pending there. Gives whether there was a reason to.
+        """
+        try:
+            if self.spaces.is_registered(self.space):
+                self.drift.check()
+            return False
+        except (WeightsChanged, EmbedderDrifted):
+            following = replace(self.space, generation=self.space.generation + 1)
+        self.spaces.activate(following)
+        for of_the_former in ("space", "chunks", "drift", "search"):
+            self.__dict__.pop(of_the_former, None)
+        return True
 
     @cached_property
     def search(self) -> Search:
@@ -169,7 +206,7 @@ class Parts:
             NothingToSearch: no run has put a vector there.
             WeightsChanged: those that are there were made with other weights.
         """
-        space = self.embedder.space
+        space = self.space
         if not self.spaces.is_registered(space):
             raise NothingToSearch(space.model)
         return Search(self.embedder, PostgresVectorStore(self.database, space.slug))

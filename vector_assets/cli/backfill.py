@@ -23,11 +23,22 @@ if TYPE_CHECKING:
 )
 @click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks in a batch. Default: EMBEDDING_BATCH_SIZE.")
+@click.option(
+    "--accept-drift",
+    is_flag=True,
+    help="If the model no longer makes the vectors that are stored, embed all chunks anew, into a space of their own.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and how long it may take. Nothing is changed.")
 @click.option("--launch", is_flag=True, help="Let the Dagster that is running do it, and follow it.")
 @click.pass_context
 def backfill(
-    ctx: click.Context, selection: Selection, what: str, batch_size: int | None, dry_run: bool, launch: bool
+    ctx: click.Context,
+    selection: Selection,
+    what: str,
+    batch_size: int | None,
+    accept_drift: bool,
+    dry_run: bool,
+    launch: bool,
 ) -> None:
     """Embed the pending chunks of all partitions, or of some.
 
@@ -43,6 +54,10 @@ def backfill(
 
     started = time.monotonic()
     with open_parts() as parts:
+        if accept_drift and parts.accept_drift():
+            click.echo(
+                f"The vectors of {parts.space.model} have changed; all chunks are pending in {parts.space.slug}."
+            )
         every = parts.status()
         statuses = selected(every, selection)
         chunks = _chunks_to_embed(parts, statuses, what)

@@ -69,9 +69,9 @@ def _model(parts: "Parts") -> str:
 
 def _vectors(parts: "Parts") -> str:
     active = parts.spaces.active()
-    if not parts.spaces.is_registered(parts.embedder.space):
+    if not parts.spaces.is_registered(parts.space):
         return "none of this model yet" + (f", the active ones are of {active.model}" if active else "")
-    return f"in space {parts.embedder.space.slug}, made with these weights"
+    return f"in space {parts.space.slug}, made with these weights"
 
 
 def _settings_lines(settings: "Settings") -> Iterator[str]:

@@ -65,7 +65,7 @@ def free(parts: "Parts", space: "EmbeddingSpace", partitions: list[PartitionKey]
     Raises:
         FailuresOfOtherSpace: the configured model has another one, in which every chunk would be pending.
     """
-    configured = parts.embedder.space
+    configured = parts.space
     if configured.slug == space.slug:
         return parts.quarantine.free(space.slug, partitions)
     if parts.quarantine.chunks(space.slug, partitions, limit=1):

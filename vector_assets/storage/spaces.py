@@ -1,6 +1,7 @@
 """Embedding spaces: one table of vectors each, exactly one of them active."""
 
 import re
+from dataclasses import replace
 from typing import LiteralString
 
 from psycopg import sql
@@ -14,15 +15,21 @@ _REGISTRATION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('vector_assets: embe
 
 _REGISTER = """
 INSERT INTO embedding_spaces (slug, model, revision, weights_digest, pooling, document_prompt, query_prompt,
-                              dimension, max_tokens, status)
+                              dimension, max_tokens, generation, status)
 VALUES (%(slug)s, %(model)s, %(revision)s, %(weights_digest)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s,
-        %(dimension)s, %(max_tokens)s, 'candidate')
+        %(dimension)s, %(max_tokens)s, %(generation)s, 'candidate')
 ON CONFLICT (slug) DO NOTHING
 """
 
 _ACTIVE = """
-SELECT model, revision, pooling, document_prompt, query_prompt, dimension, max_tokens, weights_digest
+SELECT model, revision, pooling, document_prompt, query_prompt, dimension, max_tokens, weights_digest, generation
 FROM embedding_spaces WHERE status = 'active'
+"""
+
+_NEWEST_GENERATION = """
+SELECT max(generation) FROM embedding_spaces
+WHERE (model, revision, pooling, document_prompt, query_prompt, dimension)
+    = (%(model)s, %(revision)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s, %(dimension)s)
 """
 
 _CREATE_TABLE: LiteralString = """
@@ -80,6 +87,13 @@ class SpaceRegistry:
         return EmbeddingSpace(*row) if row else None
 
     @repeatable
+    def newest(self, space: EmbeddingSpace) -> EmbeddingSpace:
+        """The same in the newest generation that is registered; as it is, where none is."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_NEWEST_GENERATION, vars(space)).fetchone()
+        return replace(space, generation=row[0]) if row and row[0] is not None else space
+
+    @repeatable
     def is_registered(self, space: EmbeddingSpace) -> bool:
         """Whether the space has its table.
 
@@ -117,7 +131,7 @@ class SpaceRegistry:
             "slug": space.slug, "model": space.model, "revision": space.revision,
             "weights_digest": space.weights_digest, "pooling": space.pooling,
             "document_prompt": space.document_prompt, "query_prompt": space.query_prompt,
-            "dimension": space.dimension, "max_tokens": space.max_tokens,
+            "dimension": space.dimension, "max_tokens": space.max_tokens, "generation": space.generation,
         })  # fmt: skip
         connection.execute(
             sql.SQL(_CREATE_TABLE).format(

@@ -99,6 +99,7 @@ class Vectorizer:
         embedder: makes them.
         batch_size: chunks in a batch, at least 1.
         embed_timeout_seconds: what each call of the embedder may take, more than 0.
+        check: sees to it, once the embedder is loaded and before anything is stored, that it may be used.
 
     Raises:
         InvalidSetting: the batch size is below 1, or no time is left to the embedder.
@@ -111,6 +112,7 @@ class Vectorizer:
         embedder: Embedder,
         batch_size: int = 32,
         embed_timeout_seconds: float = 600.0,
+        check: Callable[[], None] | None = None,
     ) -> None:
         if batch_size < 1:
             raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
@@ -120,6 +122,7 @@ class Vectorizer:
         self._vectors = vectors
         self._embedder = embedder
         self._inspector = Inspector(embedder)
+        self._check = check
         self._batch_size = batch_size
         self._deadline = Deadline(embedder.space.model, embed_timeout_seconds)
 
@@ -198,6 +201,8 @@ class Vectorizer:
         def load() -> None:
             with self._deadline.running():
                 self._embedder.load()
+                if self._check is not None:
+                    self._check()
 
         before = time.perf_counter()
         apart(load, self._deadline)

@@ -1,0 +1,43 @@
+"""Does the embedder still make the vectors that it made? Asked once, before the first vector of a process is stored."""
+
+from .domain import EmbeddingSpace, Vectors
+from .errors import EmbedderBroken, EmbedderDrifted
+from .inspection.canary import CANARY_DIGEST, CANARY_TEXTS, CanaryResult, compare_canaries
+from .ports import CanaryStore, Embedder
+
+
+class DriftWatch:
+    """Embeds a few fixed texts and compares them with what the space keeps of them."""
+
+    def __init__(self, embedder: Embedder, canaries: CanaryStore, space: EmbeddingSpace) -> None:
+        self._embedder = embedder
+        self._canaries = canaries
+        self._space = space
+        self.result: CanaryResult | None = None
+        """None until the first check."""
+
+    def check(self) -> None:
+        """Compare once; the vectors of a space that has none yet are kept, for the runs to come.
+
+        Raises:
+            EmbedderDrifted: a changed library, arithmetic, device or file gives other vectors.
+            EmbedderBroken: it fails on them.
+        """
+        if self.result is not None:
+            return
+        now = self._embedded()
+        kept = self._canaries.kept(self._space.slug, CANARY_DIGEST, self._space.dimension)
+        if kept is None:
+            self._canaries.keep(self._space.slug, CANARY_DIGEST, now, self._embedder.device)
+            self.result = compare_canaries(now, now)
+            return
+        result = compare_canaries(kept.vectors, now)
+        if result.drifted:
+            raise EmbedderDrifted(self._space.model, result.lowest, kept.device, self._embedder.device)
+        self.result = result
+
+    def _embedded(self) -> Vectors:
+        try:
+            return self._embedder.embed(self._embedder.tokenize(CANARY_TEXTS))
+        except Exception as error:
+            raise EmbedderBroken(self._space.model, error) from error

@@ -1,0 +1,293 @@
+"""What the tables say for and against a partition's chunks and vectors: figures, examples and samples to try.
+
+Nothing here is held in memory that grows with the partition, and nothing is left open while a model works.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from zlib import crc32
+
+from psycopg import sql
+
+from ..domain import PartitionKey, Vectors
+from .chunks import PENDING
+from .database import Connection, Database, repeatable
+from .halfvecs import HalfVectors
+from .spaces import vectors_table
+
+
+@dataclass(frozen=True)
+class ChunkText:
+    """A chunk as it is stored, by whichever program. `is_new`: its vector was made by the run that asks."""
+
+    id: int
+    document: str
+    chunk_index: int
+    text: str
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
+class CutChunk:
+    """A chunk of which the model saw only a part, in tokens."""
+
+    document: str
+    chunk_index: int
+    token_count: int
+    tokens_embedded: int
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two chunks with other texts and the very same vector, of `chunks` that have it."""
+
+    chunks: int
+    one: ChunkText
+    other: ChunkText
+
+
+@dataclass(frozen=True)
+class VectorEvidence:
+    """A partition as one space's table has it; the counts, of chunks, are all of one moment.
+
+    `left_behind` are pending although nobody has touched them since the run began. `without_vector` are marked as
+    current and have no vector here. `off_norm` have a vector whose length is not 1. `tokens` and `tokens_lost` are of
+    all current vectors; of the chunks that were cut, `worst_cut` are those that lost most.
+    """
+
+    chunks: int
+    pending: int
+    left_behind: int
+    quarantined: int
+    current: int
+    without_vector: int
+    off_norm: int
+    cut: int
+    tokens: int
+    tokens_lost: int
+    worst_cut: tuple[CutChunk, ...]
+    compared: int
+    twins: tuple[Twins, ...]
+    sample: tuple[ChunkText, ...]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Of one vector that was asked with: its distance (1 - cosine) to the chunk's own, and the nearest chunk's."""
+
+    chunk_id: int
+    own_distance: float
+    nearest_id: int
+    nearest_distance: float
+
+
+# Rows whose version is older than this were there, for everybody to see, when it was asked for.
+_MOMENT: LiteralString = "SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text"
+
+_IN_PARTITION: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
+
+# A vector counts if it is that of the chunk's present text.
+_VECTOR: LiteralString = """
+v.chunk_id = c.id AND v.content_hash = c.content_hash
+AND (v.market, v.doc_type, v.stock_code) = (c.market, c.doc_type, c.stock_code)
+"""
+
+# Freed for another try while the run was at work: pending, and nobody has touched the chunk itself.
+_FREED: LiteralString = """
+EXISTS (SELECT FROM chunk_failures f
+        WHERE f.space = %(space)s AND f.chunk_id = c.id AND f.content_hash = c.content_hash)
+"""
+
+_COUNTS: LiteralString = """
+SELECT count(*), count(*) FILTER (WHERE {pending}),
+       count(*) FILTER (WHERE {pending} AND age(c.xmin) > age(%(moment)s::xid) AND NOT {freed}),
+       count(*) FILTER (WHERE c.vectorized_at IS NULL),
+       count(*) FILTER (WHERE c.vectorized_at IS NOT NULL AND v.chunk_id IS NULL),
+       count(*) FILTER (WHERE abs(l2_norm(v.embedding) - 1) > %(tolerance)s),
+       count(*) FILTER (WHERE v.tokens_embedded < v.token_count),
+       coalesce(sum(v.token_count), 0), coalesce(sum(v.token_count - v.tokens_embedded), 0)
+FROM document_chunks c LEFT JOIN {table} v ON {vector}
+WHERE {within}
+"""
+
+_WORST_CUT: LiteralString = """
+SELECT d.source_uri, c.chunk_index, v.token_count, v.tokens_embedded
+FROM document_chunks c JOIN {table} v ON {vector} JOIN documents d ON d.id = c.document_id
+WHERE {within} AND v.tokens_embedded < v.token_count
+ORDER BY v.token_count - v.tokens_embedded DESC, c.id LIMIT %(worst)s
+"""
+
+# Equal to the last bit: a fault that makes vectors collapse makes them so. Of a sample, for what is collapsed is not
+# two rows of a million; the first and the last by their hashes, which are other texts.
+_TWINS: LiteralString = """
+WITH sampled AS (
+    SELECT c.id, c.content_hash, v.embedding FROM document_chunks c JOIN {table} v ON {vector}
+    WHERE {within} ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(compared)s
+), twins AS (
+    SELECT count(*) AS chunks, (array_agg(id ORDER BY content_hash, id))[1] AS one,
+           (array_agg(id ORDER BY content_hash DESC, id))[1] AS other
+    FROM sampled GROUP BY embedding HAVING count(DISTINCT content_hash) > 1
+)
+SELECT t.chunks, c.id, d.source_uri, c.chunk_index, c.text, o.id, p.source_uri, o.chunk_index, o.text
+FROM twins t
+JOIN document_chunks c ON c.id = t.one JOIN documents d ON d.id = c.document_id
+JOIN document_chunks o ON o.id = t.other JOIN documents p ON p.id = o.document_id
+ORDER BY t.chunks DESC, c.id LIMIT %(worst)s
+"""
+
+_SAMPLE: LiteralString = """
+SELECT c.id, d.source_uri, c.chunk_index, c.text, s.is_new
+FROM ((SELECT c.id, true AS is_new FROM document_chunks c JOIN {table} v ON {vector}
+       WHERE {within} AND v.run_id = %(run_id)s ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(sample)s)
+      UNION
+      (SELECT c.id, v.run_id = %(run_id)s FROM document_chunks c JOIN {table} v ON {vector}
+       WHERE {within} ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(sample)s)) s
+JOIN document_chunks c ON c.id = s.id JOIN documents d ON d.id = c.document_id
+ORDER BY hashint8extended(c.id, %(seed)s)
+"""
+
+# Every vector of the partition is compared: as aggregates, so that no approximate index answers, and in one pass,
+# without a sort.
+_NEAREST: LiteralString = """
+SELECT a.chunk_id, min(v.embedding <=> a.vector) FILTER (WHERE c.id = a.chunk_id),
+       min(ARRAY[v.embedding <=> a.vector, c.id])
+FROM unnest(%(ids)b::bigint[], %(vectors)b::halfvec[]) AS a (chunk_id, vector)
+CROSS JOIN document_chunks c JOIN {table} v ON {vector}
+WHERE {within} GROUP BY a.chunk_id ORDER BY a.chunk_id
+"""
+
+_NAMED: LiteralString = """
+SELECT c.id, d.source_uri, c.chunk_index, c.text
+FROM document_chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(%(ids)s)
+"""
+
+_TEXTS: LiteralString = """
+SELECT c.id, d.source_uri, c.chunk_index, c.text
+FROM document_chunks c JOIN documents d ON d.id = c.document_id
+WHERE (c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s) AND c.id > %(after_id)s
+ORDER BY c.id LIMIT %(limit)s
+"""
+
+# Chunks read at a time: about half a megabyte of text.
+_WINDOW = 500
+# Rows shown of anything.
+_WORST = 5
+# Vectors compared for being the same, and texts to be looked at: 0.4 MB and 32 kB.
+_COMPARED = 500
+_SAMPLE_TEXTS = 32
+
+
+class Evidence:
+    """Reads, and judges nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @repeatable
+    def moment(self) -> str:
+        """Now, as the database counts its transactions; to be given to `of_vectors` later."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_MOMENT).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    @repeatable
+    def of_vectors(
+        self, partition: PartitionKey, space_slug: str, run_id: str, moment: str, norm_tolerance: float
+    ) -> VectorEvidence:
+        """What is to be said of a partition after the run that began at the moment.
+
+        The sample is another one for each run, and always the same for one: at most 32 chunks with a current vector,
+        and as many of those that the run embedded.
+        """
+        parameters = {
+            **_key(partition),
+            "space": space_slug,
+            "run_id": run_id,
+            "seed": crc32(run_id.encode()),
+            "moment": moment,
+            "tolerance": norm_tolerance,
+            "worst": _WORST,
+            "compared": _COMPARED,
+            "sample": _SAMPLE_TEXTS,
+        }
+        with self._database.transaction() as connection:
+            asked = _Asked(connection, space_slug, parameters)
+            ((chunks, pending, left, unmarked, without_vector, off_norm, cut, tokens, lost),) = asked.rows(_COUNTS)
+            current = chunks - unmarked - without_vector
+            return VectorEvidence(
+                chunks=chunks,
+                pending=pending,
+                left_behind=left,
+                quarantined=unmarked - pending,
+                current=current,
+                without_vector=without_vector,
+                off_norm=off_norm,
+                cut=cut,
+                tokens=tokens,
+                tokens_lost=lost,
+                worst_cut=tuple(CutChunk(*row) for row in asked.rows(_WORST_CUT)) if cut else (),
+                compared=min(current, _COMPARED),
+                twins=tuple(_twins(row) for row in asked.rows(_TWINS)),
+                sample=tuple(ChunkText(*row) for row in asked.rows(_SAMPLE)),
+            )
+
+    @repeatable
+    def nearest(
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+    ) -> list[Nearest]:
+        """Ask, exactly and in the partition alone, with a vector for each of the chunks.
+
+        Those that have no current vector any more are left out.
+        """
+        parameters = {**_key(partition), "ids": list(chunk_ids), "vectors": HalfVectors(vectors)}
+        with self._database.transaction() as connection:
+            rows = _Asked(connection, space_slug, parameters).rows(_NEAREST)
+        return [Nearest(id_, own, int(nearest), distance) for id_, own, (distance, nearest) in rows if own is not None]
+
+    @repeatable
+    def named(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+        """The chunks with these ids, as far as they are still there."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(_NAMED, {"ids": list(chunk_ids)}).fetchall()
+        return {row[0]: ChunkText(*row) for row in rows}
+
+    def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
+        """All chunks of the partition, by id. Read window by window; none is held open."""
+        after_id, more = 0, True
+        while more:
+            window = self._texts_after(partition, after_id)
+            yield from window
+            more = len(window) == _WINDOW
+            after_id = window[-1].id if window else 0
+
+    @repeatable
+    def _texts_after(self, partition: PartitionKey, after_id: int) -> list[ChunkText]:
+        parameters = {**_key(partition), "after_id": after_id, "limit": _WINDOW}
+        with self._database.transaction() as connection:
+            rows = connection.execute(_TEXTS, parameters).fetchall()
+        return [ChunkText(*row) for row in rows]
+
+
+class _Asked:
+    """Statements over one space's table and one partition, all with the same parameters."""
+
+    def __init__(self, connection: Connection, space_slug: str, parameters: dict[str, Any]) -> None:
+        self._connection = connection
+        self._parameters = parameters
+        parts = {"pending": PENDING, "freed": _FREED, "vector": _VECTOR, "within": _IN_PARTITION}
+        self._parts: dict[str, sql.Composable] = {name: sql.SQL(part) for name, part in parts.items()}
+        self._parts["table"] = vectors_table(space_slug)
+
+    def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql.SQL(statement).format(**self._parts), self._parameters).fetchall()
+
+
+def _twins(row: tuple[Any, ...]) -> Twins:
+    chunks, *both = row
+    return Twins(chunks, ChunkText(*both[:4]), ChunkText(*both[4:]))
+
+
+def _key(partition: PartitionKey) -> dict[str, Any]:
+    return {"market": partition.market, "doc_type": partition.doc_type, "stock_code": partition.stock_code}
