@@ -26,6 +26,10 @@ class Summary:
     moments: Moments
     lengths: TokenLengths
 
+    def __add__(self, other: Self) -> Self:
+        """Of the vectors of both."""
+        return type(self)(self.moments + other.moments, self.lengths + other.lengths)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: `count`, `mean` (a list of floats), `spread`, `token_lengths` (bin -> texts)."""
         return {

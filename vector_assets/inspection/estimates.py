@@ -35,6 +35,11 @@ class Announcements:
                 self._every *= 2
         self._calls += 1
 
+    def course(self) -> list[tuple[float, int]]:
+        """Seconds since the run began and chunks processed by then: of at most 513 batches, the last one with them."""
+        last = [self._last] if self._last and self._last not in self._kept[-1:] else []
+        return [(told.elapsed, told.processed) for told in self._kept + last]
+
     def errors(self) -> dict[int, float | None]:
         """Mark -> error in percent of the time left that stood announced there; ask once the run has ended.
 

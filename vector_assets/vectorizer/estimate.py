@@ -60,6 +60,10 @@ class Estimate:
         seconds = last.elapsed - first.elapsed
         return (last.tokens - first.tokens) / seconds if seconds > 0 else None
 
+    def course(self) -> list[tuple[float, int]]:
+        """Seconds since the run began and chunks processed by then, of some hundred batches at most."""
+        return self._announcements.course()
+
     def errors(self) -> dict[int, float | None]:
         """How wrong it was, in percent, when 25, 50 and 75 % of the chunks were done; see `Announcements`."""
         return self._announcements.errors()

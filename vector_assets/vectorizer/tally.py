@@ -122,4 +122,5 @@ class Tally:
             faults=dict(self.faults),
             script=max(self._scripts, key=lambda script: self._scripts[script], default=Script.OTHER),
             estimate_errors=self.estimate.errors(),
+            course=tuple(self.estimate.course()),
         )

@@ -1,6 +1,7 @@
 """Every chunk is current, pending or quarantined, exactly one of them."""
 
 from vector_assets.domain import PartitionKey
+from vector_assets.inspection.distribution import Distribution
 from vector_assets.storage.coverage import Coverage
 from vector_assets.storage.database import Database
 from vector_assets.storage.last_runs import LastRuns
@@ -69,6 +70,22 @@ def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
 
     assert last_run is not None
     assert last_run.run_id == "first"
+
+
+def test_what_the_vectors_are_like_is_kept_for_the_next_run(database: Database) -> None:
+    """As it was given; of another space, nobody knows."""
+    store_chunks(database, ["a", "b"])
+    distribution = Distribution(SPACE.dimension)
+    report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, distribution=distribution)
+    last_runs = LastRuns(database)
+    assert last_runs.summary(KEY, SPACE.slug) is None
+
+    last_runs.record(KEY, SPACE.slug, report, distribution.summary)
+
+    kept = last_runs.summary(KEY, SPACE.slug)
+    assert kept is not None
+    assert kept.to_dict() == distribution.summary.to_dict()
+    assert last_runs.summary(KEY, "another_space") is None
 
 
 def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:

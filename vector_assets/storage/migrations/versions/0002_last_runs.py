@@ -5,6 +5,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+# `vectors` is the summary of what it made (inspection.distribution.Summary), for the next run to compare with.
 LAST_RUNS = """
 CREATE TABLE last_runs (
     space      text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
@@ -16,6 +17,7 @@ CREATE TABLE last_runs (
     chunks     integer NOT NULL,
     tokens     bigint NOT NULL,
     seconds    double precision NOT NULL,
+    vectors    jsonb,
     PRIMARY KEY (space, market, doc_type, stock_code)
 );
 """
