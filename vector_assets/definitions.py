@@ -3,14 +3,16 @@
 import dagster as dg
 
 from .defs.assets import in_ranges
+from .defs.coverage import COVERAGE_ASSETS, COVERAGE_JOBS, SCHEDULES
 from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
 from .settings import load_settings
 
 defs = dg.Definitions(
-    assets=in_ranges(load_settings().max_partitions_per_run),
-    jobs=JOBS,
+    assets=[*in_ranges(load_settings().max_partitions_per_run), *COVERAGE_ASSETS],
+    jobs=[*JOBS, *COVERAGE_JOBS],
+    schedules=SCHEDULES,
     sensors=SENSORS,
     resources=RESOURCES,
     # One process a run: it saves a second import of everything, one to two seconds a run.

@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_MAX_PARTITIONS_PER_RUN",
         description="Neighbouring partitions that a backfill or a sensor puts into one run, at most.",
     )
+    freshness_slo_hours: float = Field(
+        24.0,
+        gt=0,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_FRESHNESS_SLO_HOURS",
+        description="The check of gold/coverage fails when a partition has been pending for longer than this.",
+    )
 
     @field_validator("home", "landing_dir")
     @classmethod

@@ -32,7 +32,7 @@ def browser() -> "Iterator[Browser]":
 def server(browser: "Browser") -> Iterator[Server]:
     """One for the whole file; where there is no browser, none."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
-        server.stop_sensors()
+        server.stop_automation()
         server.ingest()
         yield server
 

@@ -32,6 +32,7 @@ BUSY = "us/quarterly_report/MSFT"
 CHUNKS = {LONG: 800, **dict.fromkeys(COMPANY, 30), SHORT: 40, BUSY: 20}
 
 _SELECTOR = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.definitions"}'
+_SCHEDULES = f"{{ schedulesOrError(repositorySelector: {_SELECTOR}) {{ ... on Schedules {{ results {{ id }} }} }} }}"
 _SENSORS = f"{{ sensorsOrError(repositorySelector: {_SELECTOR}) {{ ... on Sensors {{ results {{ id }} }} }} }}"
 _SAMPLE = ROOT / "vector_assets" / "samples" / "us" / "annual_report" / "XARB" / "2024-annual-report.txt"
 
@@ -86,11 +87,14 @@ class Server:
             command, env=self._environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def stop_sensors(self) -> None:
+    def stop_automation(self) -> None:
         """So that nothing happens but what is clicked; as the switches on the page of automations do."""
         for sensor in self._ask(_SENSORS)["sensorsOrError"]["results"]:
             answer = self._ask(f'mutation {{ stopSensor(id: "{sensor["id"]}") {{ __typename }} }}')
             assert answer["stopSensor"]["__typename"] == "StopSensorMutationResult"
+        for schedule in self._ask(_SCHEDULES)["schedulesOrError"]["results"]:
+            answer = self._ask(f'mutation {{ stopRunningSchedule(id: "{schedule["id"]}") {{ __typename }} }}')
+            assert answer["stopRunningSchedule"]["__typename"] == "ScheduleStateResult"
 
     def ingest(self) -> None:
         """One filing for each partition, read and cut."""

@@ -1,5 +1,6 @@
 """What people do on Dagster's pages, done there: a real server, a real browser, the real model."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .pages import (
@@ -95,6 +96,7 @@ def test_a_failed_partition_is_red_and_says_why(page: "Page", server: Server) ->
 
 
 def test_the_lineage_is_shown(page: "Page") -> None:
-    """Documents, the chunks cut from them, their vectors."""
-    assert lineage(page) == [("documents", "document_chunks"), ("document_chunks", "vectorized_chunks")]
+    """Documents, the chunks cut from them, their vectors, and how complete they are."""
+    chain = ["documents", "document_chunks", "vectorized_chunks", "coverage"]
+    assert lineage(page) == list(pairwise(chain))
     picture(page, "lineage.png", part(page.locator("svg[class*=svgContainer]"), without=50))
