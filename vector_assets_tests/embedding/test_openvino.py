@@ -300,3 +300,39 @@ def test_the_list_of_a_conversion_holds_digests(cache: Path, embedder: OpenVINOE
     known = json.loads((cache / conversion_name(embedder.space) / "conversion.json").read_text())
 
     assert set(known) == {"model.xml", "model.bin"}
+
+
+# A fresh process, for it is the first calls of a process that matter. They are as short as can be, and threads take
+# turns as often: so some of such processes hang if nothing was called before.
+FIRST_CALLS = """
+import sys, threading
+import numpy as np
+from pathlib import Path
+from vector_assets_tests.embedding.test_openvino import make_embedder
+
+embedder = make_embedder("all-MiniLM-L6-v2", Path(sys.argv[1]))
+embedder.load()
+barrier = threading.Barrier(2)
+sys.setswitchinterval(1e-6)
+
+
+def embed():
+    embedder._compiled._request()
+    barrier.wait()
+    embedder._compiled.embed([np.array([100])])
+
+
+threads = [threading.Thread(target=embed) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_two_first_calls_at_once_do_not_wait_for_one_another(
+    attempt: int, embedder: OpenVINOEmbedder, cache: Path
+) -> None:
+    """One in OpenVINO for Python's lock, the other with that lock for OpenVINO: nobody could end that."""
+    subprocess.run([sys.executable, "-c", FIRST_CALLS, str(cache)], check=True, timeout=60)
