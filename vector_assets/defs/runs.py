@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -39,8 +40,16 @@ def signature(run_id: str) -> dict[str, str]:
     It names the process among all of all machines, also after its number was given to another; and the run, for a run
     that is executed again begins with the tags of the former one.
     """
-    process = [socket.gethostname(), os.getpid(), _began(psutil.Process())]
+    process = [_place(), os.getpid(), _began(psutil.Process())]
     return {PROCESS_TAG: json.dumps([*process, run_id])}
+
+
+def _place() -> str:
+    """Where process numbers mean the same: the machine, and the container, which may have its machine's name."""
+    try:
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # Linux has them only
+        return socket.gethostname()
 
 
 def _began(process: psutil.Process) -> float:
@@ -57,8 +66,8 @@ def has_lost_its_process(run: dg.DagsterRun) -> bool:
     """Whether the run lived in a process on this machine that has ended."""
     if PROCESS_TAG not in run.tags:
         return False
-    host, pid, began, run_id = json.loads(run.tags[PROCESS_TAG])
-    if host != socket.gethostname() or run_id != run.run_id:
+    place, pid, began, run_id = json.loads(run.tags[PROCESS_TAG])
+    if place != _place() or run_id != run.run_id:
         return False
     try:
         process = psutil.Process(pid)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -241,13 +242,14 @@ def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.Dagster
     lost = started(str(US), host, _a_pid_that_is_free(), created)
     lost_too = started("us/annual_report/XREUSED", host, os.getpid(), created - 1)  # the number is another's by now
     far = started("us/annual_report/XFAR", "another host", 1, created)
+    contained = started("us/annual_report/XINSIDE", f"{socket.gethostname()} pid:[1]", 1, created)  # in a container
     alive = started(str(CN), host, pid, created)
 
     tick(new_chunks_sensor, instance, parts)
 
     for run_id in (lost, lost_too):
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
-    for run_id in (alive, far):
+    for run_id in (alive, far, contained):
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
 
 
