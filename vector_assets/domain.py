@@ -373,14 +373,16 @@ def readable_line(text: str, most: int) -> str:
 class StageSeconds:
     """Where a run's time went, in seconds.
 
-    Reading, tokenizing, embedding and committing go on in threads, so that these do not add up to the run; `embed` and
-    `commit` are sums over all threads. What the run is made of is `load`, the three waits and `tell`.
+    Reading, tokenizing, embedding and committing go on in threads, so that these do not add up to the run; `embed`,
+    `inspect` (which is part of it) and `commit` are sums over all threads. What the run is made of is `load`, the three
+    waits and `tell`.
     """
 
     load: float = 0.0
     read: float = 0.0
     tokenize: float = 0.0
     embed: float = 0.0
+    inspect: float = 0.0
     commit: float = 0.0
     tell: float = 0.0
     wait_for_window: float = 0.0

@@ -1,5 +1,7 @@
 """What an embedder answers is inspected before anybody sees it: a bad row fails with its chunk, the others go on."""
 
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +23,9 @@ class Inspector:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
+        self._lock = threading.Lock()
+        self.seconds = 0.0
+        """What it has taken so far, over all threads."""
 
     def good(self, candidates: Sequence[Candidate], vectors: Vectors) -> list[Vector]:
         """The rows as float32, if each may be stored as far as it alone can tell.
@@ -54,7 +59,12 @@ class Inspector:
             raise BadVectors(f"a vector that is {bad.fault} ({bad.message})", bad.fault)
 
     def _bad(self, tokens: Sequence[TokenizedText], vectors: Vectors) -> list[BadRow]:
-        return inspect_rows(vectors, [seen_as(text) for text in tokens], self._embedder.space.dimension)
+        before = time.perf_counter()
+        try:
+            return inspect_rows(vectors, [seen_as(text) for text in tokens], self._embedder.space.dimension)
+        finally:
+            with self._lock:
+                self.seconds += time.perf_counter() - before
 
     def _error(self, candidate: Candidate, bad: BadRow) -> BadVectors:
         text = f"sha256 {candidate.chunk.content_hash.hex()[:12]}, {candidate.tokens.tokens_embedded} tokens"

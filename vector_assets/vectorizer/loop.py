@@ -179,6 +179,7 @@ class Vectorizer:
         tally = Tally(run_id or uuid.uuid4().hex, total, stages)
         at_once = self._embedder.concurrency if total else 1
         commit, waits = partial(self._commit, run_id=tally.run_id), Waits()
+        inspected = self._inspector.seconds
         with (
             closing(ahead(self._windows(selection, plan, total), self._deadline)) as windows,
             closing(self._batches(windows, tally)) as batches,
@@ -188,11 +189,12 @@ class Vectorizer:
             for batch in committed:
                 self._count(batch, tally)
                 if distribution is not None:
-                    _add_stored(batch, distribution)
+                    stages.inspect += _add_stored(batch, distribution)
                 if callback is not None:
                     self._tell(callback, batch, tally)
         stages.wait_for_embedder = max(waits.for_items - stages.wait_for_window, 0.0)
         stages.wait_for_commit = waits.for_work
+        stages.inspect += self._inspector.seconds - inspected
         return tally.report()
 
     def _load(self) -> float:
@@ -325,13 +327,16 @@ class Vectorizer:
         tally.stages.tell += time.perf_counter() - before
 
 
-def _add_stored(batch: _Committed, distribution: Distribution) -> None:
+def _add_stored(batch: _Committed, distribution: Distribution) -> float:
+    """The seconds it took."""
+    before = time.perf_counter()
     stored = {candidate.chunk.id for candidate, outcome in batch.rows if outcome is Outcome.VECTORIZED}
     kept = [(candidate, vector) for candidate, vector in batch.embedded.done if candidate.chunk.id in stored]
     if kept:
         ids = [candidate.chunk.id for candidate, _ in kept]
         lengths = [candidate.tokens.token_count for candidate, _ in kept]
         distribution.add(ids, np.stack([vector for _, vector in kept]), lengths)
+    return time.perf_counter() - before
 
 
 def _outcome(chunk_id: int, stored: set[int], failed: set[int]) -> Outcome:
