@@ -10,8 +10,9 @@ from ..coverage import GroupBy, GroupStatus, PartitionStatus, grouped, readable_
 from ..domain import EmbeddingSpace
 from ..wiring import Parts
 from .assets import GROUP, OWNERS
+from .canvas import as_markdown
 from .failures import one_line_failures
-from .heatmap import Grid, as_markdown, draw, percent
+from .heatmap import TITLE, Grid, draw, percent
 from .keys import COVERAGE, VECTORIZED_CHUNKS
 
 FRESH = "fresh"
@@ -35,7 +36,7 @@ Metadata = Mapping[str, dg.MetadataValue]
     deps=[VECTORIZED_CHUNKS],
     group_name=GROUP,
     owners=OWNERS,
-    kinds={"postgres", "matplotlib"},
+    kinds={"postgres"},
     # By the step that counts, so that the figures and the verdict are of the same moment.
     check_specs=[
         dg.AssetCheckSpec(
@@ -56,17 +57,17 @@ def coverage(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) 
     yield dg.MaterializeResult(
         metadata={
             **totals(statuses, space, now),
-            "heat_map": dg.MetadataValue.md(_picture(parts, statuses)),
+            "heat_map": dg.MetadataValue.md(_picture(statuses)),
             **tables(statuses, now),
         },
         check_results=[freshness(statuses, parts.settings.freshness_slo_hours, now)],
     )
 
 
-def _picture(parts: Parts, statuses: Sequence[PartitionStatus]) -> str:
+def _picture(statuses: Sequence[PartitionStatus]) -> str:
     if not statuses:
         return "There are no chunks yet."
-    return as_markdown(draw(Grid.of(statuses), parts.settings.home / "matplotlib"))
+    return as_markdown(draw(Grid.of(statuses)), TITLE)
 
 
 def totals(statuses: Sequence[PartitionStatus], space: EmbeddingSpace | None, now: datetime) -> Metadata:

@@ -1,16 +1,13 @@
 """Coverage by document type and market as a picture: coloured cells with the figures written in them."""
 
-import base64
 import math
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Self
 
 from ..coverage import GroupBy, GroupStatus, PartitionStatus, grouped
+from .canvas import CARD, INK, MUTED, Canvas
 
 # So many fit into a dialog, and their picture into 40 kB: every run leaves one in Dagster's storage, for ever. Where
 # there are more, the last one is the sum of the smallest.
@@ -28,17 +25,15 @@ _COLOURS = (
     (0.0, "#d73027"),
 )
 _DARK = {"#4575b4", "#d73027"}
-_NOTHING, _INK, _MUTED, _CARD, _LINE = "#f0f0f0", "#1f2328", "#656d76", "#ffffff", "#d0d7de"
+_NOTHING = "#f0f0f0"
 
-# Inches. The picture brings its own light background, so that it reads the same on a dark page.
-_CELL_WIDTH, _CELL_HEIGHT = 0.86, 0.44
-_HEADER, _MARGIN, _LEAST_WIDTH = 0.78, 0.14, 3.9
-_LONGEST_NAME = 2.0
-_DPI = 100
+TITLE = "Coverage by doc type and market"
 
-# What matplotlib brings along, so that the picture is the same everywhere; sizes are in points.
-_FONT = "DejaVu Sans"
-_TITLE, _NAME, _SHARE, _SMALL = 9.5, 8, 9, 7
+# Pixels. A cell's right and lower edge are the gap to the next.
+_CELL_WIDTH, _CELL_HEIGHT, _GAP = 86, 44, 2
+_HEADER, _MARGIN, _LEAST_WIDTH = 78, 14, 390
+_LONGEST_NAME = 200
+_TITLE, _NAME, _SHARE, _SMALL = 16, 13, 15, 12
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,7 @@ def short_count(count: int) -> str:
 
 def labels(group: GroupStatus | None) -> tuple[str, str]:
     """What is written in a cell: the percent, and the number of chunks."""
-    return (percent(group), short_count(group.chunks)) if group else ("–", "")
+    return (percent(group), short_count(group.chunks)) if group else ("-", "")
 
 
 def colour(group: GroupStatus | None) -> str:
@@ -100,78 +95,30 @@ def colour(group: GroupStatus | None) -> str:
     return next(shade for least, shade in _COLOURS if group.coverage >= least)
 
 
-def draw(grid: Grid, cache: Path) -> bytes:
-    """A PNG. `cache` is where matplotlib keeps its list of fonts, which it would else write to the user's home."""
-    os.environ.setdefault("MPLCONFIGDIR", str(cache))
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
-    names = [_fitting(name, _LONGEST_NAME) for name in grid.rows]
-    left = _MARGIN + max(map(_width, names), default=0) + 0.1
+def draw(grid: Grid) -> bytes:
+    """A PNG."""
+    measure = Canvas(1, 1)
+    names = [measure.fitting(name, _NAME, _LONGEST_NAME) for name in grid.rows]
+    left = _MARGIN + math.ceil(max((measure.text_width(name, _NAME) for name in names), default=0)) + 12
     width = max(left + _CELL_WIDTH * len(grid.columns) + _MARGIN, _LEAST_WIDTH)
-    width = math.ceil(width * _DPI) / _DPI  # whole pixels, or the border would be cut off
-    height = math.ceil((_HEADER + _CELL_HEIGHT * len(grid.rows) + _MARGIN) * _DPI) / _DPI
+    canvas = Canvas(width, _HEADER + _CELL_HEIGHT * len(grid.rows) + _MARGIN)
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor=_CARD)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
-
-    def write(x: float, y: float, text: str, size: float, ink: str = _INK, align: str = "center") -> None:
-        axes.text(x, y, text, fontsize=size, color=ink, ha=align, va="center", family=_FONT, parse_math=False)
-
-    axes.add_patch(Rectangle((0, 0), width, height, facecolor=_CARD, edgecolor=_LINE, linewidth=2))
-    write(_MARGIN, 0.2, "Coverage by doc type and market", _TITLE, align="left")
-    write(_MARGIN, 0.39, "share of chunks with a current vector, and chunks", _SMALL, _MUTED, "left")
+    canvas.text(_MARGIN, 20, TITLE, _TITLE)
+    canvas.text(_MARGIN, 39, "share of chunks with a current vector, and chunks", _SMALL, MUTED)
     for column, market in enumerate(grid.columns):
-        write(left + _CELL_WIDTH * (column + 0.5), 0.64, _fitting(market, _CELL_WIDTH), _NAME)
+        name = canvas.fitting(market, _NAME, _CELL_WIDTH - 6)
+        canvas.text(left + _CELL_WIDTH * (column + 0.5), 65, name, _NAME, align="m")
     for row, (doc_type, name) in enumerate(zip(grid.rows, names, strict=True)):
         top = _HEADER + _CELL_HEIGHT * row
-        write(left - 0.1, top + _CELL_HEIGHT / 2, name, _NAME, align="right")
+        canvas.text(left - 10, top + _CELL_HEIGHT / 2 - 1, name, _NAME, align="r")
         for column, market in enumerate(grid.columns):
-            group, x = grid.cells.get((doc_type, market)), left + _CELL_WIDTH * column
-            fill, (share, chunks) = colour(group), labels(group)
-            cell = Rectangle((x, top), _CELL_WIDTH, _CELL_HEIGHT, facecolor=fill, edgecolor=_CARD, linewidth=2)
-            axes.add_patch(cell)
-            ink, centre = _CARD if fill in _DARK else _INK, x + _CELL_WIDTH / 2
-            write(centre, top + (0.16 if chunks else _CELL_HEIGHT / 2), share, _SHARE, ink)
-            write(centre, top + 0.32, chunks, _SMALL, ink)
-
-    FigureCanvasAgg(figure)
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return _in_few_colours(file)
+            _draw_cell(canvas, left + _CELL_WIDTH * column, top, grid.cells.get((doc_type, market)))
+    return canvas.png()
 
 
-def _in_few_colours(file: BytesIO) -> bytes:
-    """The same PNG in a quarter of the bytes."""
-    from PIL import Image
-
-    smaller = BytesIO()
-    with Image.open(file) as image:
-        image.convert("RGB").quantize(48).save(smaller, "PNG", optimize=True)
-    return smaller.getvalue()
-
-
-def as_markdown(png: bytes) -> str:
-    """The picture itself, for a page that can reach no other file."""
-    return f"![coverage by doc type and market](data:image/png;base64,{base64.b64encode(png).decode()})"
-
-
-def _fitting(name: str, inches: float) -> str:
-    """The name, or so much of it."""
-    shown = name
-    while _width(shown) > inches:
-        shown = f"{shown[:-2]}…"
-    return shown
-
-
-def _width(name: str) -> float:
-    """Inches, a little more than needed: on the picture letters begin at whole pixels."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    path = TextPath((0, 0), name, size=_NAME, prop=FontProperties(family=_FONT))
-    return float(path.get_extents().width) / 72 * 1.06
+def _draw_cell(canvas: Canvas, left: int, top: int, group: GroupStatus | None) -> None:
+    fill, (share, chunks) = colour(group), labels(group)
+    ink, centre = CARD if fill in _DARK else INK, left + (_CELL_WIDTH - _GAP) / 2
+    canvas.rectangle(left, top, left + _CELL_WIDTH - _GAP, top + _CELL_HEIGHT - _GAP, fill)
+    canvas.text(centre, top + (14 if chunks else (_CELL_HEIGHT - _GAP) / 2), share, _SHARE, ink, "m")
+    canvas.text(centre, top + 31, chunks, _SMALL, ink, "m")

@@ -34,8 +34,8 @@ class CompiledModel:
         self._max_tokens = space.max_tokens
         self._pad_id = pad_id
         self._threads = threading.local()
-        # OpenVINO's first call in a process sets up its use of numpy. Of two first calls at once, one waits for Python's
-        # lock with the set-up in hand, and the other for the set-up with Python's lock: for ever.
+        # OpenVINO's first call in a process sets up its use of numpy. Of two first calls at once, one waits for
+        # Python's lock in the middle of that, and the other for that with Python's lock: for ever.
         self._call([np.array([pad_id])], 1)
 
     @property

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from vector_assets.coverage import GroupStatus, PartitionStatus
-from vector_assets.defs.heatmap import MOST_COLUMNS, MOST_ROWS, Grid, as_markdown, colour, draw, labels
+from vector_assets.defs.canvas import as_markdown
+from vector_assets.defs.heatmap import MOST_COLUMNS, MOST_ROWS, TITLE, Grid, colour, draw, labels
 from vector_assets.domain import PartitionKey
 
 LARGEST_BYTES = 40_000
@@ -58,7 +59,7 @@ def test_a_cell_tells_percent_and_chunks(chunks: int, lacking: int, written: tup
 
 def test_a_cell_without_partitions_is_no_zero() -> None:
     """Nor is it complete."""
-    assert labels(None) == ("–", "")
+    assert labels(None) == ("-", "")
     assert colour(None) not in {colour(group(10, 0)), colour(group(10, 10))}
 
 
@@ -101,9 +102,9 @@ def test_where_there_are_many_the_smallest_are_added_up() -> None:
 
 
 @pytest.mark.parametrize(("markets", "doc_types"), [(1, 1), (3, 3), (MOST_COLUMNS, MOST_ROWS), (12, 15)])
-def test_the_picture_is_a_small_png(markets: int, doc_types: int, tmp_path: Path) -> None:
+def test_the_picture_is_a_small_png(markets: int, doc_types: int) -> None:
     """As large as its cells need, and never larger than the largest grid."""
-    png = draw(Grid.of(filled(markets, doc_types)), tmp_path)
+    png = draw(Grid.of(filled(markets, doc_types)))
 
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(png) < LARGEST_BYTES
@@ -116,48 +117,49 @@ def test_the_picture_is_a_small_png(markets: int, doc_types: int, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["i", "m" * 64, "-" * 64, "_" * 64])
-def test_names_of_any_length_can_be_drawn(name: str, tmp_path: Path) -> None:
+def test_names_of_any_length_can_be_drawn(name: str) -> None:
     """A long one is cut rather than widen the picture."""
-    png = draw(Grid.of([status(f"{name}/{name}/A", 1)]), tmp_path)
+    png = draw(Grid.of([status(f"{name}/{name}/A", 1)]))
 
     with Image.open(BytesIO(png)) as image:
         assert image.size[0] <= 400
 
 
-def test_each_cell_has_its_colour(tmp_path: Path) -> None:
-    """Complete in the first, nothing in the second."""
-    png = draw(Grid.of([status("a/report/A", 10), status("b/report/A", 10, 10)]), tmp_path)
+def test_each_cell_has_its_colour() -> None:
+    """Complete, nothing, nearly complete, and no chunks at all: each exactly, however few the picture's colours are."""
+    statuses = [status("a/report/A", 10), status("b/report/A", 10, 10), status("c/report/A", 1000, 1)]
+    shades = {colour(group(10, 0)), colour(group(10, 10)), colour(group(1000, 1)), colour(None)}
+
+    png = draw(Grid.of([*statuses, status("a/other/A", 10)]))
 
     with Image.open(BytesIO(png)) as image:
-        pixels = image.convert("RGB")
-        seen = {
-            f"#{red:02x}{green:02x}{blue:02x}"
-            for _, (red, green, blue) in pixels.getcolors(pixels.size[0] * pixels.size[1])
-        }
-    assert {colour(group(10, 0)), colour(group(10, 10))} <= seen
+        seen = image.convert("RGB").getcolors(image.size[0] * image.size[1])
+    assert shades <= {f"#{red:02x}{green:02x}{blue:02x}" for _, (red, green, blue) in seen}
+
+
+def test_the_same_figures_are_the_same_picture() -> None:
+    """To the byte; of nothing there is one too."""
+    assert draw(Grid.of(filled(3, 3))) == draw(Grid.of(filled(3, 3)))
+    assert draw(Grid.of([])).startswith(b"\x89PNG")
 
 
 def test_the_picture_lies_in_the_page_itself() -> None:
     """As Markdown that holds the very bytes."""
-    text = as_markdown(b"\x89PNG bytes")
+    text = as_markdown(b"\x89PNG bytes", TITLE)
 
     head, _, rest = text.partition("data:image/png;base64,")
-    assert head == "![coverage by doc type and market]("
+    assert head == "![Coverage by doc type and market]("
     assert base64.b64decode(rest.removesuffix(")")) == b"\x89PNG bytes"
 
 
-def test_drawing_leaves_the_users_home_alone(tmp_path: Path) -> None:
-    """Its list of fonts goes where it is told; pyplot, which keeps every figure, is not loaded."""
-    home, cache = tmp_path / "user", tmp_path / "cache"
-    home.mkdir()
+def test_only_drawing_loads_what_draws(tmp_path: Path) -> None:
+    """And it leaves the user's home alone."""
     code = (
-        "import sys; from pathlib import Path; from vector_assets.defs.heatmap import Grid, draw; "
-        "assert 'matplotlib' not in sys.modules; draw(Grid.of([]), Path(sys.argv[1])); "
-        "assert 'matplotlib.pyplot' not in sys.modules"
+        "import sys; from vector_assets.defs.heatmap import Grid, draw; import vector_assets.defs.pictures; "
+        "assert 'PIL' not in sys.modules; draw(Grid.of([])); "
+        "assert 'PIL' in sys.modules; assert 'matplotlib' not in sys.modules"
     )
-    environment = {key: value for key, value in os.environ.items() if key not in {"MPLCONFIGDIR", "XDG_CACHE_HOME"}}
 
-    subprocess.run([sys.executable, "-c", code, str(cache)], env=environment | {"HOME": str(home)}, check=True)
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"HOME": str(tmp_path)}, check=True)
 
-    assert list(cache.iterdir())
-    assert not list(home.iterdir())
+    assert not list(tmp_path.iterdir())
