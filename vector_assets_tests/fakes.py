@@ -18,6 +18,7 @@ from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
+from vector_assets.storage.evidence import Evidence, Nearest
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
@@ -83,6 +84,20 @@ def vector_of(text: str, dimension: int = DIMENSION) -> Vectors:
     return vector / np.linalg.norm(vector)
 
 
+class ForgetfulEvidence(Evidence):
+    """Strikes what a check has embedded again off the embedder's list, which is of what runs embed."""
+
+    def __init__(self, database: Database, embedder: HashEmbedder) -> None:
+        super().__init__(database)
+        self._embedder = embedder
+
+    def nearest(
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+    ) -> list[Nearest]:
+        del self._embedder.embedded[-len(chunk_ids) :]
+        return super().nearest(partition, space_slug, chunk_ids, vectors)
+
+
 class FakeParts(Parts):
     """The real parts with an embedder that takes no time."""
 
@@ -90,6 +105,10 @@ class FakeParts(Parts):
         secret = SecretStr(url.render_as_string(hide_password=False))
         super().__init__(load_settings(database_url=secret, home=home, landing_dir=landing))
         self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return ForgetfulEvidence(self.database, self.embedder)
 
 
 def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:

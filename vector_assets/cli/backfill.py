@@ -54,7 +54,7 @@ def backfill(
 
     started = time.monotonic()
     with open_parts() as parts:
-        if accept_drift and parts.accept_drift():
+        if accept_drift and not dry_run and parts.accept_drift():
             click.echo(
                 f"The vectors of {parts.space.model} have changed; all chunks are pending in {parts.space.slug}."
             )

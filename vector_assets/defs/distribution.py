@@ -5,9 +5,15 @@ from collections.abc import Mapping
 import dagster as dg
 
 from ..coverage import PartitionStatus
+from ..domain import VectorizeReport
 from ..inspection.distribution import Distribution, Summary, shift
+from .canvas import as_markdown
+from .pictures import TITLE, run_picture
 
 Metadata = Mapping[str, dg.MetadataValue]
+
+# Fewer say nothing that the figures do not, and to draw them would take longer than to embed them.
+_FEWEST_DRAWN = 50
 
 
 def summary_after(distribution: Distribution, former: Summary | None, status: PartitionStatus) -> Summary:
@@ -21,10 +27,12 @@ def summary_after(distribution: Distribution, former: Summary | None, status: Pa
     return former + now
 
 
-def distribution_metadata(distribution: Distribution, former: Summary | None) -> Metadata:
-    """Of the vectors that a run has made: mean and spread, the lengths of their texts, and their shift.
+def distribution_metadata(
+    distribution: Distribution, former: Summary | None, report: VectorizeReport, max_tokens: int
+) -> Metadata:
+    """Of the vectors that a run has made: a picture, mean and spread, and their shift.
 
-    `former` is what the partition's vectors were like before.
+    `former` is what the partition's vectors were like before; `max_tokens` is the model's limit, for the picture.
     """
     now = distribution.summary
     if not now.moments.count:
@@ -33,6 +41,9 @@ def distribution_metadata(distribution: Distribution, former: Summary | None) ->
         "vectors/mean_length": dg.MetadataValue.float(round(float((now.moments.mean**2).sum() ** 0.5), 4)),
         "vectors/spread": dg.MetadataValue.float(round(now.moments.spread, 4)),
     }
+    if now.moments.count >= _FEWEST_DRAWN:
+        png = run_picture(distribution, report, max_tokens)
+        entries = {"picture": dg.MetadataValue.md(as_markdown(png, TITLE)), **entries}
     moved = shift(former, now) if former is not None else None
     if moved is not None:
         entries["vectors/mean_cosine_with_former"] = dg.MetadataValue.float(round(moved.cosine, 4))

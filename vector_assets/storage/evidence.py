@@ -173,9 +173,9 @@ ORDER BY c.id LIMIT %(limit)s
 _WINDOW = 500
 # Rows shown of anything.
 _WORST = 5
-# Vectors compared for being the same, and texts to be looked at: 0.4 MB and 32 kB.
+# Vectors compared for being the same, and texts to be looked at: 0.4 MB and 16 kB.
 _COMPARED = 500
-_SAMPLE_TEXTS = 32
+_SAMPLE_TEXTS = 16
 
 
 class Evidence:
@@ -198,7 +198,7 @@ class Evidence:
     ) -> VectorEvidence:
         """What is to be said of a partition after the run that began at the moment.
 
-        The sample is another one for each run, and always the same for one: at most 32 chunks with a current vector,
+        The sample is another one for each run, and always the same for one: at most 16 chunks with a current vector,
         and as many of those that the run embedded.
         """
         parameters = {

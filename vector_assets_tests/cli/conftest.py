@@ -11,7 +11,7 @@ from vector_assets.cli import main
 from vector_assets.wiring import Parts
 
 from ..defs.conftest import CN, US, land, sentences
-from ..fakes import HashEmbedder
+from ..fakes import ForgetfulEvidence, HashEmbedder
 
 Command = Callable[..., Result]
 
@@ -21,6 +21,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     """In place of the model, for every command of the test."""
     embedder = HashEmbedder()
     monkeypatch.setattr(Parts, "embedder", embedder)
+    monkeypatch.setattr(Parts, "evidence", property(lambda parts: ForgetfulEvidence(parts.database, embedder)))
     return embedder
 
 
