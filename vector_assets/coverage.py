@@ -11,14 +11,39 @@ from .domain import PartitionKey
 
 
 @dataclass(frozen=True)
+class Ledger:
+    """What the model could see of chunks: their tokens, those beyond its limit, and how many chunks have such."""
+
+    tokens: int = 0
+    tokens_lost: int = 0
+    truncated_chunks: int = 0
+
+    @property
+    def lost_share(self) -> float:
+        """Of the tokens, 0 to 1."""
+        return self.tokens_lost / self.tokens if self.tokens else 0.0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.tokens + other.tokens,
+            self.tokens_lost + other.tokens_lost,
+            self.truncated_chunks + other.truncated_chunks,
+        )
+
+
+@dataclass(frozen=True)
 class LastRun:
-    """The run that last put vectors into a partition: chunks and tokens that had their turn, in so many seconds."""
+    """The run that last put vectors into a partition: chunks and tokens that had their turn, in so many seconds.
+
+    The ledger is of all vectors that the partition had after it.
+    """
 
     run_id: str
     ended_at: datetime
     chunks: int
     tokens: int
     seconds: float
+    ledger: Ledger = Ledger()
 
     @property
     def chunks_per_second(self) -> float:
@@ -58,6 +83,11 @@ class PartitionStatus(_Shares):
     pending_since: datetime | None
     last_run: LastRun | None
 
+    @property
+    def ledger(self) -> Ledger:
+        """As the last run left it."""
+        return self.last_run.ledger if self.last_run else Ledger()
+
 
 @dataclass(frozen=True)
 class GroupStatus(_Shares):
@@ -70,6 +100,7 @@ class GroupStatus(_Shares):
     quarantined: int
     pending_since: datetime | None
     last_run: LastRun | None
+    ledger: Ledger
 
     @classmethod
     def of(cls, name: str, members: "Sequence[PartitionStatus | GroupStatus]") -> Self:
@@ -84,6 +115,7 @@ class GroupStatus(_Shares):
             sum(item.quarantined for item in members),
             min(waiting, default=None),
             max(runs, key=lambda run: run.ended_at, default=None),
+            sum((item.ledger for item in members), Ledger()),
         )
 
 

@@ -9,7 +9,7 @@ from .options import json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..coverage import GroupStatus, LastRun, PartitionStatus
+    from ..coverage import LastRun, PartitionStatus
     from ..domain import EmbeddingSpace
 
 # More lines than a person reads; of so many partitions, sums are shown unless somebody asks for them.
@@ -28,7 +28,7 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
 
     PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. --json has every partition.
     """
-    from ..coverage import GroupBy, grouped
+    from ..coverage import GroupBy, GroupStatus, grouped
     from .parts import open_parts
     from .selection import selected
     from .terminal import out, print_coverage
@@ -46,6 +46,11 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
         if by is None and group_by is GroupBy.MARKET:
             out.print(
                 f"--by partition lists all {len(chosen):,}, --by company and --by doc_type add them up otherwise."
+            )
+        if (ledger := GroupStatus.of("", chosen).ledger).truncated_chunks:
+            out.print(
+                f"{ledger.truncated_chunks:,} chunks are longer than the model reads; {ledger.lost_share:.1%} of all "
+                "tokens are lost. Cut smaller ones: VECTOR_ASSETS_CHUNK_TOKENS"
             )
         if space:
             out.print(f"vectors of {space.model}, {space.dimension} dimensions, space {space.slug}")
@@ -65,7 +70,7 @@ def _document(statuses: "list[PartitionStatus]", space: "EmbeddingSpace | None")
     }
 
 
-def _figures(item: "PartitionStatus | GroupStatus") -> dict[str, object]:
+def _figures(item: "PartitionStatus") -> dict[str, object]:
     return {
         "chunks": item.chunks,
         "current": item.current,
@@ -73,6 +78,9 @@ def _figures(item: "PartitionStatus | GroupStatus") -> dict[str, object]:
         "quarantined": item.quarantined,
         "coverage": item.coverage,
         "pending_since": item.pending_since and item.pending_since.isoformat(timespec="seconds"),
+        "tokens": item.ledger.tokens,
+        "tokens_lost": item.ledger.tokens_lost,
+        "truncated_chunks": item.ledger.truncated_chunks,
         "last_run": item.last_run and _run(item.last_run),
     }
 

@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from ..coverage import LastRun, PartitionStatus, PendingPartition
+from ..coverage import LastRun, Ledger, PartitionStatus, PendingPartition
 from ..domain import PartitionKey
 from .chunks import PENDING
 from .database import Database, repeatable
@@ -24,7 +24,8 @@ WITH counted AS (
 )
 SELECT market, doc_type, stock_code, t.chunks, coalesce(p.chunks, 0), coalesce(q.chunks, 0),
        greatest(p.oldest, (SELECT created_at FROM embedding_spaces WHERE slug = %(space)s AND p.oldest IS NOT NULL)),
-       r.run_id, r.ended_at, r.chunks, r.tokens, r.seconds
+       r.run_id, r.ended_at, r.chunks, r.tokens, r.seconds,
+       r.partition_tokens, r.partition_tokens_lost, r.partition_truncated_chunks
 FROM counted t
 LEFT JOIN pending p USING (market, doc_type, stock_code)
 LEFT JOIN quarantined q USING (market, doc_type, stock_code)
@@ -98,6 +99,7 @@ class Coverage:
 
 def _partition_status(row: tuple[Any, ...]) -> PartitionStatus:
     market, doc_type, stock_code, chunks, pending, quarantined, pending_since, run_id, *run = row
-    last_run = LastRun(run_id, *run) if run_id is not None else None
+    ended_at, chunks_done, tokens, seconds, *ledger = run
+    last_run = LastRun(run_id, ended_at, chunks_done, tokens, seconds, Ledger(*ledger)) if run_id is not None else None
     key = PartitionKey(market, doc_type, stock_code)
     return PartitionStatus(key, chunks, pending, quarantined, pending_since, last_run)

@@ -1,17 +1,28 @@
 """What the last run of each partition did. One row a partition, so that it is no history and needs no care."""
 
+from typing import LiteralString
+
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from ..domain import PartitionKey, VectorizeReport
 from ..inspection.distribution import Summary
 from .database import Database, repeatable
+from .spaces import vectors_table
 
-_RECORD = """
-INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, chunks, tokens, seconds, vectors)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+_RECORD: LiteralString = """
+INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, chunks, tokens, seconds, vectors,
+                       partition_tokens, partition_tokens_lost, partition_truncated_chunks)
+SELECT %(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(run_id)s, %(chunks)s, %(tokens)s, %(seconds)s,
+       %(vectors)s,
+       coalesce(sum(token_count), 0), coalesce(sum(token_count - tokens_embedded), 0),
+       count(*) FILTER (WHERE token_count > tokens_embedded)
+FROM {table} WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
 ON CONFLICT (space, market, doc_type, stock_code) DO UPDATE SET
     run_id = excluded.run_id, ended_at = now(), chunks = excluded.chunks, tokens = excluded.tokens,
-    seconds = excluded.seconds, vectors = excluded.vectors
+    seconds = excluded.seconds, vectors = excluded.vectors, partition_tokens = excluded.partition_tokens,
+    partition_tokens_lost = excluded.partition_tokens_lost,
+    partition_truncated_chunks = excluded.partition_truncated_chunks
 """
 _SUMMARY = """
 SELECT vectors FROM last_runs
@@ -35,11 +46,17 @@ class LastRuns:
         """
         if not report.vectorized_count:
             return
-        key = (space_slug, partition.market, partition.doc_type, partition.stock_code)
-        done = (report.run_id, report.processed, report.tokens_embedded, report.seconds)
-        vectors = Jsonb(summary.to_dict()) if summary else None
+        values = {
+            "space": space_slug,
+            **vars(partition),
+            "run_id": report.run_id,
+            "chunks": report.processed,
+            "tokens": report.tokens_embedded,
+            "seconds": report.seconds,
+            "vectors": Jsonb(summary.to_dict()) if summary else None,
+        }
         with self._database.transaction() as connection:
-            connection.execute(_RECORD, (*key, *done, vectors))
+            connection.execute(sql.SQL(_RECORD).format(table=vectors_table(space_slug)), values)
 
     @repeatable
     def summary(self, partition: PartitionKey, space_slug: str) -> Summary | None:

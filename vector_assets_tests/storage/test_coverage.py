@@ -1,5 +1,6 @@
 """Every chunk is current, pending or quarantined, exactly one of them."""
 
+from vector_assets.coverage import Ledger
 from vector_assets.domain import PartitionKey
 from vector_assets.inspection.distribution import Distribution
 from vector_assets.storage.coverage import Coverage
@@ -41,6 +42,20 @@ def test_quarantined_chunks_are_not_pending(database: Database) -> None:
     assert coverage.pending_partitions(SPACE.slug) == []
     rows(database, "UPDATE document_chunks SET text = 'mended'")
     assert [item.pending for item in coverage.pending_partitions(SPACE.slug)] == [1]
+
+
+def test_the_ledger_is_of_all_vectors_that_the_partition_has(database: Database) -> None:
+    """Those of earlier runs too: what was cut then is cut still."""
+    last_runs, long = LastRuns(database), " ".join(["word"] * (SPACE.max_tokens + 6))
+    for number, text in enumerate([long, "short one"]):
+        store_chunks(database, [text], name=f"{number}.txt")
+        vectorizer = make_vectorizer(database, HashEmbedder())
+        last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY))
+
+    ledger = Coverage(database).partition_status(KEY, SPACE.slug).ledger
+
+    assert ledger == Ledger(tokens=SPACE.max_tokens + 8, tokens_lost=6, truncated_chunks=1)
+    assert Coverage(database).status(None)[0].ledger == Ledger()
 
 
 def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:

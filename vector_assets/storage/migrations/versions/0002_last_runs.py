@@ -5,7 +5,8 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-# `vectors` is the summary of what it made (inspection.distribution.Summary), for the next run to compare with.
+# What is the partition's is of all vectors that it had after the run; `vectors` is the summary of what they are like
+# (inspection.distribution.Summary), for the next run to compare with.
 LAST_RUNS = """
 CREATE TABLE last_runs (
     space      text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
@@ -17,6 +18,9 @@ CREATE TABLE last_runs (
     chunks     integer NOT NULL,
     tokens     bigint NOT NULL,
     seconds    double precision NOT NULL,
+    partition_tokens           bigint NOT NULL DEFAULT 0,
+    partition_tokens_lost      bigint NOT NULL DEFAULT 0,
+    partition_truncated_chunks bigint NOT NULL DEFAULT 0,
     vectors    jsonb,
     PRIMARY KEY (space, market, doc_type, stock_code)
 );
