@@ -81,7 +81,8 @@ def main() -> None:
             parts.embedder.embed_query("ready")
             for embedder in (parts.embedder, NullEmbedder()):
                 parts.__dict__["embedder"] = embedder
-                parts.__dict__.pop("chunks", None)
+                for of_the_former in ("space", "chunks", "drift"):
+                    parts.__dict__.pop(of_the_former, None)
                 for name, way in WAYS.items():
                     slug = parts.vectorizer() and embedder.space.slug
                     with parts.database.transaction() as connection:
