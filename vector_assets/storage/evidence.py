@@ -88,8 +88,8 @@ _MOMENT: LiteralString = "SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::t
 _IN_PARTITION: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
 
 # A vector counts if it is that of the chunk's present text. It is found by the chunk alone: were the places equated,
-# PostgreSQL would find vectors by the partition. Where it has no statistics yet, it takes that for one row, and compares
-# each of a partition's chunks with each of its vectors.
+# PostgreSQL would find vectors by the partition. Where it has no statistics yet, it takes that for one row, and
+# compares each of a partition's chunks with each of its vectors.
 _VECTOR: LiteralString = """
 v.chunk_id = c.id AND v.content_hash = c.content_hash
 AND (v.market, v.doc_type, v.stock_code) IS NOT DISTINCT FROM (c.market, c.doc_type, c.stock_code)
