@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from ..domain import EmbeddingSpace, TokenizedText
 from ..errors import InvalidModel
@@ -31,34 +31,37 @@ class TokenCounter:
     def room_for_text(self) -> int:
         """Tokens of a document's text that fit the model beside its special tokens and the prompt."""
         prompt = len(self.tokenizer.encode(self._space.document_prompt, add_special_tokens=False).ids)
-        return self._space.max_tokens - self.tokenizer.num_special_tokens_to_add(is_pair=False) - prompt
+        return self._space.max_tokens - self._special_tokens - prompt
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count each text with the document prompt before it, in order."""
-        prompted = [self._space.document_prompt + text for text in texts]
-        return [
-            self._counted(text, encoding.ids, whole)
-            for text, whole, encoding in zip(texts, prompted, self.tokenizer.encode_batch(prompted), strict=True)
-        ]
+        whole = self._whole([self._space.document_prompt + text for text in texts])
+        return [self._counted(text, encoding) for text, encoding in zip(texts, whole, strict=True)]
 
     def query_ids(self, text: str) -> NDArray[np.int32]:
         """What the model sees of a question, the query prompt before it."""
-        whole = self._space.query_prompt + text
-        return self._seen(self.tokenizer.encode(whole).ids, whole)
+        (whole,) = self._whole([self._space.query_prompt + text])
+        return self._seen(whole)
 
-    def _counted(self, text: str, ids: list[int], whole: str) -> TokenizedText:
-        seen = self._seen(ids, whole)
+    def _whole(self, texts: Sequence[str]) -> list[Encoding]:
+        """Without special tokens. The fast way leaves out where in the text the tokens are."""
+        return self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+
+    def _counted(self, text: str, whole: Encoding) -> TokenizedText:
+        seen = self._seen(whole)
         unknown = 0 if self._unknown_id is None else int((seen == self._unknown_id).sum())
-        return TokenizedText(text, len(ids), len(seen), unknown, seen)
+        return TokenizedText(text, len(whole) + self._special_tokens, len(seen), unknown, seen)
 
-    def _seen(self, ids: list[int], whole: str) -> NDArray[np.int32]:
-        """The ids within the limit; a text that is cut keeps its closing special tokens, so it is encoded anew."""
-        if len(ids) > self._space.max_tokens:
-            ids = self._truncating.encode(whole).ids
-        return np.asarray(ids, dtype=np.int32)
+    def _seen(self, whole: Encoding) -> NDArray[np.int32]:
+        """The ids within the limit, special tokens round them: a text that is cut keeps its closing ones."""
+        return np.asarray(self._finishing.post_process(whole).ids, dtype=np.int32)
 
     @cached_property
-    def _truncating(self) -> Tokenizer:
+    def _special_tokens(self) -> int:
+        return self.tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    @cached_property
+    def _finishing(self) -> Tokenizer:
         tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
         tokenizer.enable_truncation(self._space.max_tokens)
         return tokenizer
