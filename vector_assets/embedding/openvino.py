@@ -104,8 +104,9 @@ class OpenVINOEmbedder:
             vectors[long] = self._compiled.embed([texts[row] for row in long])
         return vectors
 
-    @property
+    @cached_property
     def _is_int8(self) -> bool:
+        """Asked with every batch; the name is made of what OpenVINO says of the CPU, which takes milliseconds."""
         return self._serving is not None and self._serving.folder.name == int8_name(self._space)
 
     @cached_property
