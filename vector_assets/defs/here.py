@@ -17,6 +17,7 @@ from ..errors import DatabaseFailed
 from ..vectorizer.deadline import ANSWER_SIGNALS_SECONDS
 from ..wiring import Parts
 from .assets import ASSETS
+from .kept_connections import kept_connections
 from .keys import VECTORIZED_CHUNKS
 from .partitions import register, run_tags
 from .resources import Watcher
@@ -136,7 +137,7 @@ def recorded_runs(parts: Parts, watcher: Watcher, stop: threading.Event | None =
     """Runs recorded in the instance under the home directory."""
     from .instance import open_instance
 
-    with open_instance(parts) as instance:
+    with open_instance(parts) as instance, kept_connections(instance):
         yield RunsHere(instance, parts, watcher, stop or threading.Event())
 
 

@@ -1,6 +1,7 @@
 """What the assets are given: the real parts, and somebody who watches the progress."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Protocol
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from ..domain import BatchProgress, PartitionKey
 from ..settings import load_settings
 from ..wiring import Parts
+from .kept_connections import kept_connections
 from .runs import sign
 
 # A sensor's tick may last 60 seconds, and the next one comes soon.
@@ -37,9 +39,11 @@ class Nobody:
 
 
 def _parts(context: dg.InitResourceContext) -> Iterator[Parts]:
-    if context.instance is not None and context.run_id is not None:
-        sign(context.instance, context.run_id)
-    with Parts(load_settings()) as parts:
+    with ExitStack() as stack:
+        if context.instance is not None and context.run_id is not None:
+            sign(context.instance, context.run_id)
+            stack.enter_context(kept_connections(context.instance))
+        parts = stack.enter_context(Parts(load_settings()))
         if context.run_id is None:
             parts.retries.seconds = _TICK_PATIENCE_SECONDS
         yield parts

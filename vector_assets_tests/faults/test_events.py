@@ -17,6 +17,12 @@ CREATE TRIGGER refuse BEFORE INSERT ON event_logs
 """
 _ACCEPT = "DROP FUNCTION refuse CASCADE"
 
+_NOTE_BACKENDS = """
+ALTER TABLE event_logs ADD COLUMN backend integer;
+ALTER TABLE event_logs ALTER COLUMN backend SET DEFAULT pg_backend_pid();
+"""
+_NOTED = "SELECT count(backend), count(DISTINCT backend) FROM event_logs"
+
 
 class Between:
     """A watcher that does something to Dagster's database at one batch, and undoes it at another."""
@@ -61,4 +67,19 @@ def test_the_event_store_refuses_for_five_batches(
     assert result.metadata["progress_errors"] == 5
     warnings = [record for record in caplog.records if record.message.startswith("the progress callback failed")]
     assert len(warnings) == 1
+    finish(place, pending=0)
+
+
+def test_events_share_a_connection_that_ends_with_the_runs(place: Place) -> None:
+    """To connect takes longer than to write an event; and a process that is done leaves no connection behind."""
+    with place.parts() as parts:
+        _ = parts.dagster_url  # is made with it
+        watcher = Between(place, _NOTE_BACKENDS, _NOTED)
+        with watcher.connected():
+            result = run(parts, watcher)
+            events, backends = watcher._connection.execute(_NOTED).fetchall()[0]
+
+    assert result.error is None
+    assert events > 100
+    assert backends <= 2  # Dagster may ask for one while it uses another: then the pool keeps either
     finish(place, pending=0)
