@@ -36,9 +36,9 @@ def _taken(texts: list[str], count: int) -> list[str]:
     return (texts * (count // len(texts) + 1))[:count]
 
 
-def store(parts: Parts, key: PartitionKey, texts: list[str]) -> None:
-    """Put the texts into the tables as the chunks of one document."""
+def store(parts: Parts, key: PartitionKey, texts: list[str], chunker: str = "benchmark") -> None:
+    """Put the texts into the tables as the chunks of one document, as if that chunker had cut them."""
     document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", str(key), "1")
     parts.documents.save([document], [])
-    for stored in parts.documents.uncut_documents(key, "benchmark"):
-        parts.documents.replace_chunks(stored, texts, "benchmark")
+    for stored in parts.documents.uncut_documents(key, chunker):
+        parts.documents.replace_chunks(stored, texts, chunker)

@@ -1,53 +1,88 @@
-"""What all inspections of a run cost together, and how good its announced time left was, on texts of mixed lengths.
+"""What all inspections of a run cost together, and how good its announced time left was.
 
-Rows are inspected as they come; a drift check comes before the run, checks and a picture after it.
+Each round is a run as Dagster does it, of the chunks' and the vectors' assets, with clocks in what inspects: the drift
+check, every batch's rows, the verdicts with the events that tell them, the picture. Rows are inspected while all cores
+are at work, and cost the run the CPU's time of it over the cores.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs.checks import judged
-from vector_assets.defs.pictures import run_picture
-from vector_assets.defs.vector_checks import VECTOR_CHECKS, gather
-from vector_assets.domain import PartitionKey, VectorizeReport
-from vector_assets.drift import DriftWatch
-from vector_assets.inspection.distribution import Distribution
+from vector_assets.defs import distribution, ranges
+from vector_assets.defs.here import RunsHere, recorded_runs
+from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody
+from vector_assets.domain import PartitionKey
 from vector_assets.settings import load_settings
-from vector_assets.storage.canaries import PostgresCanaryStore
 from vector_assets.storage.embedded import leave_embedded_server
 from vector_assets.wiring import Parts
 
+_KINDS = ("drift", "rows", "verdicts", "picture")
+_MARKS = (25, 50, 75)
 
-def seconds_of(act: Callable[[], object]) -> float:
+
+@contextmanager
+def clocks(parts: Parts) -> Iterator[dict[str, float]]:
+    """Gives the seconds that each kind of inspection took meanwhile, all but the rows', which runs count themselves."""
+    taken = dict.fromkeys(_KINDS, 0.0)
+
+    def timed(kind: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        def acted(*given: Any) -> Any:
+            before = time.perf_counter()
+            try:
+                return act(*given)
+            finally:
+                taken[kind] += time.perf_counter() - before
+
+        return acted
+
+    with ExitStack() as stack:
+        for kind, place, name in (
+            ("drift", parts.drift, "check"),
+            ("verdicts", ranges, "tell_verdicts"),
+            ("picture", distribution, "run_picture"),
+        ):
+            stack.enter_context(patch.object(place, name, timed(kind, getattr(place, name))))
+        yield taken
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds of one run over all chunks of the partition, and of them those of each kind of inspection."""
+
+    seconds: float
+    taken: dict[str, float]
+    errors: str
+
+    @property
+    def share(self) -> float:
+        """Of the run, 0 to 1."""
+        return sum(self.taken.values()) / self.seconds
+
+
+def run(parts: Parts, runs: RunsHere, key: PartitionKey) -> Round:
+    del parts.drift  # as in a process of its own
     before = time.perf_counter()
-    act()
-    return time.perf_counter() - before
-
-
-def run(parts: Parts, key: PartitionKey) -> tuple[VectorizeReport, dict[str, float]]:
-    """One run over the partition, all of it, and what each kind of inspection took."""
-    distribution = Distribution(parts.space.dimension)
-    vectorizer = parts.vectorizer()
-    moment = parts.evidence.moment()
-    drift = DriftWatch(parts.embedder, PostgresCanaryStore(parts.database), parts.space)
-    taken = {"drift": seconds_of(drift.check)}
-    report = vectorizer.vectorize_partition(key, True, lambda _: None, distribution=distribution)
-    taken["rows"] = report.stages.inspect
-    facts = []
-    taken["checks"] = seconds_of(
-        lambda: facts.extend(judged(VECTOR_CHECKS, lambda: gather(parts, key, report, None, 0.05, moment)))
-    )
-    may_warn = {"vocabulary_covers_text", "nothing_truncated"}
-    assert all(verdict.passed for name, verdict in facts if name not in may_warn), facts
-    taken["picture"] = seconds_of(lambda: run_picture(distribution, report, parts.space.max_tokens))
-    return report, taken
+    with clocks(parts) as taken:
+        result = runs.run(key, [DOCUMENT_CHUNKS, VECTORIZED_CHUNKS], {"force_revectorize": True})
+    seconds = time.perf_counter() - before
+    assert result.error is None, result.error
+    taken["rows"] = result.metadata["seconds/inspect"] / len(os.sched_getaffinity(0))
+    assert all(taken.values()), taken
+    named = [result.metadata.get(f"estimate_error_percent/at_{mark}") for mark in _MARKS]
+    return Round(seconds, taken, "/".join("-" if error is None else f"{error:+.0f}%" for error in named))
 
 
 def main() -> None:
@@ -58,31 +93,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     add_json_option(parser)
     arguments = parser.parse_args()
-    columns = ("texts", "seconds", "drift", "rows", "checks", "picture", "share of the run (each round)", "median")
-    columns += ("error of the time left at 25, 50, 75 % (each round)",)
-    table = Table(*columns, json_file=arguments.json)
+    shares_of = ("share of the run (each round)", "median")
+    error_of = "error of the time left at 25, 50, 75 % (each round)"
+    table = Table("texts", "seconds", *_KINDS, *shares_of, error_of, json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts:
+        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
             kinds = {
                 "uniform": uniform_texts(parts, arguments.filings, arguments.texts),
                 "mixed": mixed_texts(arguments.filings, arguments.texts),
             }
+            _ = parts.drift
             for name, texts in kinds.items():
                 key = PartitionKey("us", "benchmark", name)
-                store(parts, key, texts)
-                run(parts, key)  # kernels are made, and the picture's library is imported
-                rounds = [run(parts, key) for _ in range(arguments.rounds)]
-                shares = [sum(taken.values()) / report.seconds for report, taken in rounds]
-                errors = [
-                    "/".join(f"{error:+.0f}%" for error in r.estimate_errors.values() if error) for r, _ in rounds
-                ]
-                medians = [
-                    statistics.median(taken[kind] for _, taken in rounds)
-                    for kind in ("drift", "rows", "checks", "picture")
-                ]
-                seconds = statistics.median(report.seconds for report, _ in rounds)
-                what = f"{len(texts):,} {name}"
-                table.add(what, seconds, *medians, shares, statistics.median(shares), ", ".join(errors))
+                store(parts, key, texts, parts.ingestion.chunker.identity)
+                runs.prepare([key])
+                run(parts, runs, key)  # kernels are made, and libraries imported
+                rounds = [run(parts, runs, key) for _ in range(arguments.rounds)]
+                shares = [one.share for one in rounds]
+                medians = [statistics.median(one.taken[kind] for one in rounds) for kind in _KINDS]
+                seconds = statistics.median(one.seconds for one in rounds)
+                errors = ", ".join(one.errors for one in rounds)
+                table.add(f"{len(texts):,} {name}", seconds, *medians, shares, statistics.median(shares), errors)
         leave_embedded_server(Path(home))
 
 

@@ -20,7 +20,7 @@ _FRAGMENTS_LIMIT = 0.05
 _FEWEST_FRAGMENTS = 3
 
 # Tokens are counted of the longest chunks only: counting all of them takes an eighth of what cutting them takes.
-_COUNTED = 32
+_COUNTED = 8
 # No text with so many characters a token of the limit fits. More of it need not be looked at, nor kept.
 _CHARACTERS_A_TOKEN = 64
 

@@ -105,6 +105,7 @@ class ProgressEvents:
             "chunks_per_second": progress.chunks_per_second,
             "tokens_per_second": progress.tokens_per_second,
             "recent_tokens_per_second": progress.recent_tokens_per_second,
+            "seconds_a_batch": progress.seconds_a_batch,
             "recent_seconds_a_batch": progress.recent_seconds_a_batch,
             "seconds_left": progress.seconds_left,
             "seconds_left_spread": progress.seconds_left_spread,

@@ -1,12 +1,11 @@
 """What is promised of `silver/vectorized_chunks`, and judged after each run of a partition."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
 
 import dagster as dg
+import numpy as np
 
 from ..domain import UNKNOWN_SHARE_LIMIT, PartitionKey, TokenizedText, VectorizeReport, Vectors, readable_line
 from ..errors import EmbedderDrifted
@@ -15,14 +14,14 @@ from ..inspection.rows import UNIT_NORMS, seen_as
 from ..inspection.sight import Script, script_of, sight_sentence
 from ..storage.evidence import ChunkText, Nearest, Twins, VectorEvidence
 from ..vectorizer.deadline import Deadline
-from ..vectorizer.overlap import apart
+from ..vectorizer.overlap import apart, overlapped
 from ..wiring import Parts
 from .checks import ERROR, WARN, Check, Verdict, counted, limit_of, table
 
-# One chunk is embedded again, and one more for each four hundred that the run embedded: 0.3 % of a run of 20 s. Where
-# rows are in the wrong order nearly every one tells; sixteen are enough of the largest partition: where a tenth of the
-# rows is wrong, four times in five one of that tenth is among them, and the next run tries others.
-_ONE_MORE_FOR = 400
+# One chunk is embedded again, and one more for each two thousand that the run embedded: a two-thousandth of its
+# work. Where rows are in the wrong order nearly every one tells; sixteen are enough of the largest partition: where a
+# tenth of the rows is wrong, four times in five one of that tenth is among them, and the next run tries others.
+_ONE_MORE_FOR = 2000
 _MOST_TRIED = 16
 
 # A chunk embedded again. Of 500 chunks of real filings, with the same arithmetic the farthest came out at 0.99984, for
@@ -36,8 +35,6 @@ _ROUNDING = 1e-5
 _SHOWN_CHARACTERS = 120
 
 NO_DRIFT = "no_drift"
-
-Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,6 @@ class VectorFacts:
     limit: int | None
     max_failed_fraction: float
     stored: VectorEvidence
-
-    @cached_property
-    def sample(self) -> list[TokenizedText]:
-        """The sampled texts as the model sees them, in their order."""
-        return self.parts.embedder.tokenize([chunk.text for chunk in self.stored.sample])
 
 
 def gather(
@@ -237,26 +229,26 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
 
 
 def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
-    """By the run's tokens and by a sample of the partition's, whichever looks worse.
+    """By the run's tokens, if it embedded most of the partition; else by those of a sample too, if that looks worse.
 
-    A run that embedded nothing, or a little, says little of the partition; the sample does.
+    A run that embedded nothing, or a little, says little of the partition.
     """
-    run, texts = facts.report, facts.stored.sample
-    seen = sum(item.tokens_embedded for item in facts.sample)
-    of_sample = sum(item.unknown_tokens for item in facts.sample) / seen if seen else 0.0
-    evidence: dict[str, dg.MetadataValue] = {
-        "limit": limit_of(UNKNOWN_SHARE_LIMIT),
-        "sampled_chunks": dg.MetadataValue.int(len(texts)),
-        "sample/unknown_share": dg.MetadataValue.float(round(of_sample, 4)),
-    }
+    run, stored = facts.report, facts.stored
+    evidence: dict[str, dg.MetadataValue] = {"limit": limit_of(UNKNOWN_SHARE_LIMIT)}
+    share, script = 0.0, None
     if run.tokens_embedded:
-        evidence["run/unknown_share"] = dg.MetadataValue.float(round(run.unknown_share, 4))
-    elif not seen:
-        return Verdict(True, "Nothing is current, so no text was looked at.", evidence, WARN)
-    if run.tokens_embedded and run.unknown_share >= of_sample:
         share, script = run.unknown_share, Script(run.script)
-    else:
-        share, script = of_sample, script_of("\n".join(chunk.text for chunk in texts))
+        evidence["run/unknown_share"] = dg.MetadataValue.float(round(share, 4))
+    if 2 * run.vectorized_count < stored.current:
+        texts = [chunk.text for chunk in stored.sample]
+        tokens = facts.parts.embedder.tokenize(texts)
+        of_sample = sum(item.unknown_tokens for item in tokens) / max(sum(item.tokens_embedded for item in tokens), 1)
+        evidence["sampled_chunks"] = dg.MetadataValue.int(len(texts))
+        evidence["sample/unknown_share"] = dg.MetadataValue.float(round(of_sample, 4))
+        if script is None or of_sample > share:
+            share, script = of_sample, script_of("\n".join(texts))
+    if script is None:
+        return Verdict(True, "Nothing is current, so no text was looked at.", evidence, WARN)
     evidence["script"] = dg.MetadataValue.text(script.value)
     return Verdict(share <= UNKNOWN_SHARE_LIMIT, sight_sentence(share, script), evidence, WARN)
 
@@ -266,9 +258,16 @@ def no_drift(facts: VectorFacts) -> Verdict:
 
     Raises:
         EmbedderDrifted: the vectors come out otherwise now; nothing was stored.
+        EmbedderHung: the embedder does not answer.
     """
-    drift = facts.parts.drift
-    _in_time(facts, drift.check)
+    drift, deadline = facts.parts.drift, _deadline(facts)
+
+    def check() -> None:
+        with deadline.running():
+            drift.check()
+
+    if drift.result is None:
+        apart(check, deadline)
     assert drift.result is not None
     evidence: dict[str, dg.MetadataValue] = {
         "lowest_cosine": dg.MetadataValue.float(round(drift.result.lowest, 6)),
@@ -338,23 +337,24 @@ def _tried(sample: Sequence[ChunkText], processed: int) -> list[ChunkText]:
 
 
 def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
-    embedder = facts.parts.embedder
-    return _in_time(facts, lambda: embedder.embed(embedder.tokenize([chunk.text for chunk in tried])))
+    """As in a run: in as many calls at once as the embedder is good for."""
+    embedder, deadline = facts.parts.embedder, _deadline(facts)
+    tokens = embedder.tokenize([chunk.text for chunk in tried])
+    calls = embedder.concurrency
 
-
-def _in_time(facts: VectorFacts, act: Callable[[], Given]) -> Given:
-    """What the embedder gives, in a thread that can be left behind, as in a run.
-
-    Raises:
-        EmbedderHung: it does not answer.
-    """
-    deadline = Deadline(facts.parts.space.model, facts.parts.settings.embed_timeout_seconds)
-
-    def acted() -> Given:
+    def embedded(part: Sequence[TokenizedText]) -> Vectors:
         with deadline.running():
-            return act()
+            return embedder.embed(part)
 
-    return apart(acted, deadline)
+    vectors = np.empty((len(tokens), facts.parts.space.dimension), np.float32)
+    parts = (tokens[first::calls] for first in range(min(calls, len(tokens))))
+    for first, rows in enumerate(overlapped(embedded, parts, calls, deadline)):
+        vectors[first::calls] = rows
+    return vectors
+
+
+def _deadline(facts: VectorFacts) -> Deadline:
+    return Deadline(facts.parts.space.model, facts.parts.settings.embed_timeout_seconds)
 
 
 def _cosine(distance: float) -> float:

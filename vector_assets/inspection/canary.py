@@ -12,23 +12,14 @@ LEAST_COSINE = 0.999
 The bundled model's vectors of these texts stay above it from any of its arithmetics (float32, bf16, 8 bits) to another.
 """
 
-# Short and long, prose, figures and a table, in both languages. The issuers are invented. Never edited: an edit needs
-# new stored vectors, which `CANARY_DIGEST` tells.
+# Prose with figures in both languages, and a table; the issuers are invented. As few tokens as show both, for every run
+# embeds them, and none so short that a model made faster for longer texts would leave it to a slower form of itself,
+# which would be loaded for that. Never edited: an edit needs new stored vectors, which `CANARY_DIGEST` tells.
 CANARY_TEXTS = (
-    "Risk factors",
     "Total revenue for the quarter was $1,284.6 million, up 7.3% from $1,197.2 million a year earlier.",
-    "The board of Example Harbor Lines Inc. (an invented issuer) declared a quarterly dividend of $0.18 per share, "
-    "payable on June 30 to holders of record on June 12.",
-    "We depend on a small number of suppliers for components that are made in few places. If one of them could not "
-    "deliver, because of a fire, a strike, a flood, an export rule or a want of money, we could not finish our "
-    "products in time, our customers could cancel their orders, and our revenue and gross margin would fall. We keep "
-    "stocks of some components and have found second sources for others, but to qualify a new supplier takes up to "
-    "eighteen months, and stocks lose their value when a product is replaced by a newer one.",
     "Segment | 2024 | 2023\nGrain | 412.5 | 398.1\nFreight | 96.0 | 101.7\nOther | (3.2) | 1.4\nTotal | 505.3 | 501.2",
-    "董事会决议公告",
+    "董事会决议公告：会议审议通过了关于利润分配预案的议案。",
     "示例港航股份有限公司（虚构）2024年度实现营业收入人民币12.84亿元，同比增长7.3%；归属于上市公司股东的净利润为1.06亿元。",
-    "本公司及董事会全体成员保证信息披露的内容真实、准确、完整，没有虚假记载、误导性陈述或重大遗漏。"
-    "报告期内，公司主要原材料价格波动较大，如果未来价格继续上涨而产品售价未能及时调整，将对公司的毛利率和经营业绩产生不利影响。",
 )
 
 CANARY_DIGEST = text_hash("\0".join(CANARY_TEXTS)).hex()[:12]

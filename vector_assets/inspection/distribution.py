@@ -1,13 +1,12 @@
 """What a partition's vectors look like as a whole, and how far that has moved since they were last made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import Vectors
 from .lengths import TokenLengths
 from .moments import Moments
 from .sample import Sample
@@ -61,25 +60,43 @@ class Distribution:
     """Collects a summary and a sample as a run goes, batch by batch; the memory does not grow with the partition."""
 
     def __init__(self, dimension: int) -> None:
-        self._moments = Moments.none(dimension)
-        self._lengths = TokenLengths()
+        self._counted = Summary(Moments.none(dimension), TokenLengths())
         self._sample = Sample.none(SAMPLE_ROWS, dimension)
+        self._ids: list[int] = []
+        self._vectors: list[NDArray[np.float32]] = []
+        self._token_counts: list[int] = []
 
-    def add(self, ids: Sequence[int] | NDArray[np.int64], vectors: Vectors, token_counts: Sequence[int]) -> None:
-        """Add a batch of good vectors (n, dimension) with their chunks' ids and numbers of tokens; an id comes once."""
-        self._moments += Moments.of(vectors)
-        self._lengths += TokenLengths.of(token_counts)
-        self._sample = self._sample.with_rows(ids, vectors)
+    def add(self, ids: Iterable[int], vectors: Iterable[NDArray[np.float32]], token_counts: Iterable[int]) -> None:
+        """Add a batch of good vectors with their chunks' ids and numbers of tokens; an id comes once.
+
+        The vectors are kept as they are, and must stay so: many rows are counted at once, which is far less work.
+        """
+        self._ids.extend(ids)
+        self._vectors.extend(vectors)
+        self._token_counts.extend(token_counts)
+        if len(self._ids) >= SAMPLE_ROWS:
+            self._count()
 
     @property
     def summary(self) -> Summary:
         """Of all rows so far."""
-        return Summary(self._moments, self._lengths)
+        self._count()
+        return self._counted
 
     @property
     def sample(self) -> Sample:
         """At most 1,000 of the rows so far."""
+        self._count()
         return self._sample
+
+    def _count(self) -> None:
+        if not self._ids:
+            return
+        vectors = np.stack(self._vectors)
+        self._counted += Summary(Moments.of(vectors), TokenLengths.of(self._token_counts))
+        self._sample = self._sample.with_rows(self._ids, vectors)
+        for waiting in (self._ids, self._vectors, self._token_counts):
+            waiting.clear()
 
 
 # Beyond so many times what chance does, the vectors are of other texts or another model. Filings of one company came to

@@ -51,7 +51,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class NormHabit:
-    """The Euclidean length that a space's vectors have, and how far off a good one may be."""
+    """The Euclidean length that a space's vectors have, far below 65,520, and how far off a good one may be."""
 
     length: float
     tolerance: float
@@ -84,30 +84,60 @@ def inspect_rows(
     Raises:
         BadVectors: this is not a row of floats for each key, so that no single row is at fault.
     """
-    if vectors.ndim != 2 or len(vectors) != len(seen):
-        raise BadVectors(f"shape {vectors.shape} instead of {(len(seen), dimension)}")
+    found = bad_alone(vectors, len(seen), dimension, habit)
+    if found and found[0].fault is Fault.WRONG_DIMENSION:
+        return found
+    healthy = np.setdiff1d(np.arange(len(vectors)), [bad.index for bad in found])
+    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], habit, rows=healthy)
+    return sorted(found + of_another, key=lambda bad: bad.index)
+
+
+def bad_alone(vectors: Vectors, count: int, dimension: int, habit: NormHabit = UNIT_NORMS) -> list[BadRow]:
+    """The rows of what should be float32 (count, dimension) that are bad whatever the others are, by index.
+
+    Raises:
+        BadVectors: these are not `count` rows of floats.
+    """
+    if vectors.ndim != 2 or len(vectors) != count:
+        raise BadVectors(f"shape {vectors.shape} instead of {(count, dimension)}")
     if vectors.dtype.kind != "f":
         raise BadVectors(f"{vectors.dtype} instead of float32")
     if vectors.shape[1] != dimension:
         message = f"{vectors.shape[1]:,} components instead of {dimension:,}"
         return [BadRow(row, Fault.WRONG_DIMENSION, message) for row in range(len(vectors))]
-    found = _bad_alone(vectors, habit)
-    healthy = np.setdiff1d(np.arange(len(vectors)), [bad.index for bad in found])
-    found += _collapsed(vectors[healthy], [seen[row] for row in healthy], healthy, _SAME * habit.length)
-    return sorted(found, key=lambda bad: bad.index)
-
-
-def _bad_alone(vectors: Vectors, habit: NormHabit) -> list[BadRow]:
-    """Rows that are bad whatever the others are."""
     with np.errstate(over="ignore", invalid="ignore"):
-        largest = np.abs(vectors).max(axis=1)
         squares = np.einsum("ij,ij->i", vectors, vectors)
-        good = (largest < _INFINITE) & (largest > _NOTHING)  # NaN is neither
-        good &= np.abs(np.sqrt(squares) - habit.length) <= habit.tolerance
-        if vectors.shape[1] >= _FEWEST_TO_JUDGE:
-            mean_squares = squares / vectors.shape[1]
-            good &= mean_squares - vectors.mean(axis=1) ** 2 >= _CONSTANT**2 * mean_squares
+        # One that is not finite, or zero, has no usual length either: it is told apart once it is suspected.
+        good = (squares >= (habit.length - habit.tolerance) ** 2) & (squares <= (habit.length + habit.tolerance) ** 2)
+        if dimension >= _FEWEST_TO_JUDGE:
+            sums = vectors @ _ones(dimension)
+            good &= squares - sums**2 / dimension >= _CONSTANT**2 * squares
     return [_judged(int(row), vectors[row], habit) for row in np.flatnonzero(~good)]
+
+
+def collapsed(
+    vectors: Vectors, seen: Sequence[bytes], habit: NormHabit = UNIT_NORMS, *, rows: NDArray[np.intp] | None = None
+) -> list[BadRow]:
+    """Of rows that are good alone, those whose vector a row with another text has too. `rows` are their numbers.
+
+    Rows are compared with their neighbours in the order of their projections on one direction: equal rows are
+    neighbours there, whichever way the last bits were rounded, and nothing grows with the square of the batch.
+    """
+    order = np.argsort(vectors @ _direction(vectors.shape[1]), kind="stable")
+    steps = np.diff(vectors[order], axis=0)
+    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= (_SAME * habit.length) ** 2)
+    if not len(near):
+        return []
+    numbers = np.arange(len(vectors)) if rows is None else rows
+    found = []
+    for run in np.split(near, np.flatnonzero(np.diff(near) > 1) + 1):
+        group = [int(row) for row in order[run[0] : run[-1] + 2]]
+        first = group[0]
+        other = next((row for row in group if seen[row] != seen[first]), None)
+        if other is not None:
+            twins = [(row, other if seen[row] == seen[first] else first) for row in group]
+            found += [_collapsed_row(int(numbers[row]), int(numbers[twin])) for row, twin in twins]
+    return found
 
 
 def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow:
@@ -129,28 +159,13 @@ def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow
     return BadRow(index, Fault.WRONG_NORM, f"length {length:.6g}; {usual}")
 
 
-def _collapsed(vectors: Vectors, seen: Sequence[bytes], rows: NDArray[np.intp], same: float) -> list[BadRow]:
-    """Of rows that are good alone, those whose vector a row with another text has too.
-
-    Rows are compared with their neighbours in the order of their projections on one direction: equal rows are
-    neighbours there, whichever way the last bits were rounded, and nothing grows with the square of the batch.
-    """
-    order = np.argsort(vectors @ _direction(vectors.shape[1]), kind="stable")
-    steps = np.diff(vectors[order], axis=0)
-    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= same**2)
-    found = []
-    for run in np.split(near, np.flatnonzero(np.diff(near) > 1) + 1) if len(near) else []:
-        group = [int(row) for row in order[run[0] : run[-1] + 2]]
-        first = group[0]
-        other = next((row for row in group if seen[row] != seen[first]), None)
-        if other is not None:
-            twins = [(row, other if seen[row] == seen[first] else first) for row in group]
-            found += [_collapsed_row(int(rows[row]), int(rows[twin])) for row, twin in twins]
-    return found
-
-
 def _collapsed_row(index: int, twin: int) -> BadRow:
     return BadRow(index, Fault.COLLAPSED, f"the same vector as row {twin:,}, whose text is another")
+
+
+@lru_cache(maxsize=8)
+def _ones(dimension: int) -> NDArray[np.float32]:
+    return np.ones(dimension, np.float32)
 
 
 @lru_cache(maxsize=8)

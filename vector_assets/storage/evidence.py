@@ -5,7 +5,7 @@ Nothing here is held in memory that grows with the partition, and nothing is lef
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from zlib import crc32
 
 from psycopg import sql
@@ -17,8 +17,7 @@ from .halfvecs import HalfVectors
 from .spaces import vectors_table
 
 
-@dataclass(frozen=True)
-class ChunkText:
+class ChunkText(NamedTuple):
     """A chunk as it is stored, by whichever program. `is_new`: its vector was made by the run that asks."""
 
     id: int
@@ -101,35 +100,41 @@ EXISTS (SELECT FROM chunk_failures f
         WHERE f.space = %(space)s AND f.chunk_id = c.id AND f.content_hash = c.content_hash)
 """
 
-_COUNTS: LiteralString = """
-SELECT count(*), count(*) FILTER (WHERE {pending}),
-       count(*) FILTER (WHERE {pending} AND age(c.xmin) > age(%(moment)s::xid) AND NOT {freed}),
-       count(*) FILTER (WHERE c.vectorized_at IS NULL),
-       count(*) FILTER (WHERE c.vectorized_at IS NOT NULL AND v.chunk_id IS NULL),
-       count(*) FILTER (WHERE abs(l2_norm(v.embedding) - 1) > %(tolerance)s),
-       count(*) FILTER (WHERE v.tokens_embedded < v.token_count),
-       coalesce(sum(v.token_count), 0), coalesce(sum(v.token_count - v.tokens_embedded), 0)
-FROM document_chunks c LEFT JOIN {table} v ON {vector}
-WHERE {within}
+# One pass over the partition, for all that is asked of it. The seed gives every chunk its place in a random order.
+_LOOKED_AT: LiteralString = """
+WITH looked_at AS MATERIALIZED (
+    SELECT c.id, c.vectorized_at IS NULL AS unmarked, {pending} AS pending,
+           age(c.xmin) > age(%(moment)s::xid) AND NOT {freed} AS untouched,
+           v.chunk_id IS NOT NULL AS has_vector, abs(l2_norm(v.embedding) - 1) > %(tolerance)s AS off_norm,
+           v.token_count AS tokens, v.token_count - v.tokens_embedded AS lost, v.run_id = %(run_id)s AS is_new,
+           hashint8extended(c.id, %(seed)s) AS place
+    FROM document_chunks c LEFT JOIN {table} v ON {vector}
+    WHERE {within}
+)
+SELECT count(*), count(*) FILTER (WHERE pending), count(*) FILTER (WHERE pending AND untouched),
+       count(*) FILTER (WHERE unmarked), count(*) FILTER (WHERE NOT unmarked AND NOT has_vector),
+       count(*) FILTER (WHERE off_norm), count(*) FILTER (WHERE lost > 0),
+       coalesce(sum(tokens), 0), coalesce(sum(lost), 0),
+       ARRAY(SELECT id FROM looked_at WHERE lost > 0 ORDER BY lost DESC, id LIMIT %(worst)s),
+       ARRAY(SELECT id FROM looked_at WHERE has_vector ORDER BY place LIMIT %(compared)s),
+       ARRAY(SELECT id FROM looked_at WHERE is_new ORDER BY place LIMIT %(sample)s)
+FROM looked_at
 """
 
-_WORST_CUT: LiteralString = """
+_CUT: LiteralString = """
 SELECT d.source_uri, c.chunk_index, v.token_count, v.tokens_embedded
 FROM document_chunks c JOIN {table} v ON {vector} JOIN documents d ON d.id = c.document_id
-WHERE {within} AND v.tokens_embedded < v.token_count
-ORDER BY v.token_count - v.tokens_embedded DESC, c.id LIMIT %(worst)s
+WHERE c.id = ANY(%(ids)s) ORDER BY v.token_count - v.tokens_embedded DESC, c.id
 """
 
 # Equal to the last bit: a fault that makes vectors collapse makes them so. Of a sample, for what is collapsed is not
 # two rows of a million; the first and the last by their hashes, which are other texts.
 _TWINS: LiteralString = """
-WITH sampled AS (
-    SELECT c.id, c.content_hash, v.embedding FROM document_chunks c JOIN {table} v ON {vector}
-    WHERE {within} ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(compared)s
-), twins AS (
-    SELECT count(*) AS chunks, (array_agg(id ORDER BY content_hash, id))[1] AS one,
-           (array_agg(id ORDER BY content_hash DESC, id))[1] AS other
-    FROM sampled GROUP BY embedding HAVING count(DISTINCT content_hash) > 1
+WITH twins AS (
+    SELECT count(*) AS chunks, (array_agg(c.id ORDER BY c.content_hash, c.id))[1] AS one,
+           (array_agg(c.id ORDER BY c.content_hash DESC, c.id))[1] AS other
+    FROM document_chunks c JOIN {table} v ON {vector} WHERE c.id = ANY(%(ids)s)
+    GROUP BY v.embedding HAVING count(DISTINCT c.content_hash) > 1
 )
 SELECT t.chunks, c.id, d.source_uri, c.chunk_index, c.text, o.id, p.source_uri, o.chunk_index, o.text
 FROM twins t
@@ -139,25 +144,22 @@ ORDER BY t.chunks DESC, c.id LIMIT %(worst)s
 """
 
 _SAMPLE: LiteralString = """
-SELECT c.id, d.source_uri, c.chunk_index, c.text, s.is_new
-FROM ((SELECT c.id, true AS is_new FROM document_chunks c JOIN {table} v ON {vector}
-       WHERE {within} AND v.run_id = %(run_id)s ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(sample)s)
-      UNION
-      (SELECT c.id, v.run_id = %(run_id)s FROM document_chunks c JOIN {table} v ON {vector}
-       WHERE {within} ORDER BY hashint8extended(c.id, %(seed)s) LIMIT %(sample)s)) s
-JOIN document_chunks c ON c.id = s.id JOIN documents d ON d.id = c.document_id
-ORDER BY hashint8extended(c.id, %(seed)s)
+SELECT c.id, d.source_uri, c.chunk_index, c.text, c.id = ANY(%(new)s)
+FROM document_chunks c JOIN documents d ON d.id = c.document_id
+WHERE c.id = ANY(%(ids)s) ORDER BY hashint8extended(c.id, %(seed)s)
 """
 
-# Every vector of the partition is compared: as aggregates, so that no approximate index answers, and in one pass,
-# without a sort.
+# Every vector of the partition is compared: as aggregates, so that no approximate index answers.
 _NEAREST: LiteralString = """
 SELECT a.chunk_id, min(v.embedding <=> a.vector) FILTER (WHERE c.id = a.chunk_id),
        min(ARRAY[v.embedding <=> a.vector, c.id])
 FROM unnest(%(ids)b::bigint[], %(vectors)b::halfvec[]) AS a (chunk_id, vector)
 CROSS JOIN document_chunks c JOIN {table} v ON {vector}
-WHERE {within} GROUP BY a.chunk_id ORDER BY a.chunk_id
+WHERE {within} GROUP BY a.chunk_id
 """
+
+# In one pass. Without statistics PostgreSQL expects a row or two, and would sort all pairs of vectors on the disk.
+_NO_SORT: LiteralString = "SET LOCAL enable_sort = off"
 
 _NAMED: LiteralString = """
 SELECT c.id, d.source_uri, c.chunk_index, c.text
@@ -171,8 +173,8 @@ WHERE (c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_
 ORDER BY c.id LIMIT %(limit)s
 """
 
-# Chunks read at a time: about half a megabyte of text.
-_WINDOW = 500
+# Chunks read at a time: about a megabyte of text.
+_WINDOW = 1000
 # Rows shown of anything.
 _WORST = 5
 # Vectors compared for being the same, and texts to be looked at: 0.4 MB and 16 kB.
@@ -216,23 +218,24 @@ class Evidence:
         }
         with self._database.transaction() as connection:
             asked = _Asked(connection, space_slug, parameters)
-            ((chunks, pending, left, unmarked, without_vector, off_norm, cut, tokens, lost),) = asked.rows(_COUNTS)
-            current = chunks - unmarked - without_vector
+            (row,) = asked.rows(_LOOKED_AT)
+            chunks, pending, left, unmarked, without_vector, off_norm, cut, tokens, lost, worst, compared, new = row
+            sample = {*new, *compared[:_SAMPLE_TEXTS]}
             return VectorEvidence(
                 chunks=chunks,
                 pending=pending,
                 left_behind=left,
                 quarantined=unmarked - pending,
-                current=current,
+                current=chunks - unmarked - without_vector,
                 without_vector=without_vector,
                 off_norm=off_norm,
                 cut=cut,
                 tokens=tokens,
                 tokens_lost=lost,
-                worst_cut=tuple(CutChunk(*row) for row in asked.rows(_WORST_CUT)) if cut else (),
-                compared=min(current, _COMPARED),
-                twins=tuple(_twins(row) for row in asked.rows(_TWINS)),
-                sample=tuple(ChunkText(*row) for row in asked.rows(_SAMPLE)),
+                worst_cut=tuple(CutChunk(*row) for row in asked.rows(_CUT, ids=worst)) if worst else (),
+                compared=len(compared),
+                twins=tuple(_twins(row) for row in asked.rows(_TWINS, ids=compared)),
+                sample=tuple(ChunkText(*row) for row in asked.rows(_SAMPLE, ids=list(sample), new=new)),
             )
 
     @repeatable
@@ -245,7 +248,8 @@ class Evidence:
         """
         parameters = {**_key(partition), "ids": list(chunk_ids), "vectors": HalfVectors(vectors)}
         with self._database.transaction() as connection:
-            rows = _Asked(connection, space_slug, parameters).rows(_NEAREST)
+            connection.execute(_NO_SORT)
+            rows = sorted(_Asked(connection, space_slug, parameters).rows(_NEAREST))
         return [Nearest(id_, own, int(nearest), distance) for id_, own, (distance, nearest) in rows if own is not None]
 
     @repeatable
@@ -282,8 +286,9 @@ class _Asked:
         self._parts: dict[str, sql.Composable] = {name: sql.SQL(part) for name, part in parts.items()}
         self._parts["table"] = vectors_table(space_slug)
 
-    def rows(self, statement: LiteralString) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql.SQL(statement).format(**self._parts), self._parameters).fetchall()
+    def rows(self, statement: LiteralString, **more: list[int]) -> list[tuple[Any, ...]]:
+        parameters = {**self._parameters, **more}
+        return self._connection.execute(sql.SQL(statement).format(**self._parts), parameters).fetchall()
 
 
 def _twins(row: tuple[Any, ...]) -> Twins:

@@ -2,14 +2,15 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..domain import TokenizedText, Vectors
 from ..errors import BadVectors
-from ..inspection.rows import BadRow, Fault, inspect_rows, seen_as
+from ..inspection.rows import BadRow, bad_alone, collapsed, inspect_rows, seen_as
 from ..ports import Embedder
 from .tally import Candidate
 
@@ -25,7 +26,7 @@ class Inspector:
         self._embedder = embedder
         self._lock = threading.Lock()
         self.seconds = 0.0
-        """What it has taken so far, over all threads."""
+        """What it has taken so far of the CPU, over all threads."""
 
     def good(self, candidates: Sequence[Candidate], vectors: Vectors) -> list[Vector]:
         """The rows as float32, if each may be stored as far as it alone can tell.
@@ -35,17 +36,19 @@ class Inspector:
         Raises:
             BadVectors: the first bad row, with its text's hash and length; or there is not a row for each candidate.
         """
-        for bad in self._bad([candidate.tokens for candidate in candidates], vectors):
-            if bad.fault is not Fault.COLLAPSED:  # which is a matter of two rows: each would be good alone
-                raise self._error(candidates[bad.index], bad)
+        with self._timed():
+            bad = bad_alone(vectors, len(candidates), self._embedder.space.dimension)
+            if bad:
+                raise self._error(candidates[bad[0].index], bad[0])
         return list(vectors.astype(np.float32))
 
     def without_collapsed(self, done: Done) -> tuple[Done, Failed]:
         """Set aside, each with its error, the rows that have the vector of another text."""
         if len(done) < 2:
             return done, []
-        tokens = [candidate.tokens for candidate, _ in done]
-        bad = {row.index: row for row in self._bad(tokens, np.stack([vector for _, vector in done]))}
+        with self._timed():
+            vectors = np.stack([vector for _, vector in done])
+            bad = {row.index: row for row in collapsed(vectors, [seen_as(candidate.tokens) for candidate, _ in done])}
         failed: Failed = [(done[index][0], self._error(done[index][0], row)) for index, row in bad.items()]
         return [item for index, item in enumerate(done) if index not in bad], failed
 
@@ -55,16 +58,18 @@ class Inspector:
         Raises:
             BadVectors: they have not.
         """
-        for bad in self._bad(tokens, vectors):
+        for bad in inspect_rows(vectors, [seen_as(text) for text in tokens], self._embedder.space.dimension):
             raise BadVectors(f"a vector that is {bad.fault} ({bad.message})", bad.fault)
 
-    def _bad(self, tokens: Sequence[TokenizedText], vectors: Vectors) -> list[BadRow]:
-        before = time.perf_counter()
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """By the thread's own clock: while it waits for a core, the others embed."""
+        before = time.thread_time()
         try:
-            return inspect_rows(vectors, [seen_as(text) for text in tokens], self._embedder.space.dimension)
+            yield
         finally:
             with self._lock:
-                self.seconds += time.perf_counter() - before
+                self.seconds += time.thread_time() - before
 
     def _error(self, candidate: Candidate, bad: BadRow) -> BadVectors:
         text = f"sha256 {candidate.chunk.content_hash.hex()[:12]}, {candidate.tokens.tokens_embedded} tokens"

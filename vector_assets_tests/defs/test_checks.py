@@ -513,7 +513,7 @@ def test_a_chunk_that_is_too_long_is_a_warning(words: int, parts: FakeParts, way
 
     assert failed(found) == {"chunk_sizes_in_range": WARN}
     evidence = shown(found["chunk_sizes_in_range"])
-    assert (evidence["too_long"], evidence["longest_counted"], evidence["tokens_limit"]) == (1, 32, "64")
+    assert (evidence["too_long"], evidence["longest_counted"], evidence["tokens_limit"]) == (1, 8, "64")
     assert 64 < evidence["longest"].records[0].data["tokens"] <= 1000
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from vector_assets.cli import main
 from vector_assets.domain import TokenizedText, Vectors
+from vector_assets.inspection.canary import CANARY_TEXTS
 
 from ..fakes import DIMENSION, HashEmbedder
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, finish, run
@@ -94,8 +95,8 @@ def test_memory_becomes_scarce(place: Place) -> None:
 
     assert result.error is None
     assert (result.metadata["vectorized"], result.metadata["failed"]) == (CHUNKS, 0)
-    again = 1 + CHUNKS // 400  # which a check embeds once more
-    assert sizes == {BATCH_SIZE, BATCH_SIZE // 4, again}
+    again = 1 + CHUNKS // 2000  # which a check embeds once more
+    assert sizes == {len(CANARY_TEXTS), BATCH_SIZE, BATCH_SIZE // 4, again}
     finish(place, pending=0, later=_NOW)
 
 
