@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vector_assets.domain import (
+    BatchProgress,
     PartitionKey,
     PartitionPattern,
     StageSeconds,
     VectorizeReport,
     model_sight_warnings,
+    quality,
     readable_line,
     readable_seconds,
 )
@@ -66,12 +68,35 @@ def test_a_pattern_without_three_parts_is_refused(pattern: str) -> None:
 
 def test_what_the_model_cannot_see_is_said_in_words() -> None:
     """Unknown tokens name the mend, truncation its size; nothing is said where all was seen."""
-    assert model_sight_warnings(0.0, 0, 100, 0) == []
-    unknown, truncated = model_sight_warnings(0.52, 3, 100, 420)
+    assert model_sight_warnings(0.0, 0, 100, 9000, 9000) == []
+    unknown, truncated = model_sight_warnings(0.52, 3, 100, 9000, 8580)
     assert "52%" in unknown
     assert "EMBEDDING_MODEL" in unknown
     assert "3 of 100" in truncated
-    assert "420 tokens" in truncated
+    assert "4.7% of all tokens" in truncated
+    assert "VECTOR_ASSETS_CHUNK_TOKENS" in truncated
+
+
+def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:
+    """Recent speed beside the whole run's, how sure the time left is, and what is not as it should be."""
+    counts = {"vectorized_count": 62, "superseded_count": 0, "failed_count": 2, "truncated_chunks": 12}
+    tokens = {"tokens": 9000, "tokens_embedded": 8000, "unknown_tokens": 2400}
+    left = {"recent_seconds_a_batch": 2.0, "recent_tokens_per_second": 1500.0, "seconds_left": 6.0}
+    said = BatchProgress(
+        2, 5, 32, 64, 160, **counts, **tokens, **left, elapsed_seconds=4.0, seconds_left_spread=1.2, batch_chunks=()
+    )
+
+    assert said.line() == "batch 2/5 · 64/160 chunks (40.0%) · 16 chunks/s · 6 s left"
+    assert said.details() == (
+        "4 s · 2 s a batch · 2,000 tokens/s, lately 1,500 · left ± 1 s · 2 failed · 12 cut · 30.0% unknown tokens"
+    )
+
+
+def test_nothing_is_said_of_quality_where_all_is_well() -> None:
+    """A rare symbol among thousands of tokens is normal."""
+    assert quality(0, 0, 3, 9000) == []
+    assert quality(0, 0, 0, 0) == []
+    assert quality(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])

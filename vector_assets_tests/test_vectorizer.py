@@ -302,6 +302,8 @@ def test_progress_says_where_the_run_stands(database: Database) -> None:
     assert told[1].seconds_left > 0
     assert told[-1].seconds_left == 0
     assert "10/10 chunks (100.0%)" in told[-1].line()
+    assert "1 failed" in told[-1].details()
+    assert "failed" not in told[0].details()
 
 
 def test_chunks_by_id_embed_only_what_is_pending(database: Database) -> None:

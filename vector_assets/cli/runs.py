@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain import PartitionKey, model_sight_warnings, readable_seconds
+from ..domain import PartitionKey, model_sight_warnings, quality, readable_seconds
 from ..errors import EmbedderHung
 from ..wiring import Parts
 from .plan import Plan
@@ -79,19 +79,23 @@ def sight_warnings(results: "Sequence[RunResult]") -> list[str]:
     share = sums["unknown_tokens"] / max(sums["tokens_embedded"], 1)
     chunks = sums["vectorized"] + sums["failed"] + sums["superseded"]
     where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
-    lost = sums["tokens"] - sums["tokens_embedded"]
-    return [f"{line} {where}" for line in model_sight_warnings(share, sums["truncated_chunks"], chunks, lost)]
+    found = model_sight_warnings(share, sums["truncated_chunks"], chunks, sums["tokens"], sums["tokens_embedded"])
+    return [f"{line} {where}" for line in found]
 
 
 def _line(result: "RunResult") -> str:
     if result.error is not None:
         return f"failed  {result.partition}: {result.error}"
-    if not result.metadata:
+    told = result.metadata
+    if not told:
         return f"ok  {result.partition}"
-    parts = [
-        f"{result.metadata['vectorized']:,} chunks",
-        readable_seconds(result.metadata["seconds"]),
-        f"{result.metadata['chunks_per_second']:,.0f} chunks/s, bound by {result.metadata['bottleneck']}",
-    ]
-    parts += [f"{result.metadata[name]:,} {name}" for name in ("failed", "superseded") if result.metadata[name]]
+    parts = [f"{told['vectorized']:,} chunks"]
+    if told["batches"]:
+        speed = f"{told['chunks_per_second']:,.0f} chunks/s, {told['tokens_per_second']:,.0f} tokens/s"
+        parts += [readable_seconds(told["seconds"]), f"{speed}, bound by {told['bottleneck']}"]
+    if told["superseded"]:
+        parts.append(f"{told['superseded']:,} superseded")
+    parts += quality(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
+    if (off := told.get("estimate_error_percent/at_50")) is not None:
+        parts.append(f"time left was {off:+.0f}% off at half")
     return f"ok  {result.partition}  " + " · ".join(parts)

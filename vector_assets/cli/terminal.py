@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from ..coverage import GroupBy, GroupStatus, readable_age
 from ..domain import BatchProgress, DocumentRejection, PartitionKey, readable_seconds
@@ -67,7 +69,9 @@ class _Printed(logging.Handler):
 
 
 class PartitionsProgress:
-    """Bars for all partitions and for the batches of the one at work; without a terminal, a line now and then.
+    """Bars for all partitions and for the batches of the one at work, with the figures of that below them.
+
+    Without a terminal, a line now and then.
 
     Args:
         partitions: how many have their turn.
@@ -83,17 +87,22 @@ class PartitionsProgress:
         self._bars = _bars()
         self._all = self._bars.add_task("all partitions", total=self._chunks or partitions, line="")
         self._one = self._bars.add_task("", total=None, line="", visible=False)
+        self._details = Text(style="dim", no_wrap=True, overflow="ellipsis")
+        self._live = Live(Group(self._bars, self._details), console=err, transient=True) if err.is_terminal else None
 
     def __enter__(self) -> "PartitionsProgress":
-        self._bars.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def begin(self, partition: PartitionKey) -> None:
         """A partition's turn has come; its number of chunks is not known yet."""
         self._bars.reset(self._one, description=str(partition), total=None, line="reading ...", visible=True)
+        self._details.plain = ""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
         """A document is being read or cut."""
@@ -102,11 +111,13 @@ class PartitionsProgress:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """A batch was committed."""
         self._bars.update(self._one, completed=progress.processed, total=progress.total, line=progress.line())
+        self._details.plain = f"  {progress.details()}"
         whole = self._show_all(progress.processed, progress.chunks_per_second)
         now = time.monotonic()
         if not err.is_terminal and now - self._printed_at >= _LINE_SECONDS:
             self._printed_at = now
-            err.print(f"  {partition}  {progress.line()}" + (f"  (all: {whole})" if whole else ""), markup=False)
+            line = f"  {partition}  {progress.line()} · {progress.details()}"
+            err.print(line + (f"  (all: {whole})" if whole else ""), markup=False)
 
     def end(self, line: str) -> None:
         """A partition is done; `line` says how."""
