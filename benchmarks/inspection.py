@@ -89,7 +89,7 @@ def main() -> None:
     """Print a row for uniform and one for mixed texts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--filings", type=Path, default=SAMPLES, help="a landing directory; default: the samples")
-    parser.add_argument("--texts", type=int, default=3072)
+    parser.add_argument("--texts", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
     add_json_option(parser)
     arguments = parser.parse_args()

@@ -20,6 +20,7 @@ from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.assets import in_ranges
 from vector_assets.defs.here import recorded_runs
 from vector_assets.defs.instance import open_instance
+from vector_assets.defs.kept_connections import kept_connections
 from vector_assets.defs.keys import VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
 from vector_assets.defs.resources import Nobody
@@ -36,16 +37,17 @@ def in_range_runs(parts: Parts, instance: dg.DagsterInstance, keys: Sequence[Par
     size = parts.settings.max_partitions_per_run
     asset = next(asset for asset in in_ranges(size) if asset.key == VECTORIZED_CHUNKS)
     runs = []
-    for at in range(0, len(keys), size):
-        part = keys[at : at + size]
-        result = dg.materialize(
-            [asset],
-            instance=instance,
-            resources={"parts": parts, "watcher": Nobody()},
-            tags={ASSET_PARTITION_RANGE_START_TAG: str(part[0]), ASSET_PARTITION_RANGE_END_TAG: str(part[-1])},
-            run_config=_QUIET,
-        )
-        runs.append(result.run_id)
+    with kept_connections(instance):
+        for at in range(0, len(keys), size):
+            part = keys[at : at + size]
+            result = dg.materialize(
+                [asset],
+                instance=instance,
+                resources={"parts": parts, "watcher": Nobody()},
+                tags={ASSET_PARTITION_RANGE_START_TAG: str(part[0]), ASSET_PARTITION_RANGE_END_TAG: str(part[-1])},
+                run_config=_QUIET,
+            )
+            runs.append(result.run_id)
     return runs
 
 

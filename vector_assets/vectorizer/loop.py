@@ -258,8 +258,10 @@ class Vectorizer:
     def _cut(self, window: _Window, total: int) -> Iterator[_Batch]:
         tokens_left = sum(candidate.tokens.tokens_embedded for candidate in window.candidates)
         tokens_after = window.chunks_after * tokens_left / len(window.candidates)
-        for start in range(0, len(window.candidates), self._batch_size):
-            candidates = window.candidates[start : start + self._batch_size]
+        # A few chunks are shared out among the calls that may be at work at once.
+        size = min(self._batch_size, -(-len(window.candidates) // self._embedder.concurrency))
+        for start in range(0, len(window.candidates), size):
+            candidates = window.candidates[start : start + size]
             tokens_left -= sum(candidate.tokens.tokens_embedded for candidate in candidates)
             yield _Batch(candidates, total, tokens_left + tokens_after)
 

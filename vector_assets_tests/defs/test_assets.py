@@ -104,15 +104,13 @@ def test_each_batch_is_an_observation(instance: dg.DagsterInstance, parts: FakeP
     assert [progress.batch_num for progress in watched] == [1, 2, 3]
 
 
-def test_first_and_last_batch_are_told_however_long_the_interval(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
-) -> None:
-    """The last event covers the batches that were withheld."""
-    result = materialize(instance, parts, US, {"batch_size": 1, "progress_interval_seconds": 3600})
+def test_a_run_of_a_moment_is_told_once(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+    """The event covers the batches that were withheld."""
+    result = materialize(instance, parts, US, {"batch_size": 1})
 
     seen = observations(instance, result)
-    assert [item.metadata["progress/processed"].value for item in seen] == [1, 10]
-    assert [item.metadata["outcome"].value for item in seen] == ["ok 1 failed 0", "ok 9 failed 0"]
+    assert [item.metadata["progress/processed"].value for item in seen] == [10]
+    assert seen[-1].metadata["outcome"].value == "ok 10 failed 0"
 
 
 def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:

@@ -102,3 +102,21 @@ def test_a_run_of_nothing_tells_nothing() -> None:
     ProgressEvents(context, US, 1.0, "batch").close()
 
     assert context.events == []
+
+
+@pytest.mark.parametrize(("batch_seconds", "told"), [(0.15, [160]), (0.3, [32, 160])])
+def test_first_and_last_are_told_however_long_the_interval(
+    batch_seconds: float, told: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless all of it is over in a second: then the last alone."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    context = CostlyContext(clock, 0.001)
+    events = ProgressEvents(context, US, 3600.0, "batch")
+
+    for number in range(1, 6):
+        clock.wait(batch_seconds)
+        events.tell(batch(number, 5, batch_seconds))
+    events.close()
+
+    assert [event.metadata["progress/processed"].value for event in context.events] == told
