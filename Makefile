@@ -37,6 +37,7 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.throughput $(if $(FILINGS),--filings $(FILINGS))
 	@$(BIN)/python -m benchmarks.pipeline $(if $(FILINGS),--filings $(FILINGS))
 	@$(BIN)/python -m benchmarks.progress $(if $(FILINGS),--filings $(FILINGS))
+	@$(BIN)/python -m benchmarks.inspection $(if $(FILINGS),--filings $(FILINGS))
 	@$(BIN)/python -m benchmarks.commit
 	@$(BIN)/python -m benchmarks.startup
 	@$(BIN)/python -m benchmarks.partitions $(if $(FILINGS),--filings $(FILINGS))

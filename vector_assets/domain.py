@@ -364,11 +364,11 @@ class BatchProgress:
         parts = [readable_seconds(self.elapsed_seconds), f"{self.seconds_a_batch:.2g} s a batch", speed]
         if self.seconds_left_spread is not None:
             parts.append(f"left ± {readable_seconds(self.seconds_left_spread)}")
-        parts += quality(self.failed_count, self.truncated_chunks, self.unknown_tokens, self.tokens_embedded)
+        parts += shortcomings(self.failed_count, self.truncated_chunks, self.unknown_tokens, self.tokens_embedded)
         return " · ".join(parts)
 
 
-def quality(failed: int, truncated_chunks: int, unknown_tokens: int, tokens_embedded: int) -> list[str]:
+def shortcomings(failed: int, truncated_chunks: int, unknown_tokens: int, tokens_embedded: int) -> list[str]:
     """What is not as it should be, in words; nothing where all is: `2 failed`, `12 cut`, `31% unknown tokens`."""
     found = [f"{count:,} {what}" for count, what in ((failed, "failed"), (truncated_chunks, "cut")) if count]
     # As a percent with one digit, for a few rare symbols are normal.
@@ -513,10 +513,11 @@ def model_sight_warnings(
             "to a model for its language, e.g. a multilingual one for Chinese."
         )
     if truncated_chunks:
+        lost = tokens - tokens_embedded
         found.append(
-            f"{truncated_chunks:,} of {chunks:,} chunks were cut at the model's limit, and "
-            f"{1 - tokens_embedded / tokens:.1%} of all tokens lost. Cut smaller chunks (VECTOR_ASSETS_CHUNK_TOKENS), "
-            "or choose a model that reads more."
+            f"{truncated_chunks:,} of {chunks:,} chunks were cut at the model's limit, and {lost:,} tokens "
+            f"({lost / tokens:.1%}) lost. Cut smaller chunks (VECTOR_ASSETS_CHUNK_TOKENS), or "
+            "choose a model that reads more."
         )
     return found
 

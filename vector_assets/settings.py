@@ -61,7 +61,7 @@ class Settings(BaseSettings):
         ge=1,
         le=4096,
         validation_alias="EMBEDDING_BATCH_SIZE",
-        description="Chunks in a batch: the unit of progress, commit and failure.",
+        description="Chunks in a batch at most: the unit of progress, commit and failure.",
     )
     embedding_document_prompt: str | None = Field(
         None,

@@ -11,9 +11,9 @@ from vector_assets.domain import (
     StageSeconds,
     VectorizeReport,
     model_sight_warnings,
-    quality,
     readable_line,
     readable_seconds,
+    shortcomings,
 )
 from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
 
@@ -73,7 +73,7 @@ def test_what_the_model_cannot_see_is_said_in_words() -> None:
     assert "52%" in unknown
     assert "EMBEDDING_MODEL" in unknown
     assert "3 of 100" in truncated
-    assert "4.7% of all tokens" in truncated
+    assert "420 tokens (4.7%)" in truncated
     assert "VECTOR_ASSETS_CHUNK_TOKENS" in truncated
 
 
@@ -94,9 +94,9 @@ def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:
 
 def test_nothing_is_said_of_quality_where_all_is_well() -> None:
     """A rare symbol among thousands of tokens is normal."""
-    assert quality(0, 0, 3, 9000) == []
-    assert quality(0, 0, 0, 0) == []
-    assert quality(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
+    assert shortcomings(0, 0, 3, 9000) == []
+    assert shortcomings(0, 0, 0, 0) == []
+    assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])

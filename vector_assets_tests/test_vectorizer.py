@@ -11,7 +11,7 @@ from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting,
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import WINDOW_BATCHES
+from vector_assets.vectorizer import WINDOW_BATCHES, loop
 from vector_assets.vectorizer.attempts import attempt_halving
 
 from .fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
@@ -170,6 +170,35 @@ def test_several_calls_at_once_keep_the_order_of_the_batches(database: Database)
     assert [progress.batch_num for progress in told] == [1, 2, 3, 4, 5, 6]
     lengths = [max(chunk.token_count for chunk in progress.batch_chunks) for progress in told]
     assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_few_chunks_are_shared_out_among_the_calls_at_once(database: Database) -> None:
+    """So none of them is idle; how many batches there are is known from the first one on."""
+    store_chunks(database, [f"text {n}" for n in range(18)])
+    embedder = HashEmbedder()
+    embedder.concurrency = 4
+    four_at_work = threading.Barrier(4)
+    embedder.before = lambda _: four_at_work.wait(timeout=30)
+    told = []
+
+    make_vectorizer(database, embedder, batch_size=32).vectorize_partition(KEY, progress_callback=told.append)
+
+    assert [progress.batch_size for progress in told] == [5, 5, 5, 3]
+    assert [(progress.batch_num, progress.total_batches) for progress in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_only_the_last_window_is_shared_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere batches are as large as they may be."""
+    monkeypatch.setattr(loop, "WINDOW_BATCHES", 1)
+    store_chunks(database, [f"text {n}" for n in range(13)])
+    embedder = HashEmbedder()
+    embedder.concurrency = 3
+    told = []
+
+    make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told.append)
+
+    assert [progress.batch_size for progress in told] == [4, 4, 4, 1]
+    assert {progress.total_batches for progress in told} == {4}
 
 
 def test_the_report_says_where_the_time_went(database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain import PartitionKey, model_sight_warnings, quality, readable_seconds
+from ..domain import PartitionKey, model_sight_warnings, readable_seconds, shortcomings
 from ..errors import EmbedderHung
 from ..wiring import Parts
 from .plan import Plan
@@ -95,7 +95,7 @@ def _line(result: "RunResult") -> str:
         parts += [readable_seconds(told["seconds"]), f"{speed}, bound by {told['bottleneck']}"]
     if told["superseded"]:
         parts.append(f"{told['superseded']:,} superseded")
-    parts += quality(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
+    parts += shortcomings(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
     if (off := told.get("estimate_error_percent/at_50")) is not None:
         parts.append(f"time left was {off:+.0f}% off at half")
     return f"ok  {result.partition}  " + " · ".join(parts)

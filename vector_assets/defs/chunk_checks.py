@@ -19,7 +19,8 @@ _FRAGMENTS_LIMIT = 0.05
 # One or two of a small partition are a title, or a date.
 _FEWEST_FRAGMENTS = 3
 
-# Tokens are counted of the longest chunks only: counting all of them takes an eighth of what cutting them takes.
+# Tokens are counted of the longest chunks only: counting all of them takes an eighth of what cutting them takes. Where
+# whatever cuts them cuts too large, the longest tell; each takes up to a millisecond.
 _COUNTED = 8
 # No text with so many characters a token of the limit fits. More of it need not be looked at, nor kept.
 _CHARACTERS_A_TOKEN = 64

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 EventDetail = Literal["batch", "chunk"]
 
 # The share of a run that the events between its first and its last may cost: with those two, a run of 20 s stays within
-# 1 %. An event and its log line take 3 ms on PostgreSQL, and 10 where every core embeds; where they take longer than
-# that at one event a second, the next waits a little longer.
+# 1 %. An event and its log line take 3 ms on PostgreSQL. Where they take more than the 7 that one event a second may
+# cost, the next waits a little longer.
 _BUDGET = 0.007
 
 # Seconds that nobody needs a sign of life for. A company with a page of text would have two events instead of one.
@@ -36,7 +36,7 @@ _CHUNK_COLUMNS = dg.TableSchema(
 class ProgressEvents:
     """Logs an observation and a line for the first batch, the last, and those between that are due.
 
-    Of a run that is over in a second only the last is told, but with an interval of 0.
+    The first is the first after a second, but with an interval of 0: of what is over by then, only the last is told.
 
     Args:
         context: of the step that vectorizes.
@@ -60,9 +60,8 @@ class ProgressEvents:
 
     def tell(self, progress: BatchProgress) -> None:
         """Log the batch now if an event is due."""
-        whole = progress.elapsed_seconds * progress.total / progress.processed
-        soon_over = whole < _A_MOMENT and progress.processed < progress.total and self._interval > 0
-        if soon_over or time.perf_counter() < self._due_at:
+        is_early = progress.elapsed_seconds < _A_MOMENT and self._interval > 0
+        if is_early or time.perf_counter() < self._due_at:
             self._withheld = progress
         else:
             self._log(progress)

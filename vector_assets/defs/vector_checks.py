@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import dagster as dg
 import numpy as np
 
-from ..domain import UNKNOWN_SHARE_LIMIT, PartitionKey, TokenizedText, VectorizeReport, Vectors, readable_line
-from ..errors import EmbedderDrifted
+from ..domain import UNKNOWN_SHARE_LIMIT, PartitionKey, VectorizeReport, Vectors, readable_line
+from ..errors import BadVectors, EmbedderDrifted
 from ..inspection.canary import CANARY_TEXTS, LEAST_COSINE
 from ..inspection.rows import UNIT_NORMS, seen_as
 from ..inspection.sight import Script, script_of, sight_sentence
@@ -339,17 +340,20 @@ def _tried(sample: Sequence[ChunkText], processed: int) -> list[ChunkText]:
 def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
     """As in a run: in as many calls at once as the embedder is good for."""
     embedder, deadline = facts.parts.embedder, _deadline(facts)
-    tokens = embedder.tokenize([chunk.text for chunk in tried])
-    calls = embedder.concurrency
+    calls, dimension = embedder.concurrency, facts.parts.space.dimension
 
-    def embedded(part: Sequence[TokenizedText]) -> Vectors:
+    def embedded(part: Sequence[ChunkText]) -> Vectors:
         with deadline.running():
-            return embedder.embed(part)
+            rows = embedder.embed(embedder.tokenize([chunk.text for chunk in part]))
+        if rows.shape != (len(part), dimension):
+            raise BadVectors(f"shape {rows.shape} instead of {(len(part), dimension)}")
+        return rows
 
-    vectors = np.empty((len(tokens), facts.parts.space.dimension), np.float32)
-    parts = (tokens[first::calls] for first in range(min(calls, len(tokens))))
-    for first, rows in enumerate(overlapped(embedded, parts, calls, deadline)):
-        vectors[first::calls] = rows
+    vectors = np.empty((len(tried), dimension), np.float32)
+    parts = (tried[first::calls] for first in range(min(calls, len(tried))))
+    with closing(overlapped(embedded, parts, calls, deadline)) as answers:
+        for first, rows in enumerate(answers):
+            vectors[first::calls] = rows
     return vectors
 
 

@@ -111,17 +111,18 @@ def _embed(
                 context.log.warning(lost)
 
         vectorizer = parts.vectorizer(config.batch_size)
-        with interrupts_set(parts.retries.ended):
-            report = vectorizer.vectorize_partition(
-                key,
-                config.force_revectorize,
-                told,
-                limit=config.limit,
-                run_id=context.run_id,
-                distribution=distribution,
-            )
-        events.close()
-    return report
+        try:
+            with interrupts_set(parts.retries.ended):
+                return vectorizer.vectorize_partition(
+                    key,
+                    config.force_revectorize,
+                    told,
+                    limit=config.limit,
+                    run_id=context.run_id,
+                    distribution=distribution,
+                )
+        finally:
+            events.close()  # what was committed is told, whatever came after it
 
 
 def _recorded(

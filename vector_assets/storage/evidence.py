@@ -104,14 +104,14 @@ EXISTS (SELECT FROM chunk_failures f
 _LOOKED_AT: LiteralString = """
 WITH looked_at AS MATERIALIZED (
     SELECT c.id, c.vectorized_at IS NULL AS unmarked, {pending} AS pending,
-           age(c.xmin) > age(%(moment)s::xid) AND NOT {freed} AS untouched,
+           {pending} AND age(c.xmin) > age(%(moment)s::xid) AND NOT {freed} AS left_behind,
            v.chunk_id IS NOT NULL AS has_vector, abs(l2_norm(v.embedding) - 1) > %(tolerance)s AS off_norm,
            v.token_count AS tokens, v.token_count - v.tokens_embedded AS lost, v.run_id = %(run_id)s AS is_new,
            hashint8extended(c.id, %(seed)s) AS place
     FROM document_chunks c LEFT JOIN {table} v ON {vector}
     WHERE {within}
 )
-SELECT count(*), count(*) FILTER (WHERE pending), count(*) FILTER (WHERE pending AND untouched),
+SELECT count(*), count(*) FILTER (WHERE pending), count(*) FILTER (WHERE left_behind),
        count(*) FILTER (WHERE unmarked), count(*) FILTER (WHERE NOT unmarked AND NOT has_vector),
        count(*) FILTER (WHERE off_norm), count(*) FILTER (WHERE lost > 0),
        coalesce(sum(tokens), 0), coalesce(sum(lost), 0),

@@ -63,10 +63,11 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Batch:
-    """`total` is the run's, as far as is known now; `tokens_to_come` are those after this batch."""
+    """`total` is the run's, as far as is known now; what is to come comes after this batch."""
 
     candidates: list[Candidate]
     total: int
+    batches_to_come: int
     tokens_to_come: float
 
 
@@ -97,7 +98,7 @@ class Vectorizer:
         chunks: where the chunks are read.
         vectors: where the vectors go.
         embedder: makes them.
-        batch_size: chunks in a batch, at least 1.
+        batch_size: chunks in a batch at most, at least 1. The last ones are shared out among the embedder's calls.
         embed_timeout_seconds: what each call of the embedder may take, more than 0.
         check: sees to it, once the embedder is loaded and before anything is stored, that it may be used.
 
@@ -258,12 +259,16 @@ class Vectorizer:
     def _cut(self, window: _Window, total: int) -> Iterator[_Batch]:
         tokens_left = sum(candidate.tokens.tokens_embedded for candidate in window.candidates)
         tokens_after = window.chunks_after * tokens_left / len(window.candidates)
-        # A few chunks are shared out among the calls that may be at work at once.
-        size = min(self._batch_size, -(-len(window.candidates) // self._embedder.concurrency))
-        for start in range(0, len(window.candidates), size):
+        size = self._batch_size
+        if not window.chunks_after:  # the last few are shared out among the calls that may be at work at once
+            size = min(size, -(-len(window.candidates) // self._embedder.concurrency))
+        starts = range(0, len(window.candidates), size)
+        batches_to_come = len(starts) - (-window.chunks_after // size)
+        for start in starts:
             candidates = window.candidates[start : start + size]
+            batches_to_come -= 1
             tokens_left -= sum(candidate.tokens.tokens_embedded for candidate in candidates)
-            yield _Batch(candidates, total, tokens_left + tokens_after)
+            yield _Batch(candidates, total, batches_to_come, tokens_left + tokens_after)
 
     def _embed_batch(self, batch: _Batch) -> _Embedded:
         """In a thread of its own; several may be at work.
@@ -321,7 +326,7 @@ class Vectorizer:
         """Only of what is committed: what is told is there."""
         before = time.perf_counter()
         try:
-            callback(tally.progress(batch.rows, self._batch_size))
+            callback(tally.progress(batch.rows, batch.embedded.batch.batches_to_come))
         except Exception:
             if not tally.callback_errors:
                 logger.warning("the progress callback failed; the work goes on", exc_info=True)

@@ -75,9 +75,8 @@ class Tally:
         tokens = max((candidate.tokens for candidate, _ in rows), key=lambda tokens: tokens.unknown_tokens)
         self._scripts[script_of(tokens.text)] += 1 + tokens.unknown_tokens
 
-    def progress(self, rows: Rows, batch_size: int) -> BatchProgress:
-        """Where the run stands after the batch with these rows, of a run with batches of `batch_size`."""
-        batches_to_come = -(-(self.total - self.processed) // batch_size)
+    def progress(self, rows: Rows, batches_to_come: int) -> BatchProgress:
+        """Where the run stands after the batch with these rows."""
         return BatchProgress(
             batch_num=self.batches,
             total_batches=self.batches + batches_to_come,
