@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import dagster as dg
+
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs import distribution, ranges
+from vector_assets.defs.checks import Judged, Verdict, tell_verdicts
 from vector_assets.defs.here import RunsHere, recorded_runs
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.pictures import run_picture
 from vector_assets.defs.resources import Nobody
 from vector_assets.domain import PartitionKey
 from vector_assets.settings import load_settings
@@ -31,6 +35,8 @@ from vector_assets.wiring import Parts
 
 _KINDS = ("drift", "rows", "verdicts", "picture")
 _MARKS = (25, 50, 75)
+# Some of the texts are Chinese, and mixed ones are cut without regard to the model's limit.
+_MAY_WARN = {"vocabulary_covers_text", "nothing_truncated", "chunk_sizes_in_range"}
 
 
 @contextmanager
@@ -48,14 +54,23 @@ def clocks(parts: Parts) -> Iterator[dict[str, float]]:
 
         return acted
 
+    def tell_good(context: dg.AssetExecutionContext, key: PartitionKey, verdicts: Judged) -> None:
+        tell_verdicts(context, key, map(good, verdicts))
+
     with ExitStack() as stack:
-        for kind, place, name in (
-            ("drift", parts.drift, "check"),
-            ("verdicts", ranges, "tell_verdicts"),
-            ("picture", distribution, "run_picture"),
+        for kind, place, name, act in (
+            ("drift", parts.drift, "check", parts.drift.check),
+            ("verdicts", ranges, "tell_verdicts", tell_good),
+            ("picture", distribution, "run_picture", run_picture),
         ):
-            stack.enter_context(patch.object(place, name, timed(kind, getattr(place, name))))
+            stack.enter_context(patch.object(place, name, timed(kind, act)))
         yield taken
+
+
+def good(verdict: tuple[str, Verdict]) -> tuple[str, Verdict]:
+    """It is looked at here as well: a check that fails may be done sooner."""
+    assert verdict[1].passed or verdict[0] in _MAY_WARN, verdict
+    return verdict
 
 
 @dataclass(frozen=True)
