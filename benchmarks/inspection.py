@@ -1,8 +1,8 @@
 """What all inspections of a run cost together, and how good its announced time left was.
 
 Each round is a run as Dagster does it, of the chunks' and the vectors' assets, with clocks in what inspects: the drift
-check, every batch's rows, the verdicts with the events that tell them, the picture. Rows are inspected while all cores
-are at work, and cost the run the CPU's time of it over the cores.
+check, every batch's rows, the verdicts with the events that tell them, the distribution with its picture. Rows are
+inspected while all cores are at work, and cost the run the CPU's time of it over the cores.
 """
 
 import argparse
@@ -22,18 +22,18 @@ import dagster as dg
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs import distribution, ranges
+from vector_assets.defs import ranges, vectorizing
 from vector_assets.defs.checks import Judged, Verdict, tell_verdicts
+from vector_assets.defs.distribution import distribution_metadata, summary_after
 from vector_assets.defs.here import RunsHere, recorded_runs
 from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
-from vector_assets.defs.pictures import run_picture
 from vector_assets.defs.resources import Nobody
 from vector_assets.domain import PartitionKey
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded import leave_embedded_server
 from vector_assets.wiring import Parts
 
-_KINDS = ("drift", "rows", "verdicts", "picture")
+_KINDS = ("drift", "rows", "verdicts", "distribution")
 _MARKS = (25, 50, 75)
 # Some of the texts are Chinese, and mixed ones are cut without regard to the model's limit.
 _MAY_WARN = {"vocabulary_covers_text", "nothing_truncated", "chunk_sizes_in_range"}
@@ -61,7 +61,8 @@ def clocks(parts: Parts) -> Iterator[dict[str, float]]:
         for kind, place, name, act in (
             ("drift", parts.drift, "check", parts.drift.check),
             ("verdicts", ranges, "tell_verdicts", tell_good),
-            ("picture", distribution, "run_picture", run_picture),
+            ("distribution", vectorizing, "summary_after", summary_after),
+            ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
         ):
             stack.enter_context(patch.object(place, name, timed(kind, act)))
         yield taken

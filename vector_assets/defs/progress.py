@@ -57,6 +57,7 @@ class ProgressEvents:
         self._withheld: BatchProgress | None = None
         self.count = 0
         self.seconds = 0.0
+        """What the events took from the run so far."""
 
     def tell(self, progress: BatchProgress) -> None:
         """Log the batch now if an event is due."""
@@ -88,7 +89,7 @@ class ProgressEvents:
         seconds = time.perf_counter() - started
         cost = _cost(seconds, time.thread_time() - computed, progress)
         self.count += 1
-        self.seconds += seconds
+        self.seconds += cost
         self._due_at = started + max(self._interval, cost / _BUDGET) if self._interval > 0 else 0.0
 
     def _metadata(self, progress: BatchProgress) -> Mapping[str, dg.MetadataValue]:

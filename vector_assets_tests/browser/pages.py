@@ -49,6 +49,13 @@ def open_the_asset(page: "Page") -> None:
     page.get_by_role("link", name="vectorized_chunks").first.click()
 
 
+def open_the_check(page: "Page", name: str) -> None:
+    """What it has said last, among the asset's checks."""
+    page.goto(f"{_ASSET}?view=checks")
+    page.get_by_text(name, exact=True).first.click()
+    page.get_by_text("Latest execution", exact=True).wait_for()
+
+
 def choose_partitions(page: "Page", words: str, choice: str) -> "Locator":
     """Press "Materialize", type the words into the filter and tick the choice. Gives the dialog, its list open."""
     page.get_by_role("button", name="Materialize…").click()

@@ -3,6 +3,8 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from vector_assets.defs.vector_checks import VECTOR_CHECKS
+
 from .pages import (
     await_colour,
     await_end,
@@ -15,6 +17,7 @@ from .pages import (
     newer_batch,
     open_partition,
     open_the_asset,
+    open_the_check,
     part,
     picture,
     read_the_failure,
@@ -58,8 +61,8 @@ def test_a_company_is_backfilled(page: "Page") -> None:
         await_colour(page, key, "green")
 
 
-def test_a_partition_shows_its_totals(page: "Page") -> None:
-    """What the run did, and how complete the partition is."""
+def test_a_partition_shows_its_totals_and_its_checks(page: "Page") -> None:
+    """What the run did, how complete the partition is, and what each check saw."""
     open_the_asset(page)
     launch(page, choose_partitions(page, SHORT, SHORT))
     await_end(page, "Success")
@@ -73,6 +76,12 @@ def test_a_partition_shows_its_totals(page: "Page") -> None:
     assert (totals["partition/pending"], totals["partition/coverage"]) == ("0", "1")
     page.get_by_role("cell", name="partition/coverage").evaluate("cell => cell.scrollIntoView({block: 'end'})")
     picture(page, "partition.png")
+
+    open_the_check(page, "complete")
+    for check in VECTOR_CHECKS:
+        page.get_by_text(check.name, exact=True).first.wait_for()
+    page.get_by_text(f"{count} of {count} chunks are current.").wait_for()
+    picture(page, "checks.png")
 
 
 def test_a_failed_partition_is_red_and_says_why(page: "Page", server: Server) -> None:
