@@ -2,17 +2,20 @@
 
 from .domain import EmbeddingSpace, Vectors
 from .errors import EmbedderBroken, EmbedderDrifted
-from .inspection.canary import CANARY_DIGEST, CANARY_TEXTS, CanaryResult, compare_canaries
+from .inspection.canary import CANARY_DIGEST, CANARY_TEXTS, LEAST_COSINE, CanaryResult, compare_canaries
 from .ports import CanaryStore, Embedder
 
 
 class DriftWatch:
-    """Embeds a few fixed texts and compares them with what the space keeps of them."""
+    """Embeds a few fixed texts and compares them with what the space keeps of them; `least` is the lowest cosine."""
 
-    def __init__(self, embedder: Embedder, canaries: CanaryStore, space: EmbeddingSpace) -> None:
+    def __init__(
+        self, embedder: Embedder, canaries: CanaryStore, space: EmbeddingSpace, least: float = LEAST_COSINE
+    ) -> None:
         self._embedder = embedder
         self._canaries = canaries
         self._space = space
+        self._least = least
         self.result: CanaryResult | None = None
         """None until the first check."""
 
@@ -29,9 +32,9 @@ class DriftWatch:
         kept = self._canaries.kept(self._space.slug, CANARY_DIGEST, self._space.dimension)
         if kept is None:
             self._canaries.keep(self._space.slug, CANARY_DIGEST, now, self._embedder.device)
-            self.result = compare_canaries(now, now)
+            self.result = compare_canaries(now, now, self._least)
             return
-        result = compare_canaries(kept.vectors, now)
+        result = compare_canaries(kept.vectors, now, self._least)
         if result.drifted:
             raise EmbedderDrifted(self._space.model, result.lowest, kept.device, self._embedder.device)
         self.result = result

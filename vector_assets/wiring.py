@@ -8,7 +8,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from .coverage import PartitionStatus, PendingPartition
-from .domain import EmbeddingSpace
+from .domain import EmbeddingSpace, SightLimits
 from .drift import DriftWatch
 from .embedding.devices import openvino_serves
 from .embedding.models import describe_space, find_model
@@ -180,7 +180,13 @@ class Parts:
     @cached_property
     def drift(self) -> DriftWatch:
         """Whether the embedder still makes the vectors that the space has."""
-        return DriftWatch(self.embedder, PostgresCanaryStore(self.database), self.space)
+        canaries = PostgresCanaryStore(self.database)
+        return DriftWatch(self.embedder, canaries, self.space, self.settings.min_drift_cosine)
+
+    @property
+    def sight_limits(self) -> SightLimits:
+        """Above which a run and its checks warn of what the model cannot see."""
+        return SightLimits(self.settings.max_unknown_share, self.settings.max_lost_share)
 
     def accept_drift(self) -> bool:
         """Give the configured model a space of its own if its vectors no longer come out as those it has.

@@ -8,9 +8,9 @@ from vector_assets.domain import (
     BatchProgress,
     PartitionKey,
     PartitionPattern,
+    SightLimits,
     StageSeconds,
     VectorizeReport,
-    model_sight_warnings,
     readable_line,
     readable_seconds,
     shortcomings,
@@ -68,8 +68,8 @@ def test_a_pattern_without_three_parts_is_refused(pattern: str) -> None:
 
 def test_what_the_model_cannot_see_is_said_in_words() -> None:
     """Unknown tokens name the mend, truncation its size; nothing is said where all was seen."""
-    assert model_sight_warnings(0.0, 0, 100, 9000, 9000) == []
-    unknown, truncated = model_sight_warnings(0.52, 3, 100, 9000, 8580)
+    assert SightLimits().warnings(0.0, 0, 100, 9000, 9000) == []
+    unknown, truncated = SightLimits().warnings(0.52, 3, 100, 9000, 8580)
     assert "52%" in unknown
     assert "EMBEDDING_MODEL" in unknown
     assert "3 of 100" in truncated

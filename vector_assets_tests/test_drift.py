@@ -85,6 +85,20 @@ def test_drift_stops_the_run_before_anything_is_stored(
     assert filled.vectorizer().vectorize_partition(KEY).vectorized_count == 1
 
 
+def test_how_far_is_drift_is_a_setting(
+    places: list[FakeParts],
+    filled: FakeParts,
+    database_url: URL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What stopped the run goes on, with vectors that are as far from the former ones as was allowed."""
+    monkeypatch.setenv("VECTOR_ASSETS_MIN_DRIFT_COSINE", "0.98")
+    parts = start(places, database_url, tmp_path, Turned(0.99))
+
+    assert parts.vectorizer().vectorize_partition(KEY).vectorized_count == 1
+
+
 def test_accepted_drift_gets_a_space_of_its_own(
     places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
 ) -> None:

@@ -27,6 +27,9 @@ def test_defaults_lie_under_the_working_directory(tmp_path: Path, monkeypatch: p
         ("EMBEDDING_MODEL", ""),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "5"),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "nan"),
+        ("VECTOR_ASSETS_MAX_UNKNOWN_SHARE", "half"),
+        ("VECTOR_ASSETS_MIN_DRIFT_COSINE", "1.01"),
+        ("VECTOR_ASSETS_MAX_LOST_SHARE", "-0.1"),
     ],
 )
 def test_a_bad_value_is_one_line_with_the_variable(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

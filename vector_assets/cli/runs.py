@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain import PartitionKey, model_sight_warnings, readable_seconds, shortcomings
+from ..domain import PartitionKey, SightLimits, readable_seconds, shortcomings
 from ..errors import EmbedderHung
 from ..wiring import Parts
 from .plan import Plan
@@ -64,12 +64,12 @@ def run_partitions(
                 break
     if len(results) < len(partitions):
         click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
-    for line in sight_warnings(results):
+    for line in sight_warnings(results, parts.sight_limits):
         click.echo(f"warning: {line}", err=True)
     return results
 
 
-def sight_warnings(results: "Sequence[RunResult]") -> list[str]:
+def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
     """What the model could not see, over the partitions of which its run warned."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
@@ -79,7 +79,7 @@ def sight_warnings(results: "Sequence[RunResult]") -> list[str]:
     share = sums["unknown_tokens"] / max(sums["tokens_embedded"], 1)
     chunks = sums["vectorized"] + sums["failed"] + sums["superseded"]
     where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
-    found = model_sight_warnings(share, sums["truncated_chunks"], chunks, sums["tokens"], sums["tokens_embedded"])
+    found = limits.warnings(share, sums["truncated_chunks"], chunks, sums["tokens"], sums["tokens_embedded"])
     return [f"{line} {where}" for line in found]
 
 

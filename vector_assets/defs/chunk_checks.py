@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from ..domain import PartitionKey, readable_line
-from ..inspection.readability import UNREADABLE_LIMIT, unreadable_share
+from ..inspection.readability import unreadable_share
 from ..storage.evidence import ChunkText
 from ..wiring import Parts
 from .checks import WARN, Check, Verdict, counted, limit_of, table
 
-# A chunk with fewer bytes of UTF-8 is a fragment: three English words, or six Chinese characters, which say as much. In
-# 19 partitions of real filings there were none in 16, and 2.2 % in the worst (lone figures of tables).
+# A chunk with fewer bytes of UTF-8 is a fragment: three English words, or six Chinese characters, which say as much.
 _FRAGMENT_BYTES = 20
-_FRAGMENTS_LIMIT = 0.05
 # One or two of a small partition are a title, or a date.
 _FEWEST_FRAGMENTS = 3
 
@@ -45,10 +43,13 @@ class _Readability:
 class ChunkFacts:
     """What is counted while the partition's texts go by, once. `longest` have their tokens counted.
 
-    Of texts, only examples are kept. `tokens_limit` is how many a chunk may have.
+    Of texts, only examples are kept. `tokens_limit` is how many a chunk may have; the limits of shares are the
+    settings' `max_fragments_share` and `max_unreadable_share`.
     """
 
     tokens_limit: int
+    fragments_limit: float
+    unreadable_limit: float
     chunks: int = 0
     empty: list[ChunkText] = field(default_factory=list)
     empty_count: int = 0
@@ -94,7 +95,9 @@ def gather(parts: Parts, key: PartitionKey) -> ChunkFacts:
     Raises:
         DatabaseError: they could not be read.
     """
-    facts = ChunkFacts(min(parts.settings.chunk_tokens, parts.embedder.space.max_tokens))
+    settings = parts.settings
+    tokens_limit = min(settings.chunk_tokens, parts.embedder.space.max_tokens)
+    facts = ChunkFacts(tokens_limit, settings.max_fragments_share, settings.max_unreadable_share)
     longest: list[tuple[float, int, ChunkText]] = []
     for chunk in parts.evidence.texts(key):
         facts.add(chunk)
@@ -149,7 +152,7 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> Verdict:
             f"{facts.tokens_limit:,} tokens (VECTOR_ASSETS_CHUNK_TOKENS, or what the model reads). Cut them smaller; "
             "chunks that another program wrote are its own to cut."
         )
-    if facts.fragment_count >= _FEWEST_FRAGMENTS and share > _FRAGMENTS_LIMIT:
+    if facts.fragment_count >= _FEWEST_FRAGMENTS and share > facts.fragments_limit:
         found.append(
             f"{facts.fragment_count:,} of {counted(facts.chunks, 'chunk')} ({share:.1%}) are fragments of fewer than "
             f"{_FRAGMENT_BYTES} bytes, which say nothing when they are found. See how the documents are cut."
@@ -161,7 +164,7 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> Verdict:
         "too_long": dg.MetadataValue.int(len(facts.too_long)),
         "fragments": dg.MetadataValue.int(facts.fragment_count),
         "fragments_share": dg.MetadataValue.float(round(share, 4)),
-        "fragments_limit": limit_of(_FRAGMENTS_LIMIT),
+        "fragments_limit": limit_of(facts.fragments_limit),
     }
     if facts.too_long:
         evidence["longest"] = table(
@@ -179,11 +182,11 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> Verdict:
 
 def text_is_readable(facts: ChunkFacts) -> Verdict:
     """By the partition and by each document: one that was read in a wrong encoding is lost among a hundred others."""
-    bad = {name: item for name, item in facts.documents.items() if item.share > UNREADABLE_LIMIT}
+    bad = {name: item for name, item in facts.documents.items() if item.share > facts.unreadable_limit}
     whole = facts.whole.share
     evidence: dict[str, dg.MetadataValue] = {
         "unreadable_share": dg.MetadataValue.float(round(whole, 6)),
-        "limit": limit_of(UNREADABLE_LIMIT),
+        "limit": limit_of(facts.unreadable_limit),
         "documents": dg.MetadataValue.int(len(facts.documents)),
         "unreadable_documents": dg.MetadataValue.int(len(bad)),
     }
@@ -197,7 +200,7 @@ def text_is_readable(facts: ChunkFacts) -> Verdict:
             }
             for share, _, chunk in sorted(facts.worst, key=lambda item: (-item[0], item[1]))
         )
-    if not bad and whole <= UNREADABLE_LIMIT:
+    if not bad and whole <= facts.unreadable_limit:
         words = f"{counted(len(facts.documents), 'document')}: of the characters, {whole:.3%} are unreadable."
         return Verdict(True, words, evidence, WARN)
     most = max(bad or facts.documents, key=lambda name: facts.documents[name].share)
@@ -222,7 +225,7 @@ CHUNK_CHECKS: Sequence[Check[ChunkFacts]] = (
     ),
     Check(
         "text_is_readable",
-        f"Of no document are more than {UNREADABLE_LIMIT:.1%} of the characters signs of a wrong encoding.",
+        "Hardly any of a document's characters are signs of a wrong encoding.",
         text_is_readable,
     ),
 )

@@ -1,6 +1,6 @@
 """What a materialization says of itself: totals, the state of the partition, and what could not be used."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import dagster as dg
@@ -48,7 +48,12 @@ def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
 
 
 def vectors_metadata(
-    report: VectorizeReport, space: EmbeddingSpace, device: str | None, status: PartitionStatus, events: ProgressEvents
+    report: VectorizeReport,
+    warnings: Sequence[str],
+    space: EmbeddingSpace,
+    device: str | None,
+    status: PartitionStatus,
+    events: ProgressEvents,
 ) -> Metadata:
     """Of `silver/vectorized_chunks`: the run's totals, and the partition's state after it.
 
@@ -90,8 +95,8 @@ def vectors_metadata(
         entries[f"bad_vectors/{fault}"] = dg.MetadataValue.int(count)
     if report.callback_errors:
         entries["progress_errors"] = dg.MetadataValue.int(report.callback_errors)
-    if report.warnings():
-        entries["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in report.warnings()))
+    if warnings:
+        entries["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in warnings))
     if report.failures:
         entries["failures"] = _table(_failure(item) for item in report.failures)
     return entries

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 
-from ..domain import UNKNOWN_SHARE_LIMIT, PartitionKey, VectorizeReport, Vectors, readable_line
+from ..domain import PartitionKey, VectorizeReport, Vectors, readable_line
 from ..errors import BadVectors, EmbedderDrifted
-from ..inspection.canary import CANARY_TEXTS, LEAST_COSINE
+from ..inspection.canary import CANARY_TEXTS
 from ..inspection.rows import UNIT_NORMS, seen_as
 from ..inspection.sight import Script, script_of, sight_sentence
 from ..storage.evidence import ChunkText, Nearest, Twins, VectorEvidence
@@ -25,12 +25,8 @@ from .checks import ERROR, WARN, Check, Verdict, counted, limit_of, table
 _ONE_MORE_FOR = 2000
 _MOST_TRIED = 16
 
-# A chunk embedded again. Of 500 chunks of real filings, with the same arithmetic the farthest came out at 0.99984, for
-# 8-bit products depend a little on a batch's other texts; from one arithmetic to another (f32, bf16, 8 bits), at
-# 0.99914. Twice as far is another vector.
-_LEAST_COSINE = 0.998
-# Nearer than the chunk's own vector by more than this is another one's. None of those 500 was, by 2e-7 at most; and
-# the two nearest chunks with different tokens are 1e-5 apart.
+# Nearer than the chunk's own vector by more than this is another one's. None of 500 chunks of real filings was, by 2e-7
+# at most; and the two nearest chunks with different tokens are 1e-5 apart.
 _ROUNDING = 1e-5
 
 _SHOWN_CHARACTERS = 120
@@ -198,10 +194,11 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
     """By the partition as it is stored: a chunk that an earlier run cut is cut as much as one of this run."""
     stored, report, space = facts.stored, facts.report, facts.parts.space
     limit = min(facts.parts.settings.chunk_tokens, space.max_tokens)
-    share = stored.tokens_lost / stored.tokens if stored.tokens else 0.0
+    share, may_be = stored.tokens_lost / stored.tokens if stored.tokens else 0.0, facts.parts.settings.max_lost_share
     evidence: dict[str, dg.MetadataValue] = {
         "partition/truncated_chunks": dg.MetadataValue.int(stored.cut),
         "partition/tokens_lost": dg.MetadataValue.int(stored.tokens_lost),
+        "limit": limit_of(may_be),
         "partition/tokens_lost_share": dg.MetadataValue.float(round(share, 4)),
         "run/truncated_chunks": dg.MetadataValue.int(report.truncated_chunks),
         "run/tokens_lost": dg.MetadataValue.int(report.tokens - report.tokens_embedded),
@@ -226,7 +223,7 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
         f"VECTOR_ASSETS_CHUNK_TOKENS says at most {limit:,} tokens of what is cut here, and chunks that another "
         "program wrote are its own to cut."
     )
-    return Verdict(False, words, evidence, WARN)
+    return Verdict(share <= may_be, words, evidence, WARN)
 
 
 def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
@@ -234,8 +231,8 @@ def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
 
     A run that embedded nothing, or a little, says little of the partition.
     """
-    run, stored = facts.report, facts.stored
-    evidence: dict[str, dg.MetadataValue] = {"limit": limit_of(UNKNOWN_SHARE_LIMIT)}
+    run, stored, limit = facts.report, facts.stored, facts.parts.settings.max_unknown_share
+    evidence: dict[str, dg.MetadataValue] = {"limit": limit_of(limit)}
     share, script = 0.0, None
     if run.tokens_embedded:
         share, script = run.unknown_share, Script(run.script)
@@ -251,7 +248,7 @@ def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
     if script is None:
         return Verdict(True, "Nothing is current, so no text was looked at.", evidence, WARN)
     evidence["script"] = dg.MetadataValue.text(script.value)
-    return Verdict(share <= UNKNOWN_SHARE_LIMIT, sight_sentence(share, script), evidence, WARN)
+    return Verdict(share <= limit, sight_sentence(share, script, limit), evidence, WARN)
 
 
 def no_drift(facts: VectorFacts) -> Verdict:
@@ -272,7 +269,7 @@ def no_drift(facts: VectorFacts) -> Verdict:
     assert drift.result is not None
     evidence: dict[str, dg.MetadataValue] = {
         "lowest_cosine": dg.MetadataValue.float(round(drift.result.lowest, 6)),
-        "least_cosine": limit_of(LEAST_COSINE),
+        "least_cosine": limit_of(drift.result.least),
         "texts": dg.MetadataValue.int(len(CANARY_TEXTS)),
         "device": dg.MetadataValue.text(facts.parts.embedder.device),
     }
@@ -280,9 +277,9 @@ def no_drift(facts: VectorFacts) -> Verdict:
     return Verdict(True, words, evidence)
 
 
-def drifted(error: EmbedderDrifted) -> list[tuple[str, Verdict]]:
+def drifted(error: EmbedderDrifted, least_cosine: float) -> list[tuple[str, Verdict]]:
     """What is said of a partition when drift has stopped its run."""
-    evidence = {"lowest_cosine": dg.MetadataValue.float(round(error.cosine, 6)), "least_cosine": limit_of(LEAST_COSINE)}
+    evidence = {"lowest_cosine": dg.MetadataValue.float(round(error.cosine, 6)), "least_cosine": limit_of(least_cosine)}
     return [(NO_DRIFT, Verdict(False, str(error), evidence))]
 
 
@@ -294,14 +291,14 @@ def self_retrieval(facts: VectorFacts) -> Verdict:
     tried = _tried(facts.stored.sample, facts.report.processed)
     if not tried:
         return Verdict(True, "Nothing is current, so nothing was looked for.", {"tried": dg.MetadataValue.int(0)})
-    slug = facts.parts.space.slug
+    slug, least = facts.parts.space.slug, facts.parts.settings.min_retrieval_cosine
     vectors = _embedded_again(facts, tried)
     found = facts.parts.evidence.nearest(facts.key, slug, [chunk.id for chunk in tried], vectors)
-    lost = [one for one in found if not _found_itself(one)]
+    lost = [one for one in found if not _found_itself(one, least)]
     evidence: dict[str, dg.MetadataValue] = {
         "tried": dg.MetadataValue.int(len(found)),
         "of_this_run": dg.MetadataValue.int(sum(chunk.is_new for chunk in tried)),
-        "least_cosine": limit_of(_LEAST_COSINE),
+        "least_cosine": limit_of(least),
     }
     if found:
         lowest = min(_cosine(one.own_distance) for one in found)
@@ -366,8 +363,8 @@ def _cosine(distance: float) -> float:
     return -1.0 if math.isnan(distance) else 1 - distance
 
 
-def _found_itself(one: Nearest) -> bool:
-    return _cosine(one.own_distance) >= _LEAST_COSINE and one.own_distance - one.nearest_distance <= _ROUNDING
+def _found_itself(one: Nearest, least_cosine: float) -> bool:
+    return _cosine(one.own_distance) >= least_cosine and one.own_distance - one.nearest_distance <= _ROUNDING
 
 
 def _named(chunk: ChunkText | None) -> str:
@@ -389,7 +386,7 @@ VECTOR_CHECKS: Sequence[Check[VectorFacts]] = (
     Check(NO_DRIFT, "The model makes the vectors that it made when the space was new.", no_drift),
     Check(
         "vocabulary_covers_text",
-        f"The model's vocabulary holds all but {UNKNOWN_SHARE_LIMIT:.0%} of the tokens: it can read the language.",
+        "The model's vocabulary holds nearly all of the tokens: it can read the language.",
         vocabulary_covers_text,
     ),
     Check("self_retrieval", "Chunks that are embedded again find their own vectors first.", self_retrieval),

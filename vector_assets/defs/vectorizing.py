@@ -80,7 +80,7 @@ def vectorize(
     try:
         report = _embed(context, config, parts, watcher, key, events, distribution)
     except EmbedderDrifted as error:
-        tell_verdicts(context, key, vector_checks.drifted(error))
+        tell_verdicts(context, key, vector_checks.drifted(error, parts.settings.min_drift_cosine))
         raise
     metadata = _recorded(context, parts, key, report, events, distribution)
     limit = parts.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
@@ -138,10 +138,11 @@ def _recorded(
     status = parts.coverage.partition_status(key, space.slug)
     former = parts.last_runs.summary(key, space.slug)
     parts.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
-    for line in report.warnings():
+    warnings = report.warnings(parts.sight_limits)
+    for line in warnings:
         context.log.warning(line)
     if status.quarantined:
         context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
     device = parts.embedder.device if report.processed else None
-    totals = vectors_metadata(report, space, device, status, events)
+    totals = vectors_metadata(report, warnings, space, device, status, events)
     return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}

@@ -28,18 +28,19 @@ CANARY_DIGEST = text_hash("\0".join(CANARY_TEXTS)).hex()[:12]
 
 @dataclass(frozen=True)
 class CanaryResult:
-    """The lowest cosine between a canary's vector then and now, and which text it is."""
+    """The lowest cosine between a canary's vector then and now, which text it is, and how low it may be."""
 
     lowest: float
     text: str
+    least: float = LEAST_COSINE
 
     @property
     def drifted(self) -> bool:
         """Whether the embedder no longer makes the vectors that it made."""
-        return not self.lowest >= LEAST_COSINE
+        return not self.lowest >= self.least
 
 
-def compare_canaries(stored: Vectors, now: Vectors) -> CanaryResult:
+def compare_canaries(stored: Vectors, now: Vectors, least: float = LEAST_COSINE) -> CanaryResult:
     """Compare the vectors of `CANARY_TEXTS` with those made earlier, both (texts, dimension), in that order.
 
     A vector without a direction, zero or not finite, has a cosine of -1.
@@ -55,4 +56,4 @@ def compare_canaries(stored: Vectors, now: Vectors) -> CanaryResult:
         cosines = np.einsum("ij,ij->i", before, after) / lengths
     cosines = np.where(np.isfinite(cosines), cosines, -1.0)
     worst = int(np.argmin(cosines))
-    return CanaryResult(float(cosines[worst]), CANARY_TEXTS[worst])
+    return CanaryResult(float(cosines[worst]), CANARY_TEXTS[worst], least)

@@ -52,10 +52,10 @@ def _script_of_letter(character: str) -> Script | None:
     return Script.LATIN if "LATIN" in name else Script.OTHER
 
 
-def sight_sentence(unknown_share: float, script: Script) -> str:
-    """What a model does not know (0 to 1, of all tokens) of a text of this script, in words, with the mend."""
+def sight_sentence(unknown_share: float, script: Script, limit: float = UNKNOWN_SHARE_LIMIT) -> str:
+    """What a model does not know (0 to 1, of all tokens) of a text of this script; above the limit with the mend."""
     language, model = _KINDS[script]
-    if unknown_share <= UNKNOWN_SHARE_LIMIT:
+    if unknown_share <= limit:
         return f"The model does not know {unknown_share:.2%} of the tokens, which is usual."
     return (
         f"The model does not know {unknown_share:.0%} of the tokens of this text, which is {language}. "

@@ -354,6 +354,46 @@ def test_a_language_that_the_model_cannot_read_is_a_warning(parts: FakeParts, wa
     assert shown(again["vocabulary_covers_text"])["script"] == "han"
 
 
+@pytest.mark.parametrize(
+    ("texts", "check", "setting", "limit"),
+    [
+        ([*TEXTS, " ".join(["word"] * 70)], "nothing_truncated", "max_lost_share", 0.2),
+        (["董事会 审议 通过 了 年度 报告"], "vocabulary_covers_text", "max_unknown_share", 1.0),
+        ([*TEXTS, "18", "$", "July 1,"], "chunk_sizes_in_range", "max_fragments_share", 0.4),
+        ([*TEXTS, "the company\u2019s".encode().decode("cp1252")], "text_is_readable", "max_unreadable_share", 0.5),
+    ],
+)
+def test_thresholds_are_settings(
+    texts: list[str], check: str, setting: str, limit: float, parts: FakeParts, way: Way
+) -> None:
+    """A team whose texts are like that has its peace; the figure is told all the same, with the limit."""
+    use(parts, English())
+    store_chunks(parts.database, texts, KEYS[0])
+    write(parts.database, texts, name="others.txt")
+    asset = VECTORIZED_CHUNKS if check in {item.name for item in VECTOR_CHECKS} else DOCUMENT_CHUNKS
+    before = way(asset)[check]
+
+    parts.settings = parts.settings.model_copy(update={setting: limit})
+    after = way(asset)[check]
+
+    assert (before.passed, after.passed) == (False, True)
+    assert f"{limit:g}" in shown(after).values()
+
+
+def test_how_near_a_chunk_must_find_itself_is_a_setting(parts: FakeParts, way: Way) -> None:
+    """Rows that are no nearer than that are lost, and nothing else is said of them."""
+    store_chunks(parts.database, TEXTS, KEYS[0])
+    parts.settings = parts.settings.model_copy(update={"min_retrieval_cosine": 1.0})
+    aside = np.eye(1, SPACE.dimension, dtype=np.float32)[0] * 0.01
+    before = parts.embedder.embed
+    parts.embedder.embed = lambda texts: before(texts) + aside if len(texts) == 1 else before(texts)
+
+    found = way()
+
+    assert failed(found) == {"self_retrieval": ERROR}
+    assert shown(found["self_retrieval"])["least_cosine"] == "1"
+
+
 def test_what_could_not_be_looked_at_is_said_and_loses_nothing(
     parts: FakeParts, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
