@@ -31,7 +31,7 @@ from vector_assets.wiring import Parts
 from ..fakes import SPACE, FakeParts, HashEmbedder, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
 from .test_assets import Watching, failure, materialize
-from .test_ranges import KEYS, A, B, D, fail_on, materialized, red, run
+from .test_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
 
 TABLE = f"chunk_vectors_{SPACE.slug}"
 TEXTS = [f"chunk {number} of an invented filing" for number in range(6)]
@@ -577,11 +577,7 @@ def test_chunks_of_a_range_in_which_one_partition_fails_have_their_verdicts(
     instance: dg.DagsterInstance, parts: FakeParts, landing: Path
 ) -> None:
     """Those that were cut are materialized and judged."""
-    for key in KEYS:
-        land(landing, key, "2024.txt", sentences(40))
-    register(instance, KEYS)
-    assert run(instance, parts, assets=ASSETS).success
-    land(landing, KEYS[1], "2024.txt", sentences(3))
+    shrink_the_second(instance, parts, landing)
 
     result = run(instance, parts, assets=ASSETS)
 
