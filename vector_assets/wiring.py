@@ -188,18 +188,23 @@ class Parts:
         """Above which a run and its checks warn of what the model cannot see."""
         return SightLimits(self.settings.max_unknown_share, self.settings.max_lost_share)
 
+    def has_drifted(self) -> bool:
+        """Whether a run would stop because the configured model's vectors no longer come out as those it has."""
+        try:
+            if self.spaces.is_registered(self.space):
+                self.drift.check()
+        except (WeightsChanged, EmbedderDrifted):
+            return True
+        return False
+
     def accept_drift(self) -> bool:
         """Give the configured model a space of its own if its vectors no longer come out as those it has.
 
         Every chunk is pending there. Gives whether there was a reason to.
         """
-        try:
-            if self.spaces.is_registered(self.space):
-                self.drift.check()
+        if not self.has_drifted():
             return False
-        except (WeightsChanged, EmbedderDrifted):
-            following = replace(self.space, generation=self.space.generation + 1)
-        self.spaces.activate(following)
+        self.spaces.activate(replace(self.space, generation=self.space.generation + 1))
         for of_the_former in ("space", "chunks", "drift", "search"):
             self.__dict__.pop(of_the_former, None)
         return True

@@ -54,7 +54,10 @@ def backfill(
 
     started = time.monotonic()
     with open_parts() as parts:
-        if accept_drift and not dry_run and parts.accept_drift():
+        if accept_drift and dry_run and parts.has_drifted():
+            click.echo(f"The vectors of {parts.space.model} have changed; all chunks would be pending in a new space.")
+            what = "force"  # which is as much work
+        elif accept_drift and not dry_run and parts.accept_drift():
             click.echo(
                 f"The vectors of {parts.space.model} have changed; all chunks are pending in {parts.space.slug}."
             )

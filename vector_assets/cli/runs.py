@@ -17,7 +17,10 @@ from .terminal import PartitionsProgress, saying, working
 if TYPE_CHECKING:
     import dagster as dg
 
-    from ..defs.here import RunResult
+    from ..defs.here import FailedCheck, RunResult
+
+# Checks whose figures `sight_warnings` adds up.
+_OF_SIGHT = {"vocabulary_covers_text", "nothing_truncated"}
 
 
 def run_partitions(
@@ -64,7 +67,7 @@ def run_partitions(
                 break
     if len(results) < len(partitions):
         click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
-    for line in sight_warnings(results, parts.sight_limits):
+    for line in [*sight_warnings(results, parts.sight_limits), *check_lines(results)]:
         click.echo(f"warning: {line}", err=True)
     return results
 
@@ -83,12 +86,34 @@ def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[
     return [f"{line} {where}" for line in found]
 
 
+def check_lines(results: "Sequence[RunResult]") -> list[str]:
+    """What a check saw where it did not pass, once a check. What the model could not see is said of all together."""
+    seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
+    for result in results:
+        for check in result.failed_checks:
+            if check.name not in _OF_SIGHT:
+                seen.setdefault(check.name, []).append((result, check))
+    return [
+        f"{name} {_verb(found[0][1])} ({len(found)} partitions, e.g. {found[0][0].partition}): {found[0][1].words}"
+        for name, found in seen.items()
+    ]
+
+
+def _verb(check: "FailedCheck") -> str:
+    return "failed" if check.is_error else "warns"
+
+
 def _line(result: "RunResult") -> str:
     if result.error is not None:
         return f"failed  {result.partition}: {result.error}"
-    told = result.metadata
+    parts = [*_totals(result.metadata), *(f"{check.name} {_verb(check)}" for check in result.failed_checks)]
+    return f"ok  {result.partition}" + ("  " + " · ".join(parts) if parts else "")
+
+
+def _totals(told: Mapping[str, Any]) -> list[str]:
+    """Of the vectors; none, where none were asked for."""
     if not told:
-        return f"ok  {result.partition}"
+        return []
     parts = [f"{told['vectorized']:,} chunks"]
     if told["batches"]:
         speed = f"{told['chunks_per_second']:,.0f} chunks/s, {told['tokens_per_second']:,.0f} tokens/s"
@@ -98,4 +123,4 @@ def _line(result: "RunResult") -> str:
     parts += shortcomings(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
     if (off := told.get("estimate_error_percent/at_50")) is not None:
         parts.append(f"time left was {off:+.0f}% off at half")
-    return f"ok  {result.partition}  " + " · ".join(parts)
+    return parts

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
@@ -27,6 +27,14 @@ from .runs import Runs, signature
 _QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
+class FailedCheck(NamedTuple):
+    """A check that did not pass: its name, what it saw, and whether that is an error or a warning."""
+
+    name: str
+    words: str
+    is_error: bool
+
+
 @dataclass(frozen=True)
 class RunResult:
     """How a partition's run ended. `metadata` is the vectors' materialization; `error` says why a run failed."""
@@ -35,6 +43,7 @@ class RunResult:
     run_id: str
     error: str | None
     metadata: Mapping[str, Any]
+    failed_checks: Sequence[FailedCheck]
 
 
 class _Stopping:
@@ -120,7 +129,7 @@ class RunsHere:
             # No daemon knows how to start this run again, so Dagster should not announce that it will.
             tags={**run_tags([partition]), **signature(run_id), MAX_RETRIES_TAG: "0"},
         )
-        return RunResult(partition, run_id, _error(result), _vectors_metadata(result))
+        return RunResult(partition, run_id, _error(result), _vectors_metadata(result), _failed_checks(result))
 
     @cached_property
     def _job(self) -> dg.JobDefinition:
@@ -155,6 +164,14 @@ def _error(result: dg.ExecuteInProcessResult) -> str | None:
                 error = error.cause
             return error.message.strip() if error else "the step failed"
     return "the run failed"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult) -> list[FailedCheck]:
+    return [
+        FailedCheck(check.check_name, check.description or "", check.severity == dg.AssetCheckSeverity.ERROR)
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    ]
 
 
 def _vectors_metadata(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:

@@ -194,7 +194,8 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
     """By the partition as it is stored: a chunk that an earlier run cut is cut as much as one of this run."""
     stored, report, space = facts.stored, facts.report, facts.parts.space
     limit = min(facts.parts.settings.chunk_tokens, space.max_tokens)
-    share, may_be = stored.tokens_lost / stored.tokens if stored.tokens else 0.0, facts.parts.settings.max_lost_share
+    share = stored.tokens_lost / stored.tokens if stored.tokens else 0.0
+    may_be = facts.parts.settings.max_lost_share
     evidence: dict[str, dg.MetadataValue] = {
         "partition/truncated_chunks": dg.MetadataValue.int(stored.cut),
         "partition/tokens_lost": dg.MetadataValue.int(stored.tokens_lost),
@@ -219,11 +220,15 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
     )
     words = (
         f"{stored.cut:,} of {counted(stored.current, 'chunk')} are longer than the {space.max_tokens:,} tokens that "
-        f"the model reads; {stored.tokens_lost:,} tokens ({share:.1%}) were not seen. Cut them smaller: "
-        f"VECTOR_ASSETS_CHUNK_TOKENS says at most {limit:,} tokens of what is cut here, and chunks that another "
-        "program wrote are its own to cut."
+        f"the model reads; {stored.tokens_lost:,} tokens ({share:.1%}) were not seen"
     )
-    return Verdict(share <= may_be, words, evidence, WARN)
+    if share <= may_be:
+        return Verdict(True, f"{words}, which may be.", evidence, WARN)
+    mend = (
+        f"Cut them smaller: VECTOR_ASSETS_CHUNK_TOKENS says at most {limit:,} tokens of what is cut here, and chunks "
+        "that another program wrote are its own to cut."
+    )
+    return Verdict(False, f"{words}. {mend}", evidence, WARN)
 
 
 def vocabulary_covers_text(facts: VectorFacts) -> Verdict:

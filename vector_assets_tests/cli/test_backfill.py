@@ -29,6 +29,37 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert str(CN) not in second.output
 
 
+def test_a_dry_run_knows_that_accepted_drift_is_about_all_chunks(
+    command: Command, filings: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as are then embedded; the current ones too."""
+    command("ingest", str(filings))
+    command("backfill", "--market", "us")
+    former = embedder.embed
+    monkeypatch.setattr(embedder, "embed", lambda texts: former(texts)[:, ::-1].copy())
+
+    planned = command("backfill", "--accept-drift", "--dry-run").output
+
+    assert "all chunks would be pending in a new space" in planned
+    assert "2 partitions, 4 chunks" in planned
+    assert "4 chunks vectorized" in command("backfill", "--accept-drift").output
+
+
+def test_checks_that_do_not_pass_are_told(command: Command, landing: Path) -> None:
+    """With their partition, and once what they saw, with the mend."""
+    mangled = "公司主要从事港口运营业务。".encode().decode("latin-1")
+    land(landing, US, "mangled.txt", mangled)
+    land(landing, CN, "good.txt", "公司主要从事港口运营业务。")
+
+    told = command("ingest", str(landing))
+
+    assert told.exit_code == 0
+    assert f"ok  {US}  text_is_readable warns" in told.output
+    assert "text_is_readable" not in next(line for line in told.output.splitlines() if f"ok  {CN}" in line)
+    (line,) = [line for line in told.output.splitlines() if line.startswith("warning: text_is_readable")]
+    assert "store the file as UTF-8" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "partitions"),
     [
