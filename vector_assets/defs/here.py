@@ -37,7 +37,10 @@ class FailedCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a partition's run ended. `metadata` is the vectors' materialization; `error` says why a run failed."""
+    """How a partition's run ended. `metadata` is the vectors' materialization; `error` says why a run failed.
+
+    `failed_checks` are of a run that succeeded: of one that failed, Dagster gives none back, though it has stored them.
+    """
 
     partition: PartitionKey
     run_id: str

@@ -38,8 +38,10 @@ def test_a_dry_run_knows_that_accepted_drift_is_about_all_chunks(
     former = embedder.embed
     monkeypatch.setattr(embedder, "embed", lambda texts: former(texts)[:, ::-1].copy())
 
+    stopped = command("backfill").output
     planned = command("backfill", "--accept-drift", "--dry-run").output
 
+    assert stopped.count("no longer makes the vectors that are stored") == 1
     assert "all chunks would be pending in a new space" in planned
     assert "2 partitions, 4 chunks" in planned
     assert "4 chunks vectorized" in command("backfill", "--accept-drift").output
