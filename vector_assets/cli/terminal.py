@@ -22,8 +22,8 @@ from .remaining import Remaining
 _LINE_SECONDS = 5.0
 """Between two progress lines where there is no terminal to draw a bar on."""
 
-_MOMENT_SECONDS = 2.0
-"""Silence that nobody wonders about."""
+NOTICE_SECONDS = 2.0
+"""After which silence a line says what takes so long, where there is no terminal to draw a spinner on."""
 
 # Results go to stdout, so that they can be piped; whatever tells of the work goes to stderr.
 out = Console(highlight=False, soft_wrap=True)
@@ -37,7 +37,7 @@ def working(what: str) -> Iterator[None]:
         with err.status(f"{what} ..."):
             yield
         return
-    line = threading.Timer(_MOMENT_SECONDS, err.print, [f"{what} ..."])
+    line = threading.Timer(NOTICE_SECONDS, err.print, [f"{what} ..."])
     line.daemon = True
     line.start()
     try:

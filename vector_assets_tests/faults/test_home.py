@@ -29,7 +29,9 @@ from vector_assets_tests.faults.mounts import make_read_only, mount_small, priva
 def status(home):
     command = [sys.executable, "-m", "vector_assets.cli", "status"]
     done = subprocess.run(command, env=os.environ | {"VECTOR_ASSETS_HOME": str(home)}, capture_output=True, text=True)
-    print(json.dumps([done.returncode, done.stdout + done.stderr]), flush=True)
+    # On a slow machine notices such as "opening the database ..." come before the result.
+    said = [line for line in (done.stdout + done.stderr).splitlines() if not line.endswith(" ...")]
+    print(json.dumps([done.returncode, said]), flush=True)
 
 read_only, small = Path(sys.argv[1], "read_only"), Path(sys.argv[1], "small")
 private_mounts()
@@ -90,13 +92,12 @@ def test_a_home_that_is_read_only_or_too_small_is_one_line() -> None:
         done = program(_STATUS, folder)
 
     read_only, small, roomy = map(json.loads, done.stdout.splitlines())
-    for code, said in (read_only, small):
+    for code, (error,) in (read_only, small):
         assert code == 1
-        assert said.startswith("Error: the embedded server of")
-        assert "VECTOR_ASSETS_HOME" in said
-        assert said.count("\n") == 1
-    assert "Read-only file system" in read_only[1]
-    assert roomy == [0, "No chunks yet. Put filings into the database with: vector-assets ingest DIR\n"]
+        assert error.startswith("Error: the embedded server of")
+        assert "VECTOR_ASSETS_HOME" in error
+    assert "Read-only file system" in read_only[1][0]
+    assert roomy == [0, ["No chunks yet. Put filings into the database with: vector-assets ingest DIR"]]
 
 
 @needs_mounts
