@@ -20,10 +20,10 @@ import psycopg
 from benchmarks.corpus import uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 _DOCUMENT = """
 INSERT INTO documents (market, doc_type, stock_code, source_uri, text, content_hash)

@@ -13,13 +13,13 @@ from pathlib import Path
 from benchmarks.corpus import store
 from benchmarks.null_embedder import NullEmbedder
 from benchmarks.table import Table, add_json_option
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
-from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
-from vector_assets.wiring import Parts
 
 _KEY = PartitionKey("us", "benchmark", "COMMIT")
 # As long as a chunk of a filing is: about 190 tokens of English.

@@ -3,10 +3,11 @@
 import random
 from pathlib import Path
 
-from vector_assets.domain import Document, PartitionKey
-from vector_assets.ingestion.landing import LandingDirectory
+from vector_assets.domain.documents import Document
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.ingestion.landing_directory import LandingDirectory
 from vector_assets.ingestion.readers import read_document
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 
 
 def uniform_texts(parts: Parts, filings: Path, count: int) -> list[str]:

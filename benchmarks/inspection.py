@@ -22,16 +22,17 @@ import dagster as dg
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs import ranges, vectorizing
-from vector_assets.defs.checks import Judged, Verdict, tell_verdicts
+from vector_assets.defs import partition_ranges as ranges
+from vector_assets.defs import vectorize_step as vectorizing
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.check_events import Judged, Verdict, tell_verdicts
 from vector_assets.defs.distribution import distribution_metadata, summary_after
-from vector_assets.defs.here import RunsHere, recorded_runs
-from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import PartitionKey
+from vector_assets.defs.runtime.in_process import RunsHere, recorded_runs
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 _KINDS = ("drift", "rows", "verdicts", "distribution")
 _MARKS = (25, 50, 75)

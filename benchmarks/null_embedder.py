@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vector_assets.domain import EmbeddingSpace, TokenizedText, Vectors
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 
 _DIMENSION = 384
 

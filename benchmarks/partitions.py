@@ -17,17 +17,17 @@ from benchmarks.corpus import store, uniform_texts
 from benchmarks.null_embedder import NullEmbedder
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.assets import in_ranges
-from vector_assets.defs.here import recorded_runs
-from vector_assets.defs.instance import open_instance
-from vector_assets.defs.kept_connections import kept_connections
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import PartitionKey
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.defs.runtime.instance import open_instance
+from vector_assets.defs.runtime.storage_connections import kept_connections
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs.here import RunResult, recorded_runs
-from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import TokenizedText
+from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Alone:
 
 
 def _texts(parts: Parts, filings: Path) -> Iterator[str]:
-    from vector_assets.ingestion.landing import LandingDirectory
+    from vector_assets.ingestion.landing_directory import LandingDirectory
     from vector_assets.ingestion.readers import read_document
 
     for document in LandingDirectory(filings).scan().documents:

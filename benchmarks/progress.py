@@ -12,13 +12,13 @@ from pathlib import Path
 from benchmarks.corpus import store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs.here import recorded_runs
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import PartitionKey
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 _KEY = PartitionKey("us", "benchmark", "PROGRESS")
 _OFF = 86_400.0

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from benchmarks.table import Table, add_json_option
-from vector_assets.domain import SearchFilter
+from vector_assets.domain.search import SearchFilter
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.wiring import Parts
 
 # Chunks looked at to find five different documents: most documents bring several near ones.
 _CHUNKS = 200

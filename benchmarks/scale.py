@@ -17,12 +17,12 @@ import dagster as dg
 
 from benchmarks.synthetic import add_shape_options, fill, shape_of, teller
 from benchmarks.table import Table, add_json_option
-from vector_assets.defs.instance import open_instance
 from vector_assets.defs.partitions import register
+from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.sensors import new_chunks_sensor
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 
 def status_command(home: Path, *options: str) -> Callable[[], object]:

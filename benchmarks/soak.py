@@ -30,17 +30,18 @@ import psycopg
 from sqlalchemy import URL, make_url
 
 from benchmarks.table import Table, add_json_option
-from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import DatabaseError
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
-from vector_assets.storage.failures import Quarantine
+from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
+from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
-from vector_assets.wiring import Parts
 from vector_assets_tests.fakes import SPACE, HashEmbedder
 from vector_assets_tests.invariants import DOUBLED, LOST, WRONG, Findings, find_broken
 

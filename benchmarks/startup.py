@@ -15,29 +15,29 @@ from pathlib import Path
 
 from benchmarks.corpus import store
 from benchmarks.table import Table, add_json_option
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 _KEY = PartitionKey("us", "benchmark", "STARTUP")
 
 _LIBRARY = f"""
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.settings import load_settings
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 with Parts(load_settings()) as parts:
     key = PartitionKey.parse("{_KEY}")
     parts.vectorizer().vectorize_partition(key, True, lambda batch: print("committed", flush=True))
 """
 
 _DAGSTER = f"""
-from vector_assets.defs.here import recorded_runs
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.settings import load_settings
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 
 class Watcher(Nobody):
     def batch(self, partition, progress):

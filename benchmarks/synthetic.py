@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vector_assets.domain import EmbeddingSpace, PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.spaces import EmbeddingSpace
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
 from vector_assets.storage.database import Connection, Database
-from vector_assets.wiring import Parts
 
 Tell = Callable[[str], object]
 

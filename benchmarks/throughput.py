@@ -23,14 +23,14 @@ from psycopg2.extras import execute_values
 
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from vector_assets.cli.demo import SAMPLES
-from vector_assets.defs.here import RunsHere, recorded_runs
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import PartitionKey
-from vector_assets.embedding.models import find_model
+from vector_assets.defs.runtime.in_process import RunsHere, recorded_runs
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.embedding.model_files import find_model
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.wiring import Parts
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 
 def alone(parts: Parts, texts: Sequence[str]) -> float:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from .defs.assets import in_ranges
-from .defs.coverage import COVERAGE_ASSETS, COVERAGE_JOBS, SCHEDULES
+from .defs.coverage_asset import COVERAGE_ASSETS, COVERAGE_JOBS, SCHEDULES
 from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS

@@ -225,7 +225,7 @@ class ReaderNotStarted(VectorAssetsError):
     def __init__(self, executable: str, reason: str) -> None:
         super().__init__(
             f"no process to read documents in could be started ({reason}). Check memory and the number of processes, "
-            f"and that {executable} -m vector_assets.ingestion.child starts without an import error."
+            f"and that {executable} -m vector_assets.ingestion.reader_worker starts without an import error."
         )
 
 

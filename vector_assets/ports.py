@@ -6,25 +6,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .domain import (
-    ChunkChanges,
-    ChunkFailure,
-    ChunkPlan,
-    ChunksAtStake,
-    ChunkSelection,
-    ChunkWindow,
-    Document,
-    DocumentRejection,
-    EmbeddedChunk,
-    EmbeddingSpace,
-    KeptCanaries,
-    PartitionKey,
-    SearchFilter,
-    SearchHit,
-    StoredDocument,
-    TokenizedText,
-    Vectors,
-)
+from .domain.batches import ChunkFailure, EmbeddedChunk
+from .domain.chunks import ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText
+from .domain.documents import ChunkChanges, ChunksAtStake, Document, DocumentRejection, StoredDocument
+from .domain.partition_keys import PartitionKey
+from .domain.search import SearchFilter, SearchHit
+from .domain.spaces import EmbeddingSpace, KeptCanaries, Vectors
 
 
 class Embedder(Protocol):

@@ -1,6 +1,6 @@
 """Question -> vector -> nearest chunks."""
 
-from .domain import SearchFilter, SearchHit
+from .domain.search import SearchFilter, SearchHit
 from .errors import InvalidSetting
 from .ports import Embedder, VectorStore
 

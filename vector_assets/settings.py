@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .domain import UNKNOWN_SHARE_LIMIT
+from .domain.reports import UNKNOWN_SHARE_LIMIT
 from .errors import InvalidSetting
-from .inspection.canary import LEAST_COSINE
-from .inspection.readability import UNREADABLE_LIMIT
+from .quality.drift import LEAST_COSINE
+from .quality.readability import UNREADABLE_LIMIT
 
 
 def _share(default: float, variable: str, description: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.storage.database import Database
-from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
+from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
 from .storage.proxy import Proxy

@@ -12,17 +12,20 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from vector_assets.domain import Document, EmbeddingSpace, PartitionKey, TokenizedText, Vectors
-from vector_assets.inspection.canary import CANARY_TEXTS
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.documents import Document
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.spaces import EmbeddingSpace, Vectors
+from vector_assets.quality.drift import CANARY_TEXTS
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
+from vector_assets.storage.audit_facts import Evidence, Nearest
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
-from vector_assets.storage.evidence import Evidence, Nearest
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
-from vector_assets.wiring import Parts
 
 DIMENSION = 8
 SPACE = EmbeddingSpace("hash", "1", "mean", "", "", DIMENSION, 64, "digest")

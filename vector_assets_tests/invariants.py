@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vector_assets.domain import EmbeddingSpace, TokenizedText, Vectors
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.ports import Embedder
-from vector_assets.storage.coverage import Coverage
 from vector_assets.storage.database import Database
-from vector_assets.storage.failures import Quarantine
+from vector_assets.storage.partition_status import Coverage
+from vector_assets.storage.quarantine import Quarantine
 
 LOST = "says it has a vector of its text, but has none: it is lost"
 DOUBLED = "has two vectors"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vector_assets.settings import Settings
-from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.embedded_server import leave_embedded_server
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain import PartitionKey, readable_seconds
-from .plan import Plan, planned
+from ..domain.partition_keys import PartitionKey
+from ..domain.wording import readable_seconds
+from ..estimates.backfill_plan import Plan, planned
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..coverage import PartitionStatus
-    from ..wiring import Parts
+    from ..domain.coverage import PartitionStatus
+    from ..services import Parts
 
 
 @click.command(short_help="Embed what is pending.")
@@ -49,7 +50,7 @@ def backfill(
     again it goes on. With --launch, vector-assets dev (or any Dagster on the same storage) does it, in runs of
     neighbouring partitions, and goes on when this command is stopped.
     """
-    from .parts import open_parts
+    from .open_services import open_parts
     from .selection import selected
 
     started = time.monotonic()
@@ -76,7 +77,7 @@ def backfill(
             _free_quarantined(parts, list(chunks))
         config = {"force_revectorize": what == "force", **({"batch_size": batch_size} if batch_size else {})}
         if launch:
-            from .launch import launch_and_follow
+            from .launched_backfill import launch_and_follow
 
             done = launch_and_follow(parts, list(chunks), config, f"vector-assets backfill{selection.as_typed()}")
         else:
@@ -112,8 +113,8 @@ def _failed_partitions(parts: "Parts") -> set[str]:
     from .terminal import working
 
     with working("opening Dagster's storage"):
-        from ..defs.instance import open_instance
         from ..defs.partitions import failed_partitions
+        from ..defs.runtime.instance import open_instance
     with open_instance(parts) as instance:
         return failed_partitions(instance)
 
@@ -133,8 +134,8 @@ def _print_plan(plan: Plan) -> None:
 
 def _run_here(parts: "Parts", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
     """Whether all of it went well."""
-    from ..defs.keys import VECTORIZED_CHUNKS
-    from .runs import run_partitions
+    from ..defs.asset_keys import VECTORIZED_CHUNKS
+    from .partition_runs import run_partitions
 
     results = run_partitions(parts, list(plan.chunks), [VECTORIZED_CHUNKS], config, plan)
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..domain import PartitionKey, readable_seconds
+from ..domain.partition_keys import PartitionKey
+from ..domain.wording import readable_seconds
 from .options import filings_option
 
 if TYPE_CHECKING:
-    from ..defs.here import RunResult
-    from ..wiring import Parts
+    from ..defs.runtime.in_process import RunResult
+    from ..services import Parts
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 QUESTIONS = (
@@ -29,8 +30,8 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
 
     Without --filings it takes the samples that come with the package. A second time it finds nothing to do.
     """
-    from ..coverage import GroupBy, grouped
-    from .parts import open_parts
+    from ..domain.coverage import GroupBy, grouped
+    from .open_services import open_parts
     from .terminal import print_coverage, print_skipped
 
     started = time.monotonic()
@@ -49,7 +50,7 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
 
 
 def _materialize(parts: "Parts") -> "list[RunResult]":
-    from .runs import run_partitions
+    from .partition_runs import run_partitions
     from .terminal import working
 
     with working("looking for new documents"):
@@ -58,7 +59,7 @@ def _materialize(parts: "Parts") -> "list[RunResult]":
     partitions: Sequence[PartitionKey] = sorted({*changed, *pending})
     if not partitions:
         return []
-    from ..defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+    from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 
     return run_partitions(parts, partitions, [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS])
 

@@ -16,7 +16,7 @@ import click
 import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
-from .keeper import dismiss, end, members, start_keeper
+from .dev_watchdog import dismiss, end, members, start_keeper
 from .options import filings_option
 
 HOST = "127.0.0.1"
@@ -36,13 +36,13 @@ def dev(filings: Path | None, port: int) -> None:
 
     Stops cleanly on Ctrl-C and on SIGTERM.
     """
-    from .parts import open_parts
+    from .open_services import open_parts
     from .terminal import working
 
     _refuse_taken(port)
     with open_parts(filings) as parts:
-        from ..defs.instance import dagster_environment, open_instance
-        from ..defs.runs import Runs
+        from ..defs.run_history import Runs
+        from ..defs.runtime.instance import dagster_environment, open_instance
 
         with working("preparing Dagster's storage"), open_instance(parts) as instance:
             Runs(instance).end_orphans()

@@ -10,8 +10,8 @@ from ..errors import InvalidSetting, VectorAssetsError
 from .terminal import working
 
 if TYPE_CHECKING:
+    from ..services import Parts
     from ..settings import Settings
-    from ..wiring import Parts
 
 # A model's first load, Dagster's storage and some 100,000 vectors fit in this.
 _NEEDED_DISK_BYTES = 2 * 1024**3
@@ -21,8 +21,8 @@ _NEEDED_DISK_BYTES = 2 * 1024**3
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """Check settings, disk, database, pgvector, model and vectors: each is ok, or says how to mend it."""
+    from ..services import Parts
     from ..settings import load_settings
-    from ..wiring import Parts
 
     settings = load_settings()
     healthy = True

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..domain import readable_line
+from ..domain.wording import readable_line
 from .options import json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..coverage import PartitionStatus
-    from ..domain import QuarantinedChunk
-    from ..wiring import Parts
+    from ..domain.coverage import PartitionStatus
+    from ..domain.quarantine import QuarantinedChunk
+    from ..services import Parts
 
 # What a person reads at once; all of them are in the JSON.
 _SHOWN = 20
@@ -33,7 +33,7 @@ def failures(selection: Selection, as_json: bool) -> None:
     ingest it) or when somebody asks for it (mend the cause, e.g. the model, and run vector-assets retry-failed). The
     list shows the beginning of each message and the first 20 chunks; --json has all of both.
     """
-    from .parts import open_parts
+    from .open_services import open_parts
     from .selection import selected
 
     with open_parts() as parts:

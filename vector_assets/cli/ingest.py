@@ -18,8 +18,8 @@ def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
     be used is reported and skipped; the exit code is then 1. So it is when a partition would lose more than half of
     its chunks: nothing of it is deleted until --allow-shrink says that this is meant.
     """
-    from .parts import open_parts
-    from .runs import run_partitions
+    from .open_services import open_parts
+    from .partition_runs import run_partitions
     from .terminal import print_skipped, working
 
     with open_parts(directory) as parts:
@@ -27,7 +27,7 @@ def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
         with working("looking for new documents"):
             changes = parts.ingestion.changes()
         if changes.partitions:
-            from ..defs.keys import DOCUMENT_CHUNKS, DOCUMENTS
+            from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS
 
             results = run_partitions(parts, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS])
         else:

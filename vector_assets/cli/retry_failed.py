@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..domain import PartitionKey, RetryOutcome, readable_seconds
+from ..domain.partition_keys import PartitionKey
+from ..domain.quarantine import RetryOutcome
+from ..domain.wording import readable_seconds
 from ..errors import FailuresOfOtherSpace
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..domain import EmbeddingSpace
-    from ..wiring import Parts
+    from ..domain.spaces import EmbeddingSpace
+    from ..services import Parts
 
 # What was chosen because it failed says nothing of the partition when it fails once more: one that is 99.9 % current
 # would be marked as failed for the sake of a try. The summary and the exit code say what came of it.
@@ -31,8 +33,8 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
     else is pending there. A chunk that fails once more is quarantined again, its attempts counted on. Stopped with
     Ctrl-C, the command keeps what was committed; run it again to go on. The exit code is 1 if any chunk failed.
     """
-    from .parts import open_parts
-    from .runs import run_partitions
+    from .open_services import open_parts
+    from .partition_runs import run_partitions
     from .selection import selected
 
     started = time.monotonic()
@@ -46,7 +48,7 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
         if not space or not freed:
             click.echo(f"Nothing to do: no chunk is quarantined in {len(partitions):,} partitions.")
             return
-        from ..defs.keys import VECTORIZED_CHUNKS
+        from ..defs.asset_keys import VECTORIZED_CHUNKS
 
         results = run_partitions(parts, sorted(set(freed.values())), [VECTORIZED_CHUNKS], _CONFIG)
         outcome = parts.quarantine.outcome(space.slug, list(freed))

@@ -7,7 +7,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from ..domain import SearchFilter, SearchHit
+from ..domain.search import SearchFilter, SearchHit
 from .options import json_option
 from .terminal import out
 
@@ -23,7 +23,7 @@ _SHOWN_CHARACTERS = 240
 @json_option
 def search(text: str, market: str | None, doc_type: str | None, company: str | None, limit: int, as_json: bool) -> None:
     """Find the chunks nearest to TEXT by exact cosine similarity, best first."""
-    from .parts import open_parts
+    from .open_services import open_parts
     from .terminal import working
 
     where = SearchFilter(market=market, doc_type=doc_type, stock_code=company)

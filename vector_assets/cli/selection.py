@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..coverage import PartitionStatus
-from ..domain import PartitionKey, PartitionPattern
+from ..domain.coverage import PartitionStatus
+from ..domain.partition_keys import PartitionKey, PartitionPattern
 from ..errors import NothingMatches
 
 _OPTIONS = {

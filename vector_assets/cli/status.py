@@ -9,8 +9,8 @@ from .options import json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..coverage import LastRun, PartitionStatus
-    from ..domain import EmbeddingSpace
+    from ..domain.coverage import LastRun, PartitionStatus
+    from ..domain.spaces import EmbeddingSpace
 
 # More lines than a person reads; of so many partitions, sums are shown unless somebody asks for them.
 _READABLE = 200
@@ -28,8 +28,8 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
 
     PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. --json has every partition.
     """
-    from ..coverage import GroupBy, GroupStatus, grouped
-    from .parts import open_parts
+    from ..domain.coverage import GroupBy, GroupStatus, grouped
+    from .open_services import open_parts
     from .selection import selected
     from .terminal import out, print_coverage
 

@@ -15,9 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..coverage import GroupBy, GroupStatus, readable_age
-from ..domain import BatchProgress, DocumentRejection, PartitionKey, readable_seconds
-from .remaining import Remaining
+from ..domain.coverage import GroupBy, GroupStatus, readable_age
+from ..domain.documents import DocumentRejection
+from ..domain.partition_keys import PartitionKey
+from ..domain.progress import BatchProgress
+from ..domain.wording import readable_seconds
+from ..estimates.backfill_time_left import Remaining
 
 _LINE_SECONDS = 5.0
 """Between two progress lines where there is no terminal to draw a bar on."""

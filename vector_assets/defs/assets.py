@@ -5,18 +5,18 @@ from collections.abc import Callable
 import dagster as dg
 from pydantic import Field
 
-from ..domain import PartitionKey
-from ..wiring import Parts
+from ..domain.partition_keys import PartitionKey
+from ..services import Parts
 from . import chunk_checks
-from .checks import judged, specs_of
+from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .check_events import judged, specs_of
 from .chunk_checks import CHUNK_CHECKS
-from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .materialization_metadata import chunks_metadata, documents_metadata
+from .partition_ranges import Made, Results, materialize_each, materialize_together
 from .partitions import PARTITIONS
-from .ranges import Made, Results, materialize_each, materialize_together
 from .resources import Watcher
-from .results import chunks_metadata, documents_metadata
 from .vector_checks import VECTOR_CHECKS
-from .vectorizing import VectorizeConfig, vectorize
+from .vectorize_step import VectorizeConfig, vectorize
 
 GROUP = "filings"
 OWNERS = ["team:data-engineering"]

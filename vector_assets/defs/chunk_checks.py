@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from ..domain import PartitionKey, readable_line
-from ..inspection.readability import unreadable_share
-from ..storage.evidence import ChunkText
-from ..wiring import Parts
-from .checks import WARN, Check, Verdict, counted, limit_of, table
+from ..domain.partition_keys import PartitionKey
+from ..domain.wording import readable_line
+from ..quality.readability import unreadable_share
+from ..services import Parts
+from ..storage.audit_facts import ChunkText
+from .check_events import WARN, Check, Verdict, counted, limit_of, table
 
 # A chunk with fewer bytes of UTF-8 is a fragment: three English words, or six Chinese characters, which say as much.
 _FRAGMENT_BYTES = 20

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from ..coverage import PartitionStatus
-from ..domain import VectorizeReport
-from ..inspection.distribution import Distribution, Summary, shift
+from ..domain.coverage import PartitionStatus
+from ..domain.reports import VectorizeReport
+from ..quality.distribution import Distribution, Summary, shift
 from .canvas import as_markdown
 from .pictures import TITLE, run_picture
 

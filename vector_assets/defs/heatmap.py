@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from ..coverage import GroupBy, GroupStatus, PartitionStatus, grouped
+from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped
 from .canvas import CARD, INK, MUTED, Canvas
 
 # So many fit into a dialog, and their picture into 40 kB: every run leaves one in Dagster's storage, for ever. Where

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from .keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .partitions import PARTITIONS
 
 ingest = dg.define_asset_job(

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import dagster as dg
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
-from ..domain import PartitionKey
-from .keys import VECTORIZED_CHUNKS
+from ..domain.partition_keys import PartitionKey
+from .asset_keys import VECTORIZED_CHUNKS
 
 PARTITIONS_NAME = "filings"
 PARTITIONS = dg.DynamicPartitionsDefinition(name=PARTITIONS_NAME)

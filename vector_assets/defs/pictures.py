@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..domain import VectorizeReport, Vectors
-from ..inspection.distribution import Distribution
-from ..inspection.lengths import BINS, TokenLengths
-from ..inspection.projection import project
+from ..domain.reports import VectorizeReport
+from ..domain.spaces import Vectors
+from ..quality.distribution import Distribution
+from ..quality.projection import project
+from ..quality.token_lengths import BINS, TokenLengths
 from .canvas import MUTED, Canvas
 
 TITLE = "vectors, token lengths and throughput of the run"

@@ -6,11 +6,12 @@ from typing import Protocol
 
 import dagster as dg
 
-from ..domain import BatchProgress, PartitionKey
+from ..domain.partition_keys import PartitionKey
+from ..domain.progress import BatchProgress
+from ..services import Parts
 from ..settings import load_settings
-from ..wiring import Parts
-from .kept_connections import kept_connections
-from .runs import sign
+from .run_history import sign
+from .runtime.storage_connections import kept_connections
 
 # A sensor's tick may last 60 seconds, and the next one comes soon.
 _TICK_PATIENCE_SECONDS = 10.0

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ..errors import VectorAssetsError
-from ..wiring import Parts
+from ..services import Parts
+from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS
 from .jobs import ingest, vectorize
-from .keys import DOCUMENTS, VECTORIZED_CHUNKS
 from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
-from .requests import MOST_REQUESTS, Order, Waiting, choose
-from .runs import Runs
+from .run_history import Runs
+from .run_requests import MOST_REQUESTS, Order, Waiting, choose
 
 TICK_SECONDS = 30
 

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 import dagster as dg
 import numpy as np
 
-from ..domain import PartitionKey, VectorizeReport, Vectors, readable_line
+from ..domain.partition_keys import PartitionKey
+from ..domain.reports import VectorizeReport
+from ..domain.spaces import Vectors
+from ..domain.wording import readable_line
 from ..errors import BadVectors, EmbedderDrifted
-from ..inspection.canary import CANARY_TEXTS
-from ..inspection.rows import UNIT_NORMS, seen_as
-from ..inspection.sight import Script, script_of, sight_sentence
-from ..storage.evidence import ChunkText, Nearest, Twins, VectorEvidence
-from ..vectorizer.deadline import Deadline
-from ..vectorizer.overlap import apart, overlapped
-from ..wiring import Parts
-from .checks import ERROR, WARN, Check, Verdict, counted, limit_of, table
+from ..quality.drift import CANARY_TEXTS
+from ..quality.scripts import Script, script_of, sight_sentence
+from ..quality.vectors import UNIT_NORMS, seen_as
+from ..services import Parts
+from ..storage.audit_facts import ChunkText, Nearest, Twins, VectorEvidence
+from ..vectorizer.embed_deadline import Deadline
+from ..vectorizer.thread_stages import apart, overlapped
+from .check_events import ERROR, WARN, Check, Verdict, counted, limit_of, table
 
 # One chunk is embedded again, and one more for each two thousand that the run embedded: a two-thousandth of its
 # work. Where rows are in the wrong order nearly every one tells; sixteen are enough of the largest partition: where a

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..domain import ChunkChanges, Document, DocumentRejection, PartitionKey
+from ..domain.documents import ChunkChanges, Document, DocumentRejection
+from ..domain.partition_keys import PartitionKey
 from ..errors import DocumentError, PartitionWouldShrink
 from ..ports import CutStore, DocumentStore
-from .apart import ReaderApart
 from .chunker import Chunker
-from .landing import LandedDocument, LandingDirectory
+from .landing_directory import LandedDocument, LandingDirectory
+from .reader_process import ReaderApart
 
 # From here on a document counts as Chinese: English filings quote names, Chinese ones figures and Latin terms.
 _CHINESE_SHARE = 0.2

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from ..errors import InvalidManifest
-from .fence import LeadsOut, open_below
+from .safe_open import LeadsOut, open_below
 
 MANIFEST = "manifest.csv"
 # Two million rows of the usual length.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import DocumentError, DocumentTooLarge, EncryptedDocument, ImageOnlyDocument, UnreadableDocument
-from .bounds import MOST_CHARACTERS, MOST_PAGES
+from .document_limits import MOST_CHARACTERS, MOST_PAGES
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument

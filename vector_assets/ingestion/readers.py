@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
-from .bounds import MOST_BYTES, MOST_CHARACTERS
+from .document_limits import MOST_BYTES, MOST_CHARACTERS
 from .html import read_html
 from .pdf import read_pdf
 

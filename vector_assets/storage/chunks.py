@@ -4,7 +4,8 @@ from bisect import bisect_right
 from datetime import datetime
 from typing import LiteralString
 
-from ..domain import Chunk, ChunkPlan, ChunkSelection, ChunkWindow, PartitionKey
+from ..domain.chunks import Chunk, ChunkPlan, ChunkSelection, ChunkWindow
+from ..domain.partition_keys import PartitionKey
 from .database import Database, repeatable
 
 # A chunk that failed alone is listed and left out until its text changes or its next attempt is due.

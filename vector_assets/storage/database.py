@@ -15,15 +15,8 @@ from psycopg.rows import TupleRow
 from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..errors import (
-    DatabaseError,
-    DatabaseFailed,
-    DatabaseFull,
-    DatabaseStarting,
-    DatabaseUnreachable,
-    InvalidSetting,
-)
-from .halfvecs import register_halfvecs
+from ..errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseStarting, DatabaseUnreachable, InvalidSetting
+from .halfvec_arrays import register_halfvecs
 from .retries import Retries
 
 Parameters = ParamSpec("Parameters")

@@ -4,7 +4,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 
-from ..domain import ChunkChanges, ChunksAtStake, Document, DocumentRejection, PartitionKey, StoredDocument, text_hash
+from ..domain.chunks import text_hash
+from ..domain.documents import ChunkChanges, ChunksAtStake, Document, DocumentRejection, StoredDocument
+from ..domain.partition_keys import PartitionKey
 from .database import Connection, Database, repeatable
 
 _SAVE = """

@@ -5,8 +5,9 @@ from typing import LiteralString
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from ..domain import PartitionKey, VectorizeReport
-from ..inspection.distribution import Summary
+from ..domain.partition_keys import PartitionKey
+from ..domain.reports import VectorizeReport
+from ..quality.distribution import Summary
 from .database import Database, repeatable
 from .spaces import vectors_table
 

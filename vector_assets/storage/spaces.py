@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from ..domain import EmbeddingSpace
+from ..domain.spaces import EmbeddingSpace
 from ..errors import WeightsChanged
 from .database import Connection, Database, repeatable
 

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
-from ..domain import ChunkFailure, EmbeddedChunk, PartitionKey, SearchFilter, SearchHit
+from ..domain.batches import ChunkFailure, EmbeddedChunk
+from ..domain.partition_keys import PartitionKey
+from ..domain.search import SearchFilter, SearchHit
 from ..errors import SpaceReplaced
 from .database import Connection, Cursor, Database, repeatable
-from .halfvecs import HalfVectors
+from .halfvec_arrays import HalfVectors
 from .spaces import vectors_table
 
 # Shared with other commits, kept from whoever would make another space the active one meanwhile.

@@ -11,27 +11,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain import (
-    BatchProgress,
-    Chunk,
-    ChunkFailure,
-    ChunkPlan,
-    ChunkSelection,
-    EmbeddedChunk,
-    Outcome,
-    PartitionKey,
-    StageSeconds,
-    TokenizedText,
-    VectorizeReport,
-)
+from ..domain.batches import ChunkFailure, EmbeddedChunk, Outcome
+from ..domain.chunks import Chunk, ChunkPlan, ChunkSelection, TokenizedText
+from ..domain.partition_keys import PartitionKey
+from ..domain.progress import BatchProgress
+from ..domain.reports import StageSeconds, VectorizeReport
 from ..errors import BadVectors, EmbedderBroken, InvalidSetting
-from ..inspection.distribution import Distribution
 from ..ports import ChunkStore, Embedder, VectorStore
-from .attempts import attempt_halving, message_of
-from .deadline import Deadline
-from .inspected import Inspector
-from .overlap import Waits, ahead, apart, as_done, overlapped
-from .tally import Candidate, Tally
+from ..quality.distribution import Distribution
+from .embed_deadline import Deadline
+from .halving import attempt_halving, message_of
+from .run_counts import Candidate, Tally
+from .thread_stages import Waits, ahead, apart, as_done, overlapped
+from .vector_inspection import Inspector
 
 ProgressCallback = Callable[[BatchProgress], None]
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 
 from ..defs.conftest import CN, US, land, sentences
 from ..fakes import ForgetfulEvidence, HashEmbedder

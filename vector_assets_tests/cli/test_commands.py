@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.domain import PartitionKey
-from vector_assets.inspection.canary import CANARY_TEXTS
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.quality.drift import CANARY_TEXTS
 
 from ..defs.conftest import CN, US, land
 from ..fakes import HashEmbedder

@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.domain import EmbeddingSpace, TokenizedText, Vectors
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.spaces import EmbeddingSpace, Vectors
+from vector_assets.services import Parts
 from vector_assets.storage.database import Database
-from vector_assets.wiring import Parts
 
 from ..defs.conftest import CN, US, land, sentences
 from ..fakes import HashEmbedder, make_vectorizer, store_chunks

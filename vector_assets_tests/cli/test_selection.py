@@ -3,8 +3,8 @@
 import pytest
 
 from vector_assets.cli.selection import Selection, selected
-from vector_assets.coverage import PartitionStatus
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.coverage import PartitionStatus
+from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import NothingMatches
 
 KEYS = ["cn/report/600519", "hk/report/00700", "us/announcement/AAPL", "us/report/AAPL", "us/report/MSFT"]

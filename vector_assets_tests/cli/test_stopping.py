@@ -19,7 +19,7 @@ from .conftest import Command
 CHILD = """
 import sys
 from vector_assets.cli import main
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 from vector_assets_tests.fakes import HashEmbedder
 
 embedder = HashEmbedder()
@@ -79,7 +79,7 @@ def test_a_signal_while_documents_are_read_loses_none(command: Command, landing:
 import os, signal
 from vector_assets.cli import main
 from vector_assets.defs import here
-from vector_assets.wiring import Parts
+from vector_assets.services import Parts
 from vector_assets_tests.fakes import HashEmbedder
 
 Parts.embedder = HashEmbedder()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from vector_assets.cli import terminal
 from vector_assets.cli.terminal import PartitionsProgress, saying
-from vector_assets.domain import BatchProgress
+from vector_assets.domain.progress import BatchProgress
 
 from ..fakes import KEY
 

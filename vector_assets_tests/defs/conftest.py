@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.defs.partitions import register
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
 
 from ..fakes import FakeParts
 

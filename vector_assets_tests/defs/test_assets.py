@@ -8,10 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
-from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
-from vector_assets.domain import BatchProgress, PartitionKey, TokenizedText, Vectors
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
+from vector_assets.domain.spaces import Vectors
 
 from ..fakes import FakeParts, HashEmbedder, rows
 from .conftest import CN, US, land, sentences

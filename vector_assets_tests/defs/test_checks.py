@@ -11,27 +11,29 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from sqlalchemy import URL
 
 from vector_assets.cli.demo import SAMPLES
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
-from vector_assets.defs.checks import ERROR, WARN
+from vector_assets.defs.check_events import ERROR, WARN
 from vector_assets.defs.chunk_checks import CHUNK_CHECKS
-from vector_assets.defs.here import recorded_runs
-from vector_assets.defs.keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.resources import Nobody
+from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.vector_checks import VECTOR_CHECKS
-from vector_assets.domain import ChunkPlan, PartitionKey, TokenizedText, Vectors
+from vector_assets.domain.chunks import ChunkPlan, TokenizedText
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseUnreachable
-from vector_assets.inspection.canary import CanaryResult
+from vector_assets.quality.drift import CanaryResult
+from vector_assets.services import Parts
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.halfvecs import HalfVectors
-from vector_assets.wiring import Parts
+from vector_assets.storage.halfvec_arrays import HalfVectors
 
 from ..fakes import SPACE, FakeParts, HashEmbedder, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
 from .test_assets import Watching, failure, materialize
-from .test_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
+from .test_partition_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
 
 TABLE = f"chunk_vectors_{SPACE.slug}"
 TEXTS = [f"chunk {number} of an invented filing" for number in range(6)]

@@ -14,16 +14,17 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from sqlalchemy import URL
 
-from vector_assets.defs.failures import STEP_RETRIES
-from vector_assets.defs.here import recorded_runs
-from vector_assets.defs.instance import open_instance
-from vector_assets.defs.keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
-from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.defs.step_failures import STEP_RETRIES
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import DatabaseFailed
-from vector_assets.storage.embedded import leave_embedded_server
-from vector_assets.storage.locks import PartitionLocks
+from vector_assets.storage.embedded_server import leave_embedded_server
+from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
 
 from ..fakes import SPACE, FakeParts, rows
@@ -137,7 +138,7 @@ def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
     instance: dg.DagsterInstance, parts: FakeParts, filings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And costs nothing else."""
-    monkeypatch.setattr("vector_assets.storage.locks._BETWEEN_LOOKS_SECONDS", 0)
+    monkeypatch.setattr("vector_assets.storage.partition_locks._BETWEEN_LOOKS_SECONDS", 0)
     end = (
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'vector_assets run %'"
     )
@@ -231,7 +232,7 @@ def test_a_storage_of_dagsters_that_stays_away_is_one_line(
 ) -> None:
     """The command ends; there is no traceback to read, and no partition after the other to wait for."""
     monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.01)
-    monkeypatch.setattr("vector_assets.defs.failures._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("vector_assets.defs.step_failures._PAUSE_SECONDS", 0.01)
     land(landing, US, "2024.txt", sentences(12))
     with FakeParts(own.url, own.home, landing) as parts:
         parts.retries.seconds = 0

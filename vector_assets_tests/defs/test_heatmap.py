@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from vector_assets.coverage import GroupStatus, PartitionStatus
 from vector_assets.defs.canvas import as_markdown
 from vector_assets.defs.heatmap import MOST_COLUMNS, MOST_ROWS, TITLE, Grid, colour, draw, labels
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.coverage import GroupStatus, PartitionStatus
+from vector_assets.domain.partition_keys import PartitionKey
 
 LARGEST_BYTES = 40_000
 

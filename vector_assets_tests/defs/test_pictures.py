@@ -19,10 +19,11 @@ from vector_assets.defs.pictures import (
     time_unit,
     vectors_caption,
 )
-from vector_assets.domain import StageSeconds, VectorizeReport, Vectors
-from vector_assets.inspection.distribution import Distribution
-from vector_assets.inspection.lengths import TokenLengths
-from vector_assets_tests.inspection.rows import unit_rows
+from vector_assets.domain.reports import StageSeconds, VectorizeReport
+from vector_assets.domain.spaces import Vectors
+from vector_assets.quality.distribution import Distribution
+from vector_assets.quality.token_lengths import TokenLengths
+from vector_assets_tests.quality.vector_rows import unit_rows
 
 LARGEST_BYTES = 15_000
 BLUE, ORANGE, RED, PALE = "#4575b4", "#fc8d59", "#d73027", "#dbe6f2"

@@ -16,12 +16,12 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import PARTITIONS_NAME
-from vector_assets.defs.requests import MOST_REQUESTS
-from vector_assets.defs.runs import PROCESS_TAG, Runs, signature
+from vector_assets.defs.run_history import PROCESS_TAG, Runs, signature
+from vector_assets.defs.run_requests import MOST_REQUESTS
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
 
 from ..fakes import FakeParts, rows, store_chunks
 from .conftest import CN, US, land

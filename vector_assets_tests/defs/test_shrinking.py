@@ -4,8 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS
 from vector_assets.defs.assets import document_chunks, documents
-from vector_assets.defs.keys import DOCUMENT_CHUNKS
 from vector_assets.defs.partitions import register
 from vector_assets.defs.resources import Nobody
 

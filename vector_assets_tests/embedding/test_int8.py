@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vector_assets.embedding import int8
-from vector_assets.embedding.int8 import int8_name
-from vector_assets.embedding.rounding import InputStatistics, round_weights, smoothing
+from vector_assets.embedding.openvino import int8
+from vector_assets.embedding.openvino.int8 import int8_name
+from vector_assets.embedding.openvino.rounding import InputStatistics, round_weights, smoothing
 
 from .test_openvino import make_embedder
 from .tiny_models import make_tiny_model

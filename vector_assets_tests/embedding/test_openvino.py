@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vector_assets.embedding import conversion, model_cache
-from vector_assets.embedding.conversion import conversion_name
 from vector_assets.embedding.devices import openvino_serves
-from vector_assets.embedding.int8 import int8_name
-from vector_assets.embedding.model_cache import ModelCache
-from vector_assets.embedding.models import describe_space, find_model
-from vector_assets.embedding.openvino import OpenVINOEmbedder
-from vector_assets.embedding.parity import PARITY_TEXTS
-from vector_assets.embedding.sentence_transformer import SentenceTransformerEmbedder
-from vector_assets.embedding.tokens import TokenCounter
+from vector_assets.embedding.model_files import describe_space, find_model
+from vector_assets.embedding.openvino import conversion
+from vector_assets.embedding.openvino import converted_models as model_cache
+from vector_assets.embedding.openvino.conversion import conversion_name
+from vector_assets.embedding.openvino.converted_models import ModelCache
+from vector_assets.embedding.openvino.embedder import OpenVINOEmbedder
+from vector_assets.embedding.openvino.int8 import int8_name
+from vector_assets.embedding.openvino.parity import PARITY_TEXTS
+from vector_assets.embedding.token_counter import TokenCounter
+from vector_assets.embedding.torch_embedder import SentenceTransformerEmbedder
 from vector_assets.errors import ConversionFailed, InvalidSetting
 
 from .tiny_models import WORDS, make_tiny_model

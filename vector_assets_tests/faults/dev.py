@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import psutil
 
-from vector_assets.cli.keeper import members
+from vector_assets.cli.dev_watchdog import members
 
 from ..cli.test_dev import free_port
 from .gated import GATE

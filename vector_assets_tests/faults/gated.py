@@ -50,9 +50,9 @@ def _rest_shortly(runs: ModuleType) -> None:
 
 
 CHANGES: dict[str, Callable[[ModuleType], None]] = {
-    "vector_assets.wiring": _gate_the_embedder,
+    "vector_assets.services": _gate_the_embedder,
     "vector_assets.defs.sensors": _look_often,
-    "vector_assets.defs.runs": _rest_shortly,
+    "vector_assets.defs.run_history": _rest_shortly,
 }
 
 

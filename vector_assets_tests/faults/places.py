@@ -16,11 +16,11 @@ import psutil
 import psycopg
 from sqlalchemy import URL
 
-from vector_assets.defs.here import RunResult, recorded_runs
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import Nobody, Watcher
+from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
 from vector_assets.defs.sensors import new_chunks_sensor
-from vector_assets.domain import PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
 
 from ..defs.test_sensors import requested, tick
 from ..fakes import KEY, SPACE, FakeParts, HashEmbedder, store_chunks
@@ -73,7 +73,7 @@ class Place:
         """A run in a process of its own, at work in the same place; see standing.py."""
         url = self.url.render_as_string(hide_password=False)
         arguments = [url, str(self.home), str(self.landing), point, str(number)]
-        command = [sys.executable, "-m", f"{__package__}.standing", *arguments]
+        command = [sys.executable, "-m", f"{__package__}.started_services", *arguments]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def check_nothing_left(self) -> None:

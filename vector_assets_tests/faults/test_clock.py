@@ -9,9 +9,9 @@ import dagster as dg
 import psutil
 import pytest
 
-from vector_assets.defs.keys import VECTORIZED_CHUNKS
-from vector_assets.defs.runs import Runs, has_lost_its_process, signature
-from vector_assets.storage.failures import Quarantine
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
+from vector_assets.defs.run_history import Runs, has_lost_its_process, signature
+from vector_assets.storage.quarantine import Quarantine
 
 from ..defs.test_sensors import add_run
 from ..fakes import KEY, SPACE, HashEmbedder, rows, store_chunks

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.defs.here import RunResult
-from vector_assets.storage import locks
-from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.defs.runtime.in_process import RunResult
+from vector_assets.storage import partition_locks as locks
+from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.retries import Retries
 
 from ..fakes import FakeParts, rows
@@ -176,7 +176,7 @@ def test_the_network_goes_dark_for_a_while(place: Place, proxy: Proxy) -> None:
 
 def test_the_server_stays_away(place: Place, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: the server stays away longer than is waited for. One line says so, and the next run does the rest."""
-    monkeypatch.setattr("vector_assets.defs.failures._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("vector_assets.defs.step_failures._PAUSE_SECONDS", 0.01)
     with place.parts() as parts:  # Dagster's storage can be reached all the while
         url = parts.dagster_url.render_as_string(hide_password=False)
     monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)

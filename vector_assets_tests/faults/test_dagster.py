@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.storage.embedded import leave_embedded_server, start_embedded_server
+from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
 from .conftest import empty_place

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 
 from .places import CHUNKS, Place, finish, run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vector_assets.embedding.model_cache import ModelCache
+from vector_assets.embedding.openvino.converted_models import ModelCache
 
 from ..embedding.test_openvino import make_embedder
 from ..embedding.tiny_models import make_tiny_model
@@ -67,7 +67,7 @@ for cache in sys.argv[2:]:
 _MAKE = """
 import sys
 from pathlib import Path
-from vector_assets.embedding.model_cache import ModelCache
+from vector_assets.embedding.openvino.converted_models import ModelCache
 
 def make(folder):
     (folder / "model.bin").write_text("half of it")

@@ -9,8 +9,8 @@ import dagster as dg
 import psutil
 import pytest
 
-from vector_assets.defs.here import recorded_runs
 from vector_assets.defs.resources import Nobody
+from vector_assets.defs.runtime.in_process import recorded_runs
 
 from ..fakes import KEY, HashEmbedder
 from ..invariants import check_invariants

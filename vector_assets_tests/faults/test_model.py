@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from vector_assets.cli import main
-from vector_assets.domain import TokenizedText, Vectors
-from vector_assets.inspection.canary import CANARY_TEXTS
+from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.spaces import Vectors
+from vector_assets.quality.drift import CANARY_TEXTS
 
 from ..fakes import DIMENSION, HashEmbedder
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, finish, run

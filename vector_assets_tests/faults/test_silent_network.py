@@ -19,8 +19,9 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import make_url
 
-from vector_assets.defs import failures
-from vector_assets.storage import database, locks
+from vector_assets.defs import step_failures as failures
+from vector_assets.storage import database
+from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.retries import Retries
 from vector_assets.vectorizer.loop import _COMMITS_AT_ONCE
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vector_assets.defs.here import recorded_runs
 from vector_assets.defs.resources import Nobody
-from vector_assets.domain import BatchProgress, PartitionKey
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import PartitionBusy
-from vector_assets.storage import locks
-from vector_assets.storage.locks import PartitionLocks
+from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.migrate import migrate
+from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import KEY, SPACE, FakeParts, rows
 from ..storage.test_migrate import add_migration

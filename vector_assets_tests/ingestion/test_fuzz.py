@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vector_assets.domain import PartitionKey, PartitionPattern
+from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
 from vector_assets.errors import DocumentError, InvalidManifest, InvalidPartitionKey, InvalidPattern, VectorAssetsError
-from vector_assets.ingestion.apart import ReaderApart
-from vector_assets.ingestion.landing import LandingDirectory, LandingScan
+from vector_assets.ingestion.landing_directory import LandingDirectory, LandingScan
+from vector_assets.ingestion.reader_process import ReaderApart
 from vector_assets.ingestion.readers import text_of
 
 from .pdfs import compressed, lines, nested_forms, pdf

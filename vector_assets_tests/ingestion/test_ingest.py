@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.domain import ChunkChanges, PartitionKey
+from vector_assets.domain.documents import ChunkChanges
+from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import InvalidManifest, LandingDirectoryMissing, ReaderNotStarted
 from vector_assets.ingestion import ingest
-from vector_assets.ingestion.apart import ReaderApart
 from vector_assets.ingestion.chunker import Chunker
 from vector_assets.ingestion.ingest import DocumentsReport, Ingestion, language_of
-from vector_assets.ingestion.landing import LandingDirectory
+from vector_assets.ingestion.landing_directory import LandingDirectory
+from vector_assets.ingestion.reader_process import ReaderApart
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
 

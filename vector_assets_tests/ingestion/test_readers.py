@@ -14,8 +14,9 @@ from vector_assets.errors import (
     UnreadableDocument,
     WrongEncoding,
 )
-from vector_assets.ingestion import bounds, readers
+from vector_assets.ingestion import document_limits as bounds
 from vector_assets.ingestion import pdf as pdf_reader
+from vector_assets.ingestion import readers
 from vector_assets.ingestion.html import read_html
 from vector_assets.ingestion.pdf import read_pdf
 from vector_assets.ingestion.readers import read_document, read_plain

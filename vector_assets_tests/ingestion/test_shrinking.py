@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.domain import ChunkChanges, ChunksAtStake
+from vector_assets.domain.documents import ChunkChanges, ChunksAtStake
 from vector_assets.errors import PartitionWouldShrink
 from vector_assets.ingestion.ingest import Ingestion
 from vector_assets.storage.database import Database

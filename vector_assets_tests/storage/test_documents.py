@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.domain import ChunkChanges, Document, PartitionKey, text_hash
+from vector_assets.domain.chunks import text_hash
+from vector_assets.domain.documents import ChunkChanges, Document
+from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import ExistingChunk, PostgresDocumentStore, match_chunks
 

@@ -10,18 +10,13 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.domain import ChunkSelection, EmbeddedChunk
-from vector_assets.errors import (
-    DatabaseError,
-    DatabaseFailed,
-    DatabaseFull,
-    DatabaseStarting,
-    DatabaseUnreachable,
-)
+from vector_assets.domain.batches import EmbeddedChunk
+from vector_assets.domain.chunks import ChunkSelection
+from vector_assets.errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseStarting, DatabaseUnreachable
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database, connect_alone
 from vector_assets.storage.documents import PostgresDocumentStore
-from vector_assets.storage.embedded import leave_embedded_server
+from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import MOST_ATTEMPTS, Retries
 from vector_assets.storage.spaces import SpaceRegistry

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from vector_assets.errors import WeightsChanged
-from vector_assets.storage.coverage import Coverage
 from vector_assets.storage.database import Database
+from vector_assets.storage.partition_status import Coverage
 from vector_assets.storage.spaces import SpaceRegistry
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks

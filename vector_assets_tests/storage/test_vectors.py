@@ -2,7 +2,10 @@
 
 import pytest
 
-from vector_assets.domain import Chunk, ChunkFailure, ChunkSelection, PartitionKey, SearchFilter
+from vector_assets.domain.batches import ChunkFailure
+from vector_assets.domain.chunks import Chunk, ChunkSelection
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.search import SearchFilter
 from vector_assets.errors import InvalidSetting
 from vector_assets.search import Search
 from vector_assets.storage.chunks import PostgresChunkStore

@@ -1,0 +1,1 @@
+"""Dagster's instance, storage connections, runs in this process and backfills."""

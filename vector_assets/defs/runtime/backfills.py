@@ -1,0 +1,119 @@
+"""Hands a backfill to the running Dagster, and sees how it goes.
+
+By Dagster's storage, which the webserver is only a page of: it works the same with and without one.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
+from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.utils import make_new_backfill_id
+
+from ...domain.partition_keys import PartitionKey
+from ...errors import DaemonNotRunning
+from ..asset_keys import VECTORIZED_CHUNKS
+from ..assets import in_ranges
+from ..partitions import register
+
+_DAEMON = "BACKFILL"
+# It says every half minute that it lives.
+_SILENCE_SECONDS = 90.0
+
+_AT_WORK = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+
+
+@dataclass(frozen=True)
+class BackfillState:
+    """How far a backfill is. `done` and `failed` are partitions; `ended` says how it ended, if it did."""
+
+    done: frozenset[str]
+    failed: frozenset[str]
+    ended: str | None
+
+
+class Backfills:
+    """Backfills of the vectors in an instance.
+
+    Args:
+        instance: whose daemon starts the runs.
+        most_partitions: of one run, as in the definitions that the daemon has.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, most_partitions: int) -> None:
+        self._instance = instance
+        self._most_partitions = most_partitions
+
+    def targeted(self) -> dict[str, str]:
+        """Partitions that a backfill under way is about and has not done yet, with its id."""
+        found: dict[str, str] = {}
+        for backfill in self._instance.get_backfills(BulkActionsFilter(statuses=_AT_WORK)):
+            if backfill.is_asset_backfill and VECTORIZED_CHUNKS in (backfill.asset_selection or []):
+                data = backfill.get_asset_backfill_data(self._graph)
+                to_come = _keys(data.target_subset) - self._done(data) - _keys(data.failed_and_downstream_subset)
+                found |= dict.fromkeys(to_come, backfill.backfill_id)
+        return found
+
+    def launch(self, partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str) -> str:
+        """Ask for the partitions' vectors; `config` is the vectorizing step's. Gives the backfill's id.
+
+        Raises:
+            DaemonNotRunning: nothing would start.
+        """
+        self.require_daemon()
+        register(self._instance, partitions)
+        backfill = PartitionBackfill.from_asset_partitions(
+            backfill_id=make_new_backfill_id(),
+            asset_graph=self._graph,
+            partition_names=[str(key) for key in partitions],
+            asset_selection=[VECTORIZED_CHUNKS],
+            backfill_timestamp=time.time(),
+            tags={},
+            dynamic_partitions_store=self._instance,
+            all_partitions=False,
+            title=title,
+            description=None,
+            run_config={"ops": {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}}},
+        )
+        self._instance.add_backfill(backfill)
+        return backfill.backfill_id
+
+    def require_daemon(self, waiting: str | None = None) -> None:
+        """Refuse to wait for what nobody does; `waiting` is the backfill that would wait.
+
+        Raises:
+            DaemonNotRunning: it has said nothing for a while, or never.
+        """
+        heartbeat = self._instance.get_daemon_heartbeats().get(_DAEMON)
+        if heartbeat is None or time.time() - heartbeat.timestamp > _SILENCE_SECONDS:
+            raise DaemonNotRunning(waiting)
+
+    def state(self, backfill_id: str) -> BackfillState:
+        """As of now."""
+        backfill = self._instance.get_backfill(backfill_id)
+        assert backfill is not None
+        data = backfill.get_asset_backfill_data(self._graph)
+        ended = None if backfill.status in _AT_WORK else backfill.status.value
+        return BackfillState(frozenset(self._done(data)), frozenset(_keys(data.failed_and_downstream_subset)), ended)
+
+    def _done(self, data: AssetBackfillData) -> set[str]:
+        """What its runs have materialized counts before the daemon, which looks every half minute, takes note of it."""
+        done = _keys(data.materialized_subset)
+        if data.latest_storage_id is not None:
+            later = self._instance.get_materialized_partitions(VECTORIZED_CHUNKS, after_cursor=data.latest_storage_id)
+            done |= later & _keys(data.target_subset)
+        return done
+
+    @cached_property
+    def _graph(self) -> AssetGraph:
+        return AssetGraph.from_assets(in_ranges(self._most_partitions))
+
+
+def _keys(subset: AssetGraphSubset) -> set[str]:
+    return {item.partition_key for item in subset.iterate_asset_partitions() if item.partition_key is not None}

@@ -1,0 +1,62 @@
+"""Dagster's own home and storage: a folder under the product's home, a database beside the product's."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from sqlalchemy import make_url
+
+from ...errors import DatabaseFailed
+from ...services import Parts
+from ...storage.database import noticing_silence
+
+_NO_OUTPUT = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+
+DATABASE_VARIABLE = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
+
+
+def dagster_environment(parts: Parts) -> dict[str, str]:
+    """The environment in which any part of Dagster finds the same instance and the same settings.
+
+    Writes dagster.yaml into the home folder unless DAGSTER_HOME names one that has its own.
+    """
+    home = Path(os.environ.get("DAGSTER_HOME") or parts.settings.home / "dagster")
+    home.mkdir(parents=True, exist_ok=True)
+    if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
+    given = os.environ.get(DATABASE_VARIABLE)
+    url = noticing_silence(make_url(given)) if given else parts.dagster_url
+    return {
+        "DAGSTER_HOME": str(home),
+        DATABASE_VARIABLE: url.render_as_string(hide_password=False),
+        "VECTOR_ASSETS_HOME": str(parts.settings.home),
+        "VECTOR_ASSETS_LANDING_DIR": str(parts.settings.landing_dir),
+        "EMBEDDING_MODEL": parts.settings.embedding_model,
+    }
+
+
+def open_instance(parts: Parts) -> dg.DagsterInstance:
+    """The instance that `vector-assets dev` shows; its tables are made on first use.
+
+    What runs in this process print is not kept: to do so, Dagster would start four processes a run.
+
+    Raises:
+        DatabaseFailed: Dagster's storage does not open.
+    """
+    environment = dagster_environment(parts)
+    os.environ.update(environment)
+    try:
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(environment["DAGSTER_HOME"], overrides=_NO_OUTPUT))
+    except Exception as error:
+        reason = f"Dagster's storage does not open: {' '.join(str(error).split())}"
+        raise DatabaseFailed(reason, None) from error
+
+
+def _shipped_config() -> Path:
+    """dagster.yaml: in the package when it was installed from a wheel, above it in a checkout."""
+    package = Path(__file__).parents[2]
+    in_wheel = package / "dagster.yaml"
+    return in_wheel if in_wheel.exists() else package.parent / "dagster.yaml"

@@ -1,0 +1,46 @@
+"""What became of the chunks of a batch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunks import Chunk, TokenizedText
+
+
+class Outcome(StrEnum):
+    """What became of one chunk in a batch."""
+
+    VECTORIZED = "vectorized"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class EmbeddedChunk:
+    """A chunk with the vector of exactly this text, float32 of shape (dimension,)."""
+
+    chunk: Chunk
+    tokens: TokenizedText
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ChunkFailure:
+    """A chunk that failed alone, with its error."""
+
+    chunk: Chunk
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class BatchChunk:
+    """One line of a batch's table."""
+
+    chunk_id: int
+    document: str
+    chunk_index: int
+    token_count: int
+    outcome: Outcome

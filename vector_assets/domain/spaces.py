@@ -1,0 +1,57 @@
+"""Embedding spaces and their vectors."""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+"""Shape (n, dimension), one row a text, in the order of the texts."""
+
+
+@dataclass(frozen=True)
+class EmbeddingSpace:
+    """Vectors compare only inside one space. The slug names its table and is made of all that sets it apart.
+
+    `generation` counts the spaces that one model has had: each time its vectors come out otherwise, by other weights or
+    another library, and somebody accepts that, it gets the next.
+    """
+
+    model: str
+    revision: str
+    pooling: str
+    document_prompt: str
+    query_prompt: str
+    dimension: int
+    max_tokens: int
+    weights_digest: str
+    generation: int = 0
+
+    @property
+    def slug(self) -> str:
+        """At most 40 characters of [a-z0-9_], e.g. `all_minilm_l6_v2_384_1f0c9ab2`."""
+        identity: tuple[object, ...] = (
+            self.model,
+            self.revision,
+            self.pooling,
+            self.document_prompt,
+            self.query_prompt,
+            self.dimension,
+        )
+        if self.generation:
+            identity += (self.generation,)
+        digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:8]
+        name = unicodedata.normalize("NFKD", self.model.rsplit("/", 1)[-1]).lower()
+        readable = re.sub(r"[^a-z0-9]+", "_", name).strip("_")[:24] or "model"
+        return f"{readable}_{self.dimension}_{digest}"
+
+
+@dataclass(frozen=True)
+class KeptCanaries:
+    """Vectors of the fixed texts as they once came out, float32 (texts, dimension), and what computed them."""
+
+    vectors: Vectors
+    device: str

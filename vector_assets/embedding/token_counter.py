@@ -1,0 +1,106 @@
+"""Counts tokens with the model's own tokenizer, without loading the model."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from ..domain.chunks import TokenizedText
+from ..domain.spaces import EmbeddingSpace
+from ..errors import InvalidModel
+from .model_files import ModelFolder, read_json_object
+
+
+class TokenCounter:
+    """What the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary."""
+
+    def __init__(self, folder: ModelFolder, space: EmbeddingSpace) -> None:
+        unknown = _special_token(folder, "unk_token")  # first, for its errors name the file
+        padding = _special_token(folder, "pad_token")
+        self.tokenizer = _load(folder)
+        # Files may carry the truncation and padding of their last use, which would hide what is lost.
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self._space = space
+        # No unknown token: the vocabulary can spell anything. No padding token: any will do, for it is masked.
+        self._unknown_id = self.tokenizer.token_to_id(unknown) if unknown else None
+        self.pad_id = (self.tokenizer.token_to_id(padding) if padding else None) or 0
+
+    @property
+    def room_for_text(self) -> int:
+        """Tokens of a document's text that fit the model beside its special tokens and the prompt."""
+        prompt = len(self.tokenizer.encode(self._space.document_prompt, add_special_tokens=False).ids)
+        return self._space.max_tokens - self._special_tokens - prompt
+
+    def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
+        """Count each text with the document prompt before it, in order."""
+        whole = self._whole([self._space.document_prompt + text for text in texts])
+        return [self._counted(text, encoding) for text, encoding in zip(texts, whole, strict=True)]
+
+    def query_ids(self, text: str) -> NDArray[np.int32]:
+        """What the model sees of a question, the query prompt before it."""
+        (whole,) = self._whole([self._space.query_prompt + text])
+        return self._seen(whole)
+
+    def _whole(self, texts: Sequence[str]) -> list[Encoding]:
+        """Without special tokens. The fast way leaves out where in the text the tokens are."""
+        return self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+
+    def _counted(self, text: str, whole: Encoding) -> TokenizedText:
+        seen = self._seen(whole)
+        unknown = 0 if self._unknown_id is None else int((seen == self._unknown_id).sum())
+        return TokenizedText(text, len(whole) + self._special_tokens, len(seen), unknown, seen)
+
+    def _seen(self, whole: Encoding) -> NDArray[np.int32]:
+        """The ids within the limit, special tokens round them: a text that is cut keeps its closing ones."""
+        return np.asarray(self._finishing.post_process(whole).ids, dtype=np.int32)
+
+    @cached_property
+    def _special_tokens(self) -> int:
+        return self.tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    @cached_property
+    def _finishing(self) -> Tokenizer:
+        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
+        tokenizer.enable_truncation(self._space.max_tokens)
+        return tokenizer
+
+
+def _load(folder: ModelFolder) -> Tokenizer:
+    file = next(iter(sorted(folder.path.rglob("tokenizer.json"))), None)
+    try:
+        return _made_by_transformers(folder) if file is None else Tokenizer.from_file(str(file))
+    except InvalidModel:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InvalidModel(folder.name, f"{file or 'its tokenizer'} cannot be read ({reason})") from error
+
+
+def _made_by_transformers(folder: ModelFolder) -> Tokenizer:
+    """From the files of older models, which only transformers reads."""
+    from transformers import AutoTokenizer
+
+    slow_or_fast = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
+    tokenizer = getattr(slow_or_fast, "backend_tokenizer", None)
+    if not isinstance(tokenizer, Tokenizer):
+        raise InvalidModel(folder.name, "it has no tokenizer.json and none can be made of its files")
+    # Without a vocabulary transformers makes a tokenizer that knows no word: its own marks, and the blank of T5.
+    if tokenizer.get_vocab().keys() <= {*slow_or_fast.all_special_tokens, "▁"}:
+        raise InvalidModel(folder.name, f"{folder.path} has no tokenizer.json and no other file with a vocabulary")
+    return tokenizer
+
+
+def _special_token(folder: ModelFolder, role: str) -> str | None:
+    """The token with a role such as `unk_token`; None where the model has none."""
+    for file in ("tokenizer_config.json", "special_tokens_map.json"):
+        token = read_json_object(folder, file).get(role)
+        if isinstance(token, dict):
+            token = token.get("content")
+        if not isinstance(token, str | None):
+            raise InvalidModel(folder.name, f"{folder.path / file} has a {role} that is not a text")
+        if token:
+            return token
+    return None

@@ -1,0 +1,1 @@
+"""Every estimate of time: what a run and a backfill have left, what a backfill will take, and how right they were."""

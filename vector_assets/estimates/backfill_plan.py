@@ -1,0 +1,65 @@
+"""What a backfill has before it, told from the counts and from how the last runs went."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from ..domain.coverage import LastRun, PartitionStatus
+from ..domain.partition_keys import PartitionKey
+from ..domain.wording import readable_seconds
+
+# What a partition costs beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
+_PARTITION_SECONDS = 0.4
+
+# The speed of so many runs says how fast this machine is now; older ones may be another machine's.
+_RECENT_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many chunks of which partitions are to be embedded; where no run tells, tokens and seconds are None."""
+
+    chunks: Mapping[PartitionKey, int]
+    tokens: int | None
+    seconds: float | None
+
+    def line(self) -> str:
+        """`12 partitions, 4,194 chunks, about 796,000 tokens, about 40 s at the speed of the last runs`."""
+        amount = f"{len(self.chunks):,} partitions, {sum(self.chunks.values()):,} chunks"
+        if self.tokens is None or self.seconds is None:
+            return f"{amount}; no run has been made that would tell how long it takes"
+        tokens = round(self.tokens, -max(len(str(self.tokens)) - 3, 0))
+        return (
+            f"{amount}, about {tokens:,} tokens, about {readable_seconds(self.seconds)} at the speed of the last runs"
+        )
+
+
+def planned(chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> Plan:
+    """The plan for so many chunks of each partition; `statuses` are all partitions', for what their last runs tell."""
+    runs = {status.partition: status.last_run for status in statuses if status.last_run is not None}
+    recent = sorted(runs.values(), key=lambda run: run.ended_at)[-_RECENT_RUNS:]
+    seconds = sum(run.seconds for run in recent)
+    if seconds <= 0:
+        return Plan(chunks, None, None)
+    tokens = _tokens(chunks, runs)
+    speed = sum(run.tokens for run in recent) / seconds
+    return Plan(chunks, tokens, tokens / speed + len(chunks) * _PARTITION_SECONDS)
+
+
+def _tokens(chunks: Mapping[PartitionKey, int], runs: Mapping[PartitionKey, LastRun]) -> int:
+    """A chunk has as many as those that its partition embedded last; else as its market's; else as all."""
+    by_market = {
+        market: _tokens_per_chunk(run for key, run in runs.items() if key.market == market)
+        for market in {key.market for key in runs}
+    }
+    anywhere = _tokens_per_chunk(runs.values())
+    return round(
+        sum(
+            count * (_tokens_per_chunk([runs[key]]) if key in runs else by_market.get(key.market, anywhere))
+            for key, count in chunks.items()
+        )
+    )
+
+
+def _tokens_per_chunk(runs: Iterable[LastRun]) -> float:
+    return fmean(run.tokens / run.chunks for run in runs)

@@ -1,0 +1,224 @@
+"""The composition root: settings in, the real parts out."""
+
+from dataclasses import replace
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL
+
+from .audit import DriftWatch
+from .domain.coverage import PartitionStatus, PendingPartition
+from .domain.reports import SightLimits
+from .domain.spaces import EmbeddingSpace
+from .embedding.devices import openvino_serves
+from .embedding.model_files import describe_space, find_model
+from .embedding.openvino.embedder import OpenVINOEmbedder
+from .embedding.token_counter import TokenCounter
+from .embedding.torch_embedder import SentenceTransformerEmbedder
+from .errors import EmbedderDrifted, NothingToSearch, WeightsChanged
+from .ingestion.chunker import Chunker
+from .ingestion.ingest import Ingestion
+from .ingestion.landing_directory import LandingDirectory
+from .search import Search
+from .settings import Settings
+from .storage.audit_facts import Evidence
+from .storage.chunks import PostgresChunkStore
+from .storage.database import Database, noticing_silence, parse_url
+from .storage.documents import PostgresDocumentStore
+from .storage.embedded_server import start_embedded_server
+from .storage.last_runs import LastRuns
+from .storage.migrate import ensure_database, migrate
+from .storage.partition_locks import PartitionLocks
+from .storage.partition_status import Coverage
+from .storage.quarantine import Quarantine
+from .storage.reference_vectors import PostgresCanaryStore
+from .storage.retries import Retries
+from .storage.spaces import SpaceRegistry
+from .storage.vectors import PostgresVectorStore
+from .vectorizer import Vectorizer
+
+
+class Parts:
+    """The real parts of one process, each made when it is first asked for and then kept.
+
+    The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
+    `retries` says how long a database that was there is waited for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.retries = Retries()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the database connections back. The embedded server stops with the last process that uses it."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    @cached_property
+    def url(self) -> URL:
+        """The product's database on a running server; it may not exist yet."""
+        if self.settings.database_url is not None:
+            return parse_url(self.settings.database_url.get_secret_value())
+        return start_embedded_server(self.settings.home)
+
+    @cached_property
+    def database(self) -> Database:
+        """The product's database, its tables up to date."""
+        ensure_database(self.url, self.retries)
+        migrate(self.url, self.retries)
+        return Database(self.url, self.retries, reached=True)
+
+    @cached_property
+    def dagster_url(self) -> URL:
+        """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
+        url = self.url.set(database=f"{self.url.database}_dagster")
+        ensure_database(url, self.retries)
+        return noticing_silence(url).set(drivername="postgresql+psycopg2")
+
+    @cached_property
+    def documents(self) -> PostgresDocumentStore:
+        """Where documents are kept, and cut into chunks."""
+        return PostgresDocumentStore(self.database)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How complete the partitions are."""
+        return Coverage(self.database)
+
+    @cached_property
+    def last_runs(self) -> LastRuns:
+        """What the last run of each partition did."""
+        return LastRuns(self.database)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Which chunks failed alone."""
+        return Quarantine(self.database)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the tables say for and against a partition's chunks and vectors."""
+        return Evidence(self.database)
+
+    @cached_property
+    def chunks(self) -> PostgresChunkStore:
+        """Chunks, pending or not in the configured model's space."""
+        return PostgresChunkStore(self.database, self.space.slug)
+
+    @cached_property
+    def partition_locks(self) -> PartitionLocks:
+        """Partitions, handed out to one run at a time."""
+        return PartitionLocks(self.database)
+
+    @cached_property
+    def spaces(self) -> SpaceRegistry:
+        """Which embedding spaces there are."""
+        return SpaceRegistry(self.database)
+
+    @cached_property
+    def space(self) -> EmbeddingSpace:
+        """Where the configured model's vectors go."""
+        return self.spaces.newest(self.embedder.space)
+
+    @cached_property
+    def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+        """The configured model, not loaded yet: by OpenVINO on CPUs, by torch elsewhere."""
+        settings = self.settings
+        folder = find_model(settings.embedding_model)
+        space = describe_space(folder, settings.embedding_document_prompt, settings.embedding_query_prompt)
+        counter = TokenCounter(folder, space)
+        by_torch = SentenceTransformerEmbedder(
+            folder, space, counter, settings.embedding_device, settings.embedding_precision
+        )
+        if not openvino_serves(settings.embedding_backend, settings.embedding_device):
+            return by_torch
+        cache = settings.home / "models"
+        return OpenVINOEmbedder(folder, space, counter, cache, settings.embedding_precision, by_torch)
+
+    def status(self) -> list[PartitionStatus]:
+        """Every partition that has chunks, by key, seen from the active space."""
+        active = self.spaces.active()
+        return self.coverage.status(active.slug if active else None)
+
+    def pending_partitions(self) -> list[PendingPartition]:
+        """Partitions with chunks that have no current vector of the configured model, by key."""
+        return self.coverage.pending_partitions(self.space.slug)
+
+    @cached_property
+    def landing(self) -> LandingDirectory:
+        """Where filings arrive."""
+        return LandingDirectory(self.settings.landing_dir)
+
+    @cached_property
+    def ingestion(self) -> Ingestion:
+        """The landing directory's way into documents and chunks."""
+        counter = self.embedder.counter
+        room = counter.room_for_text - max(self.embedder.space.max_tokens - self.settings.chunk_tokens, 0)
+        chunker = Chunker(counter.tokenizer, room)
+        return Ingestion(self.landing, self.documents, self.documents, chunker)
+
+    def vectorizer(self, batch_size: int | None = None) -> Vectorizer:
+        """The loop into the configured model's space, which becomes the active one.
+
+        Raises:
+            WeightsChanged: the space is known with other weights.
+            InvalidSetting: the batch size is below 1.
+        """
+        size = self.settings.embedding_batch_size if batch_size is None else batch_size
+        vectors = PostgresVectorStore(self.database, self.space.slug)
+        timeout = self.settings.embed_timeout_seconds
+        vectorizer = Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check)
+        self.spaces.activate(self.space)
+        return vectorizer
+
+    @cached_property
+    def drift(self) -> DriftWatch:
+        """Whether the embedder still makes the vectors that the space has."""
+        canaries = PostgresCanaryStore(self.database)
+        return DriftWatch(self.embedder, canaries, self.space, self.settings.min_drift_cosine)
+
+    @property
+    def sight_limits(self) -> SightLimits:
+        """Above which a run and its checks warn of what the model cannot see."""
+        return SightLimits(self.settings.max_unknown_share, self.settings.max_lost_share)
+
+    def has_drifted(self) -> bool:
+        """Whether a run would stop because the configured model's vectors no longer come out as those it has."""
+        try:
+            if self.spaces.is_registered(self.space):
+                self.drift.check()
+        except (WeightsChanged, EmbedderDrifted):
+            return True
+        return False
+
+    def accept_drift(self) -> bool:
+        """Give the configured model a space of its own if its vectors no longer come out as those it has.
+
+        Every chunk is pending there. Gives whether there was a reason to.
+        """
+        if not self.has_drifted():
+            return False
+        self.spaces.activate(replace(self.space, generation=self.space.generation + 1))
+        for of_the_former in ("space", "chunks", "drift", "search"):
+            self.__dict__.pop(of_the_former, None)
+        return True
+
+    @cached_property
+    def search(self) -> Search:
+        """Search in the configured model's space.
+
+        Raises:
+            NothingToSearch: no run has put a vector there.
+            WeightsChanged: those that are there were made with other weights.
+        """
+        space = self.space
+        if not self.spaces.is_registered(space):
+            raise NothingToSearch(space.model)
+        return Search(self.embedder, PostgresVectorStore(self.database, space.slug))

@@ -1,0 +1,84 @@
+"""`vector-assets backfill --launch`, beside a real `vector-assets dev` whose embedder answers when the test says so."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
+from vector_assets.storage.migrate import ensure_database, migrate
+
+from ..defs.conftest import US
+from ..fakes import KEY
+from ..faults.conftest import empty_place
+from ..faults.dev import Dev, Gate
+from ..faults.places import SECONDS, Place
+from ..invariants import check_invariants
+from .conftest import Command
+
+COMMAND = [sys.executable, "-m", "vector_assets.cli", "backfill", "--launch"]
+
+
+def test_without_a_daemon_nothing_is_launched(command: Command, filings: Path) -> None:
+    """It would wait for ever; the line says so, and what to start."""
+    command("ingest", str(filings))
+
+    result = command("backfill", "--launch")
+
+    assert result.exit_code == 1
+    assert "daemon is not running, so that nothing that is launched would start" in result.output
+    assert str(US) in command("backfill", "--dry-run").output
+
+
+def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
+    folder: Path,
+    landing: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Watching is stopped, not the work; nobody else's partitions are asked for twice; a failure is named."""
+    place = _filled(folder, landing, monkeypatch)
+    gate = Gate(folder)
+    with Dev(place, gate) as dev:
+        gate.answer_until(lambda: "SUCCESS" in dev.statuses())  # the sensor has had its way
+
+        first = dev.start(*COMMAND, "--force")
+        begun = first.stdout.readline()
+        backfill_id = re.match(r"backfill (\w+): 1 partitions\.", begun)
+        assert backfill_id, begun
+        at_work = gate.arrival()
+        second = dev.start(*COMMAND, "--force", "--company", KEY.stock_code)
+        assert _ended(second) == (0, f"1 partitions are left to backfill {backfill_id[1]}, which is at work.\n")
+        first.send_signal(signal.SIGINT)
+        assert _ended(first)[0] == 128 + signal.SIGINT
+        assert f"backfill {backfill_id[1]} goes on" in first.said
+        at_work.say("go")
+        gate.answer_until(lambda: dev.statuses()[:2] == ["SUCCESS", "SUCCESS"])
+
+        third = dev.start(*COMMAND, "--force", "--batch-size", "1")
+        gate.answer_until(lambda: third.poll() is not None, failing=99)
+        code, printed = _ended(third)
+        gate.open()
+    assert (code, "0 partitions done, 1 not" in printed) == (1, True)
+    assert f"not done  {KEY}" in third.said
+    start_embedded_server(place.home)
+    with place.parts() as parts:
+        assert check_invariants(parts.database, parts.embedder).pending == []
+    leave_embedded_server(place.home)
+
+
+def _filled(folder: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    url = start_embedded_server(folder / "home")
+    ensure_database(url)
+    migrate(url)
+    place = empty_place(url, folder, landing, monkeypatch)
+    place.fill_by_another_program(8)
+    leave_embedded_server(place.home)
+    return place
+
+
+def _ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    printed, process.said = process.communicate(timeout=SECONDS)
+    return process.returncode, printed

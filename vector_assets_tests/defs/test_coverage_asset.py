@@ -1,0 +1,333 @@
+"""`gold/coverage`: its figures are the tables', its check keeps the limit, and it runs by itself every hour."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+from PIL import Image
+from sqlalchemy import URL
+
+from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
+from vector_assets.defs.assets import ASSETS
+from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, SHOWN_GROUPS, SHOWN_PARTITIONS, freshness, tables
+from vector_assets.defs.partitions import PARTITIONS_NAME
+from vector_assets.defs.resources import Nobody
+from vector_assets.defs.run_history import Runs
+from vector_assets.defs.sensors import new_chunks_sensor
+from vector_assets.domain.coverage import GroupStatus, PartitionStatus
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.errors import InvalidSetting
+from vector_assets.settings import load_settings
+from vector_assets.storage.last_runs import LastRuns
+
+from ..fakes import SPACE, FakeParts, make_vectorizer, rows, store_chunks
+from .conftest import CN, US
+from .test_assets import failure, metadata
+from .test_sensors import requested, tick
+
+HK = PartitionKey("hk", "annual_report", "00700")
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def materialize(instance: dg.DagsterInstance, parts: FakeParts) -> dg.ExecuteInProcessResult:
+    """The coverage, after assets that are not run."""
+    return dg.materialize(
+        [*ASSETS, *COVERAGE_ASSETS],
+        selection=[COVERAGE],
+        instance=instance,
+        resources={"parts": parts, "watcher": Nobody()},
+        raise_on_error=False,
+    )
+
+
+def evaluation(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    """The one that the run stored."""
+    (event,) = result.get_asset_check_evaluations()
+    return event
+
+
+def lines(table: Any) -> list[Mapping[str, Any]]:
+    return [record.data for record in table.records]
+
+
+def vectorize(parts: FakeParts, key: PartitionKey) -> None:
+    """As a run would."""
+    report = make_vectorizer(parts.database, parts.embedder).vectorize_partition(key, run_id="a run")
+    LastRuns(parts.database).record(key, SPACE.slug, report)
+
+
+def age(parts: FakeParts, key: PartitionKey, hours: float) -> None:
+    """Make the texts of the partition, and the space, so old."""
+    since = "now() - make_interval(secs => %s)"
+    rows(parts.database, f"UPDATE document_chunks SET updated_at = {since} WHERE market = %s", hours * 3600, key.market)
+    rows(parts.database, "UPDATE embedding_spaces SET created_at = now() - interval '10 years'")
+
+
+@pytest.fixture
+def filled(parts: FakeParts) -> FakeParts:
+    """One partition complete but for a bad chunk, one with an edited chunk, one that no run has seen."""
+    store_chunks(parts.database, ["a", "b", "POISON"], US)
+    store_chunks(parts.database, ["c", "d"], HK)
+    vectorize(parts, US)
+    vectorize(parts, HK)
+    store_chunks(parts.database, ["董事会", "年度报告", "公告", "其他"], CN)
+    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'd'")
+    age(parts, CN, 3.25)
+    return parts
+
+
+def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+    """Each chunk is counted once; the numbers are ints and floats, for nothing else is plotted."""
+    result = materialize(instance, filled)
+
+    assert result.success
+    figures = metadata(result, COVERAGE)
+    counted = rows(
+        filled.database,
+        "SELECT count(DISTINCT (market, doc_type, stock_code)), count(*), count(vectorized_at), "
+        "(SELECT count(*) FROM chunk_failures) FROM document_chunks",
+    )
+    partitions, chunks, current, failures = counted[0]
+    assert (figures["partitions"], figures["chunks"], figures["current"]) == (partitions, chunks, current) == (3, 9, 3)
+    assert figures["quarantined"] == failures == 1
+    assert figures["pending"] == chunks - current - failures == 5
+    assert figures["coverage"] == 0.3333
+    assert figures["oldest_pending_hours"] == pytest.approx(3.25, abs=0.5)
+    assert figures["model"] == f"{SPACE.model} ({SPACE.revision})"
+    assert {type(figures[name]) for name in ("partitions", "chunks", "current", "pending", "quarantined")} == {int}
+    assert {type(figures[name]) for name in ("coverage", "oldest_pending_hours")} == {float}
+
+
+def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+    """By market, doc type and company; their counts are the same chunks, added up otherwise."""
+    figures = metadata(materialize(instance, filled), COVERAGE)
+
+    assert [(line["market"], line["coverage"]) for line in lines(figures["markets"])] == [
+        ("cn", "0%"),
+        ("hk", "50.0%"),
+        ("us", "66.6%"),
+    ]
+    assert [line["doc_type"] for line in lines(figures["doc_types"])] == ["announcement", "annual_report"]
+    assert [line["company"] for line in lines(figures["companies"])] == ["999001", "00700", "XTEST"]
+    for name in ("markets", "doc_types", "companies"):
+        for count in ("chunks", "current", "pending", "quarantined"):
+            assert sum(line[count] for line in lines(figures[name])) == figures[count]
+    china, _, america = lines(figures["markets"])
+    assert (china["waiting"], china["last run (UTC)"], china["chunks/s"]) == ("3 h", "", "")
+    ((ended_at,),) = rows(filled.database, "SELECT ended_at FROM last_runs WHERE market = 'us'")
+    assert (america["waiting"], america["last run (UTC)"].split()) == (
+        "",
+        f"{ended_at.astimezone(UTC):%Y-%m-%d %H:%M}".split(),
+    )
+    assert america["chunks/s"]
+
+
+def test_the_picture_is_in_the_materialization(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+    """As Markdown with a PNG in it, small enough to be stored every hour."""
+    figures = metadata(materialize(instance, filled), COVERAGE)
+
+    _, _, encoded = figures["heat_map"].removesuffix(")").partition("base64,")
+    png = base64.b64decode(encoded)
+    assert len(png) < 10_000
+    with Image.open(BytesIO(png)) as image:
+        assert image.format == "PNG"
+        image.load()
+
+
+def status(key: str, chunks: int, pending: int = 0, hours: float | None = None) -> PartitionStatus:
+    since = None if hours is None else NOW - timedelta(hours=hours)
+    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 0, since, None)
+
+
+def test_of_many_companies_those_that_lack_most_are_shown() -> None:
+    """The last line adds up the others, and says how many there are and how many of them lack something."""
+    many = [status(f"us/annual_report/C{n:03}", 1000, max(n - 10, 0)) for n in range(60)]
+
+    shown = lines(tables(many, NOW)["companies"].value)
+
+    assert [line["company"] for line in shown[:-1]] == [f"C{n:03}" for n in range(59, 59 - SHOWN_GROUPS, -1)]
+    assert shown[-1]["company"] == "40 more, 29 of them incomplete"
+    assert shown[-1]["pending"] == sum(range(1, 30))
+    assert sum(line["chunks"] for line in shown) == 60_000
+
+
+@pytest.mark.parametrize(("hours", "passes"), [(None, True), (0.0, True), (24.0, True), (24.001, False)])
+def test_the_limit_itself_is_still_kept(hours: float | None, passes: bool) -> None:
+    """What has waited for longer is late."""
+    result = freshness([status("us/annual_report/A", 3, 1, hours)], 24.0, NOW)
+
+    assert result.passed is passes
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert result.metadata["partitions"].value == (0 if passes else 1)
+
+
+def test_the_worst_ten_come_in_order() -> None:
+    """The oldest first, then by key; those within the limit and those with nothing pending are not among them."""
+    late = [status(f"us/annual_report/C{n:02}", 9, n, 30 + n) for n in range(12)]
+    twins = [status(f"{market}/annual_report/T", 9, 1, 41) for market in ("us", "hk")]
+
+    result = freshness([*late, *twins, status("us/report/A", 9, 1, 2), status("us/report/B", 9)], 24.0, NOW)
+
+    names = [line["partition"] for line in lines(result.metadata["worst"].value)]
+    assert names[:4] == ["hk/annual_report/T", "us/annual_report/C11", "us/annual_report/T", "us/annual_report/C10"]
+    assert len(names) == SHOWN_PARTITIONS
+    assert lines(result.metadata["worst"].value)[1] == {
+        "partition": "us/annual_report/C11",
+        "pending": 11,
+        "waiting": "41 h",
+    }
+    assert (result.metadata["partitions"].value, result.metadata["oldest_pending_hours"].value) == (14, 41.0)
+    assert result.description is not None
+    assert result.description.startswith(
+        "14 partitions have been pending for longer than 24 h, hk/annual_report/T for 41 h"
+    )
+
+
+@pytest.mark.parametrize(("limit", "passes"), [(4.0, True), (3.0, False), (1e-9, False), (1e300, True)])
+def test_the_setting_is_the_limit(
+    limit: float, passes: bool, instance: dg.DagsterInstance, filled: FakeParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the check says, the run goes well and the asset is materialized: the figures are right."""
+    monkeypatch.setattr(filled, "settings", filled.settings.model_copy(update={"freshness_slo_hours": limit}))
+
+    result = materialize(instance, filled)
+
+    assert result.success
+    check = evaluation(result)
+    assert (check.check_name, check.asset_key, check.passed) == ("fresh", COVERAGE, passes)
+    assert check.metadata["limit_hours"].value == limit
+    assert ("worst" in check.metadata) is not passes
+    if not passes:
+        assert lines(check.metadata["worst"].value)[0] == {"partition": str(CN), "pending": 4, "waiting": "3 h"}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "a day"])
+def test_a_limit_that_makes_no_sense_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name of the variable."""
+    monkeypatch.setenv("VECTOR_ASSETS_FRESHNESS_SLO_HOURS", value)
+
+    with pytest.raises(InvalidSetting, match="VECTOR_ASSETS_FRESHNESS_SLO_HOURS"):
+        load_settings()
+
+
+def test_an_empty_database_is_no_failure(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """Nothing lacks, and nothing is drawn."""
+    result = materialize(instance, parts)
+
+    assert result.success
+    assert evaluation(result).passed
+    figures = metadata(result, COVERAGE)
+    assert (figures["partitions"], figures["chunks"], figures["coverage"]) == (0, 0, 1.0)
+    assert figures["oldest_pending_hours"] == 0.0
+    assert (lines(figures["companies"]), figures["heat_map"]) == ([], "There are no chunks yet.")
+
+
+def test_before_the_first_vector_everything_is_pending(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """There is no space yet; texts may be late all the same."""
+    store_chunks(parts.database, ["a", "b"], US)
+    age(parts, US, 48)
+
+    result = materialize(instance, parts)
+
+    figures = metadata(result, COVERAGE)
+    assert (figures["pending"], figures["coverage"], figures["model"]) == (2, 0.0, "none yet")
+    assert not evaluation(result).passed
+
+
+def test_without_a_database_the_run_fails_in_one_line(
+    instance: dg.DagsterInstance, tmp_path: Path, landing: Path
+) -> None:
+    """As every asset's: after other attempts, and without the password."""
+    nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
+    parts = FakeParts(nowhere, tmp_path / "home", landing)
+    pauses: list[float] = []
+    parts.retries.pause = pauses.append
+    parts.retries.seconds = 0
+
+    result = materialize(instance, parts)
+
+    assert not result.success
+    assert "cannot reach the database" in failure(result)
+    assert "\n" not in failure(result)
+    assert "topsecret" not in failure(result)
+    assert not result.get_asset_materialization_events()
+
+
+def test_it_comes_after_the_vectors_of_all_partitions() -> None:
+    """An arrow in the lineage; it has no partitions itself."""
+    from vector_assets.definitions import defs
+
+    node = defs.resolve_asset_graph().get(COVERAGE)
+
+    assert node.parent_keys == {VECTORIZED_CHUNKS}
+    assert not node.is_partitioned
+    assert node.check_keys == {dg.AssetCheckKey(COVERAGE, "fresh")}
+    assert (node.group_name, node.owners) == ("filings", ["team:data-engineering"])
+
+
+def test_the_partitions_of_the_vectors_are_not_looked_at_when_a_run_begins(
+    instance: dg.DagsterInstance, parts: FakeParts
+) -> None:
+    """From a hundred on, Dagster takes the newest one's version and not a hash of all: so 20,000 cost no more."""
+    keys = [f"us/annual_report/C{n:03}" for n in range(100)]
+    instance.add_dynamic_partitions(PARTITIONS_NAME, keys)
+    for key in keys[:3]:
+        tags = {"dagster/data_version": f"version of {key}"}
+        instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=key, tags=tags))
+
+    result = materialize(instance, parts)
+
+    (event,) = result.get_asset_materialization_events()
+    of_vectors = event.materialization.tags[f"dagster/input_data_version/{VECTORIZED_CHUNKS.to_user_string()}"]
+    assert of_vectors == f"version of {keys[2]}"
+
+
+def test_the_schedule_asks_for_it_every_hour() -> None:
+    """It runs unless somebody switches it off, and its runs do not wait behind those of the sensors."""
+    from vector_assets.definitions import defs
+
+    repository = defs.get_repository_def()
+    schedule = repository.get_schedule_def("coverage_hourly")
+
+    assert (schedule.cron_schedule, schedule.job_name) == ("0 * * * *", "coverage")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOW, repository_def=repository))
+    (request,) = tick.run_requests or []
+    job = repository.get_job("coverage")
+    assert job.asset_layer.selected_asset_keys == {COVERAGE}
+    assert {**job.tags, **request.tags}["dagster/priority"] == "2"
+
+
+def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+    """One that is at work, or failed, keeps nothing from being requested."""
+    store_chunks(parts.database, ["a"], US)
+    create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.STARTED)
+    create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.FAILURE)
+
+    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+    assert Runs(instance).partitions_under_way() == set()
+
+
+def test_the_definitions_load_without_what_draws() -> None:
+    """It is loaded by the run that draws, and by nothing else."""
+    code = "import sys, vector_assets.definitions; print({'PIL', 'torch'} & set(sys.modules))"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert loaded.strip() == "set()"
+
+
+def test_sums_of_nothing_are_nothing() -> None:
+    """The table of no groups has its columns."""
+    empty = tables([], NOW)["markets"].value
+
+    assert [column.name for column in empty.schema.columns][:2] == ["market", "coverage"]
+    assert GroupStatus.of("all", []).pending_since is None

@@ -1,0 +1,242 @@
+"""Runs over a range of partitions: each partition is materialized, or fails, by itself."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.assets import ASSETS, in_ranges
+from vector_assets.defs.partitions import PARTITIONS, register
+from vector_assets.domain.partition_keys import PartitionKey
+
+from ..fakes import FakeParts, HashEmbedder, rows, store_chunks
+from ..storage.servers import connect
+from .conftest import land, sentences
+from .test_assets import Watching, failure, observations
+from .test_faults import Pauses
+
+KEYS = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABCD"]
+A, B, C, D = (str(key) for key in KEYS)
+
+
+@pytest.fixture
+def four(instance: dg.DagsterInstance, parts: FakeParts) -> list[PartitionKey]:
+    """Partitions of two chunks each, written by another program."""
+    for key in KEYS:
+        store_chunks(parts.database, [f"first of {key.stock_code}", f"second of {key.stock_code}"], key)
+    register(instance, KEYS)
+    return KEYS
+
+
+def run(
+    instance: dg.DagsterInstance,
+    parts: FakeParts,
+    first: str = A,
+    last: str = D,
+    assets: Sequence[dg.AssetsDefinition] = ASSETS[-1:],
+    config: Mapping[str, Any] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """One run from the first partition to the last."""
+    return dg.materialize(
+        assets,
+        instance=instance,
+        resources={"parts": parts, "watcher": Watching([])},
+        run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
+        tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last},
+        raise_on_error=False,
+    )
+
+
+def materialized(
+    instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, asset: dg.AssetKey
+) -> dict[str, dict[str, Any]]:
+    """Per partition what its materialization says; one each."""
+    entries = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = [entry.asset_materialization for entry in entries]
+    found = {
+        event.partition: {name: value.value for name, value in event.metadata.items()}
+        for event in events
+        if event.asset_key == asset
+    }
+    assert len(found) == len([event for event in events if event.asset_key == asset])
+    return found
+
+
+def red(instance: dg.DagsterInstance, asset: dg.AssetKey = VECTORIZED_CHUNKS) -> set[str]:
+    """Partitions that the UI shows as failed."""
+    cached = get_and_update_asset_status_cache_value(instance, asset, PARTITIONS)
+    assert cached is not None
+    subset = cached.deserialize_failed_partition_subsets(PARTITIONS)
+    return set(subset.get_partition_keys())
+
+
+def fail_on(parts: FakeParts, text: str) -> None:
+    """The embedder is broken, for good, once the text is to be embedded."""
+    embedder: HashEmbedder = parts.embedder
+
+    def before(texts: list[str]) -> None:
+        if any(text in one for one in texts):
+            embedder.poison = ""  # from now on it fails on any text
+
+    embedder.before = before
+
+
+def test_each_partition_has_its_own_progress_and_totals(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """One run, one model; and the runs page finds it by what its partitions have in common."""
+    result = run(instance, parts)
+
+    assert result.success
+    totals = materialized(instance, result, VECTORIZED_CHUNKS)
+    assert {key: made["vectorized"] for key, made in totals.items()} == {A: 2, B: 2, C: 2, D: 2}
+    assert [event.partition for event in observations(instance, result)] == [A, B, C, D]
+    assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == {A, B, C, D}
+    tags = instance.get_run_by_id(result.run_id).tags
+    assert (tags["market"], tags["doc_type"]) == ("us", "annual_report")
+    assert "stock_code" not in tags
+
+
+def test_rows_of_other_programs_appear_as_materializations_once(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """Or the launch dialog would warn that the data upstream is missing."""
+    first = run(instance, parts, A, B)
+    assert set(materialized(instance, first, DOCUMENT_CHUNKS)) == {A, B}
+    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE stock_code = 'XB'")
+
+    second = run(instance, parts, A, C)
+
+    assert set(materialized(instance, second, DOCUMENT_CHUNKS)) == {B, C}
+
+
+def test_a_partition_that_fails_leaves_the_others_their_turn(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """It alone is red, and its reason is on its own page and on the run's."""
+    rows(parts.database, "UPDATE document_chunks SET text = 'POISON ' || id WHERE stock_code = 'XB'")
+
+    result = run(instance, parts)
+
+    assert not result.success
+    assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, C, D}
+    assert red(instance) == {B}
+    assert failure(result).startswith(f"1 of 4 partitions failed, 3 are done. {B}: 2 of 2 chunks failed")
+    (reason,) = [event for event in observations(instance, result) if "failed" in event.metadata]
+    assert (reason.partition, reason.metadata["error"].value) == (B, "TooManyFailures")
+    assert reason.metadata["partition/quarantined"].value == 2
+
+
+def test_what_would_fail_all_partitions_ends_the_run(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """Those that were done stay green; the rest is red and still pending."""
+    fail_on(parts, "of XC")
+
+    result = run(instance, parts)
+
+    assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, B}
+    assert red(instance) == {C, D}
+    assert failure(result).startswith("1 of 4 partitions failed, 2 are done. 1 were not tried.")
+    assert "fails on any text" in failure(result)
+
+
+def test_what_passes_is_tried_again_within_the_partition(
+    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+) -> None:
+    """Another attempt of the whole step would materialize the others twice, or green one whose chunks failed."""
+    parts.vectorizer()  # the table of vectors is there
+    pauses = Pauses(parts.retries)
+    with connect(parts.url) as other:
+        other.execute(f"ALTER DATABASE {parts.url.database} SET statement_timeout = '200ms'")
+        parts.database.close()
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE embedding_spaces")
+        pauses.act = other.rollback
+
+        result = run(instance, parts)
+
+    assert result.success
+    assert pauses.of_steps == 1
+    made = materialized(instance, result, VECTORIZED_CHUNKS)
+    assert {key: totals["vectorized"] for key, totals in made.items()} == {A: 2, B: 2, C: 2, D: 2}
+
+
+def test_a_second_run_does_the_rest(instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]) -> None:
+    """Nothing twice; all is green then."""
+    fail_on(parts, "of XC")
+    run(instance, parts)
+    embedder: HashEmbedder = parts.embedder
+    embedder.before, embedder.poison = (lambda _: None), "POISON"
+    embedder.embedded.clear()
+
+    result = run(instance, parts)
+
+    assert result.success
+    assert sorted(embedder.embedded) == ["first of XC", "first of XD", "second of XC", "second of XD"]
+    assert red(instance) == set()
+
+
+def test_a_reversed_range_is_refused(instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]) -> None:
+    """Dagster would run over nothing, and call that a success."""
+    result = run(instance, parts, D, A)
+
+    assert not result.success
+    assert failure(result).startswith(f"there is no partition from {D} to {A}")
+
+
+def test_files_of_a_range_become_vectors_in_one_run(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """Each asset of each partition has one materialization, with its own totals."""
+    for number, key in enumerate(KEYS, 1):
+        land(landing, key, "2024.txt", sentences(number))
+    register(instance, KEYS)
+
+    result = run(instance, parts, assets=ASSETS)
+
+    assert result.success
+    assert {key: made["read"] for key, made in materialized(instance, result, DOCUMENTS).items()} == dict.fromkeys(
+        [A, B, C, D], 1
+    )
+    cut = {key: made["added"] for key, made in materialized(instance, result, DOCUMENT_CHUNKS).items()}
+    made = {key: made["vectorized"] for key, made in materialized(instance, result, VECTORIZED_CHUNKS).items()}
+    assert cut == made == {A: 1, B: 2, C: 3, D: 4}
+
+
+def shrink_the_second(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+    """All four have forty chunks each, and the document of the second is a short one now."""
+    for key in KEYS:
+        land(landing, key, "2024.txt", sentences(40))
+    register(instance, KEYS)
+    assert run(instance, parts, assets=ASSETS).success
+    land(landing, KEYS[1], "2024.txt", sentences(3))
+
+
+def test_a_partition_that_would_shrink_fails_alone(
+    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+) -> None:
+    """Its chunks stay, the others are cut; Dagster leaves out the step after one that failed."""
+    shrink_the_second(instance, parts, landing)
+    land(landing, KEYS[2], "2024.txt", sentences(41))
+
+    result = run(instance, parts, assets=ASSETS)
+
+    assert not result.success
+    cut = materialized(instance, result, DOCUMENT_CHUNKS)
+    assert {key: made["chunks"] for key, made in cut.items()} == {A: 40, C: 41, D: 40}
+    assert red(instance, DOCUMENT_CHUNKS) == {B}
+    assert parts.documents.counts(KEYS[1]) == (1, 40)
+    assert "would shrink from 40 chunks to 3" in failure(result)
+
+
+def test_a_backfill_puts_so_many_partitions_into_a_run() -> None:
+    """As the setting says, for all three assets: a backfill of them needs one policy."""
+    policies = {asset.backfill_policy for asset in in_ranges(7)}
+
+    assert policies == {dg.BackfillPolicy.multi_run(7)}

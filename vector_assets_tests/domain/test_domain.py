@@ -1,0 +1,137 @@
+"""The words refuse nonsense."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
+from vector_assets.domain.progress import BatchProgress, shortcomings
+from vector_assets.domain.reports import SightLimits, StageSeconds, VectorizeReport
+from vector_assets.domain.wording import readable_line, readable_seconds
+from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "us/annual_report", "us//AAPL", "US/annual_report/AAPL", "us/a/b...c", "us/a/b,c", "us/a/..", "us/a/b c", "",
+        "a/b/c/d", "us/a/" + "x" * 65, "us/报告/AAPL", "us/a/b\n",
+    ],
+)  # fmt: skip
+def test_an_invalid_key_is_refused(text: str) -> None:
+    """One line, with the form."""
+    with pytest.raises(InvalidPartitionKey, match="market/doc_type/stock_code") as caught:
+        PartitionKey.parse(text)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["us/annual_report/AAPL", "hk/announcement/00700", "us/10-K/BRK.B"])
+def test_a_valid_key_comes_back_as_it_was(text: str) -> None:
+    """Parsing and printing are inverse."""
+    assert str(PartitionKey.parse(text)) == text
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_key_or_an_error_of_ours(text: str) -> None:
+    """Nothing else leaves the parser."""
+    try:
+        key = PartitionKey.parse(text)
+    except VectorAssetsError:
+        return
+
+    assert str(key) == text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [("us/*/*", True), ("*/*/AAPL", True), ("*/*/A?PL", True), ("hk/*/*", False), ("us/annual_report/aapl", False)],
+)
+def test_a_pattern_means_whole_parts(pattern: str, fits: bool) -> None:
+    """A market, a company, one letter; letter case counts."""
+    assert PartitionPattern.parse(pattern).matches(PartitionKey("us", "annual_report", "AAPL")) is fits
+
+
+@pytest.mark.parametrize("pattern", ["us", "us/*", "us/*/", "us/*/*/*", "us/[a]/x", "us/a b/x"])
+def test_a_pattern_without_three_parts_is_refused(pattern: str) -> None:
+    """One line, with the form."""
+    with pytest.raises(InvalidPattern, match="three parts"):
+        PartitionPattern.parse(pattern)
+
+
+def test_what_the_model_cannot_see_is_said_in_words() -> None:
+    """Unknown tokens name the mend, truncation its size; nothing is said where all was seen."""
+    assert SightLimits().warnings(0.0, 0, 100, 9000, 9000) == []
+    unknown, truncated = SightLimits().warnings(0.52, 3, 100, 9000, 8580)
+    assert "52%" in unknown
+    assert "EMBEDDING_MODEL" in unknown
+    assert "3 of 100" in truncated
+    assert "420 tokens (4.7%)" in truncated
+    assert "VECTOR_ASSETS_CHUNK_TOKENS" in truncated
+
+
+def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:
+    """Recent speed beside the whole run's, how sure the time left is, and what is not as it should be."""
+    counts = {"vectorized_count": 62, "superseded_count": 0, "failed_count": 2, "truncated_chunks": 12}
+    tokens = {"tokens": 9000, "tokens_embedded": 8000, "unknown_tokens": 2400}
+    left = {"recent_seconds_a_batch": 2.0, "recent_tokens_per_second": 1500.0, "seconds_left": 6.0}
+    said = BatchProgress(
+        2, 5, 32, 64, 160, **counts, **tokens, **left, elapsed_seconds=4.0, seconds_left_spread=1.2, batch_chunks=()
+    )
+
+    assert said.line() == "batch 2/5 · 64/160 chunks (40.0%) · 16 chunks/s · 6 s left"
+    assert said.details() == (
+        "4 s · 2 s a batch · 2,000 tokens/s, lately 1,500 · left ± 1 s · 2 failed · 12 cut · 30.0% unknown tokens"
+    )
+
+
+def test_nothing_is_said_of_quality_where_all_is_well() -> None:
+    """A rare symbol among thousands of tokens is normal."""
+    assert shortcomings(0, 0, 3, 9000) == []
+    assert shortcomings(0, 0, 0, 0) == []
+    assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])
+def test_seconds_read_well(seconds: float, text: str) -> None:
+    """Short, with the unit."""
+    assert readable_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\n\tb\0c \r\n", "a b c"),
+        ("\x1b[2J红\u202e色", "[2J红 色"),
+        ("\ud800", ""),
+        ("0123456789", "0123456789"),
+        ("0123456789x", "012345 ..."),
+        ("a" + " " * 10_000 + "b", "a ..."),
+    ],
+)
+def test_any_text_reads_as_one_line(text: str, line: str) -> None:
+    """Ten characters here; what a terminal would obey is not shown."""
+    assert readable_line(text, 10) == line
+
+
+@given(st.text(), st.integers(5, 60))
+def test_a_line_never_grows(text: str, most: int) -> None:
+    """Nor has it an end in the middle."""
+    line = readable_line(text, most)
+
+    assert len(line) <= most
+    assert line == "" or line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("failed", "processed", "fraction", "too_many"),
+    [
+        (0, 0, 0.0, False), (0, 10, 0.0, False), (1, 10, 0.0, True), (1, 1, 0.05, False), (1, 3, 0.05, False),
+        (2, 3, 0.05, True), (2, 40, 0.05, False), (3, 40, 0.05, True), (29, 100, 0.29, False), (10, 10, 1.0, False),
+    ],
+)  # fmt: skip
+def test_how_many_failures_are_too_many(failed: int, processed: int, fraction: float, too_many: bool) -> None:
+    """More than the share that may; one alone only where none may."""
+    report = VectorizeReport("run", processed, 1, processed - failed, 0, failed, 0, 0, 0, 0, 0, 1.0, StageSeconds())
+
+    assert report.failed_too_many(fraction) is too_many

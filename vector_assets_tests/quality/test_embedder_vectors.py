@@ -1,0 +1,40 @@
+"""The bundled embedder on texts as alike as the boilerplate of filings: it is never blamed for that."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vector_assets.quality.drift import CANARY_TEXTS, compare_canaries
+from vector_assets.quality.vectors import Fault, inspect_rows, seen_as
+from vector_assets.services import Parts
+from vector_assets.settings import load_settings
+
+from .vector_rows import boilerplate
+
+
+def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32, where they come out nearest; nor do texts that differ only in what the model does not see."""
+    monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setenv("EMBEDDING_PRECISION", "f32")
+    embedder = Parts(load_settings()).embedder
+    dimension = embedder.space.dimension
+    alike = boilerplate(60)
+    texts = [*alike, alike[0].upper(), alike[1].replace(" ", "\n"), "董事", "监事", *CANARY_TEXTS]
+
+    tokens = embedder.tokenize(texts)
+    vectors = embedder.embed(tokens)
+    seen = [seen_as(text) for text in tokens]
+
+    assert len(set(seen)) == len(texts) - 3  # upper case, line breaks and what tells the Chinese apart are lost on it
+    assert inspect_rows(vectors, seen, dimension) == []
+    cosines = vectors[:60] @ vectors[:60].T - 2 * np.eye(60)
+    assert cosines.max() > 0.999, "these texts no longer try what they should"
+    again = embedder.embed(embedder.tokenize(CANARY_TEXTS))
+    assert not compare_canaries(vectors[-len(CANARY_TEXTS) :], again).drifted
+
+    vectors[7] = vectors[6]
+    assert {bad.index: bad.fault for bad in inspect_rows(vectors, seen, dimension)} == {
+        6: Fault.COLLAPSED,
+        7: Fault.COLLAPSED,
+    }

@@ -1,0 +1,51 @@
+"""Scripts are told apart, and the person is told what to do."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vector_assets.quality.scripts import Script, script_of, sight_sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("Net sales rose 4 % to $82,959 million.", Script.LATIN),
+        ("Résumé à Zürich, Łódź", Script.LATIN),
+        ("ＦＵＬＬ　ＷＩＤＴＨ", Script.LATIN),
+        ("董事会审议通过了2024年年度报告。", Script.HAN),
+        ("證券代碼：00700 騰訊控股", Script.HAN),
+        ("𠮷野家 㐀 豈", Script.HAN),
+        ("公司持有 Example Harbor Lines 的股份", Script.HAN),
+        ("The issuer (示例港航) is listed in Hong Kong and reports in English.", Script.LATIN),
+        ("Чистая прибыль выросла", Script.OTHER),
+        ("당기순이익이 증가하였다", Script.OTHER),
+        ("これはひらがなです", Script.OTHER),
+        ("1,234.5 | (67.8) | 90 %", Script.OTHER),
+        ("", Script.OTHER),
+    ],
+)
+def test_the_script_is_that_of_most_letters(text: str, script: Script) -> None:
+    """Figures and signs are of none."""
+    assert script_of(text) is script
+
+
+@given(st.text())
+def test_any_text_has_a_script(text: str) -> None:
+    """And the order of its characters does not matter."""
+    assert script_of(text) is script_of(text[::-1])
+
+
+def test_a_model_that_cannot_read_is_to_be_changed() -> None:
+    """The sentence says how much is lost, what the text is, and which kind of model reads it."""
+    assert sight_sentence(0.528, Script.HAN) == (
+        "The model does not know 53% of the tokens of this text, which is Chinese. "
+        "Set EMBEDDING_MODEL to a multilingual model, or one for Chinese."
+    )
+    assert "Latin letters" in sight_sentence(0.2, Script.LATIN)
+    assert "multilingual" in sight_sentence(0.2, Script.OTHER)
+
+
+def test_a_model_that_reads_the_text_is_left_alone() -> None:
+    """A few rare signs are usual."""
+    assert sight_sentence(0.0003, Script.LATIN) == "The model does not know 0.03% of the tokens, which is usual."

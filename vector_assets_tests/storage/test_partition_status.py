@@ -1,0 +1,139 @@
+"""Every chunk is current, pending or quarantined, exactly one of them."""
+
+from vector_assets.domain.coverage import Ledger
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.quality.distribution import Distribution
+from vector_assets.storage.database import Database
+from vector_assets.storage.last_runs import LastRuns
+from vector_assets.storage.partition_status import Coverage
+
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+
+OTHER = PartitionKey("cn", "announcement", "999001")
+
+
+def test_the_counts_follow_the_tables(database: Database) -> None:
+    """Before, during and after a run, and after an edit."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b", "POISON"])
+    store_chunks(database, ["其他"], OTHER)
+    assert [item.pending for item in coverage.status(None)] == [1, 3]
+
+    report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id="run 1")
+    LastRuns(database).record(KEY, SPACE.slug, report)
+    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
+
+    other, status = coverage.status(SPACE.slug)
+    assert (other.partition, other.pending, other.last_run) == (OTHER, 1, None)
+    assert (status.chunks, status.current, status.pending, status.quarantined) == (3, 1, 1, 1)
+    assert status.coverage == 1 / 3
+    assert status.last_run is not None
+    assert (status.last_run.run_id, status.last_run.chunks, status.last_run.tokens) == ("run 1", 3, 3)
+    assert status.last_run.chunks_per_second == report.chunks_per_second
+    assert coverage.partition_status(KEY, SPACE.slug) == status
+
+
+def test_quarantined_chunks_are_not_pending(database: Database) -> None:
+    """Otherwise the sensor would start runs for them for ever."""
+    store_chunks(database, ["POISON"])
+    coverage = Coverage(database)
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+
+    assert coverage.pending_partitions(SPACE.slug) == []
+    rows(database, "UPDATE document_chunks SET text = 'mended'")
+    assert [item.pending for item in coverage.pending_partitions(SPACE.slug)] == [1]
+
+
+def test_the_ledger_is_of_all_vectors_that_the_partition_has(database: Database) -> None:
+    """Those of earlier runs too: what was cut then is cut still."""
+    last_runs, long = LastRuns(database), " ".join(["word"] * (SPACE.max_tokens + 6))
+    for number, text in enumerate([long, "short one"]):
+        store_chunks(database, [text], name=f"{number}.txt")
+        vectorizer = make_vectorizer(database, HashEmbedder())
+        last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY))
+
+    ledger = Coverage(database).partition_status(KEY, SPACE.slug).ledger
+
+    assert ledger == Ledger(tokens=SPACE.max_tokens + 8, tokens_lost=6, truncated_chunks=1)
+    assert Coverage(database).status(None)[0].ledger == Ledger()
+
+
+def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:
+    """Or with the space, if the text is older: it could not have had a vector there before."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b", "POISON"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
+
+    rows(database, "UPDATE document_chunks SET text = 'edited'")
+    oldest = rows(database, "UPDATE document_chunks SET updated_at = now() + interval '1 h' RETURNING updated_at")[0][0]
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since == oldest
+
+    rows(database, "UPDATE document_chunks SET updated_at = now() - interval '1 year'")
+    made = rows(database, "SELECT created_at FROM embedding_spaces")[0][0]
+    assert coverage.partition_status(KEY, SPACE.slug).pending_since == made
+
+
+def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
+    """The former one still tells how fast this partition goes."""
+    store_chunks(database, ["a"])
+    vectorizer, last_runs = make_vectorizer(database, HashEmbedder()), LastRuns(database)
+    for run_id in ("first", "second"):
+        last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY, run_id=run_id))
+
+    last_run = Coverage(database).partition_status(KEY, SPACE.slug).last_run
+
+    assert last_run is not None
+    assert last_run.run_id == "first"
+
+
+def test_what_the_vectors_are_like_is_kept_for_the_next_run(database: Database) -> None:
+    """As it was given; of another space, nobody knows."""
+    store_chunks(database, ["a", "b"])
+    distribution = Distribution(SPACE.dimension)
+    report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, distribution=distribution)
+    last_runs = LastRuns(database)
+    assert last_runs.summary(KEY, SPACE.slug) is None
+
+    last_runs.record(KEY, SPACE.slug, report, distribution.summary)
+
+    kept = last_runs.summary(KEY, SPACE.slug)
+    assert kept is not None
+    assert kept.to_dict() == distribution.summary.to_dict()
+    assert last_runs.summary(KEY, "another_space") is None
+
+
+def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:
+    """Nothing to do is not a gap."""
+    status = Coverage(database).partition_status(OTHER, None)
+
+    assert (status.chunks, status.pending, status.coverage) == (0, 0, 1.0)
+
+
+def test_the_digest_changes_with_the_texts_only(database: Database) -> None:
+    """The data version of an unchanged partition stays."""
+    coverage = Coverage(database)
+    store_chunks(database, ["a", "b"])
+    before = coverage.content_digest(KEY)
+
+    rows(database, "UPDATE document_chunks SET chunk_index = 5 WHERE text = 'a'")
+    assert coverage.content_digest(KEY) == before
+    rows(database, "UPDATE document_chunks SET text = 'c' WHERE text = 'a'")
+
+    assert coverage.content_digest(KEY) != before
+
+
+def test_what_is_pending_is_found_by_its_index(database: Database) -> None:
+    """It costs what is pending, not what there is."""
+    store_chunks(database, [f"text {n}" for n in range(2000)])
+    make_vectorizer(database, HashEmbedder(), 500).vectorize_partition(KEY)
+    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 3")
+    rows(database, "ANALYZE document_chunks")
+
+    plan = rows(
+        database,
+        "EXPLAIN SELECT market, doc_type, stock_code, count(*) FROM document_chunks WHERE vectorized_at IS NULL "
+        "GROUP BY 1, 2, 3"
+    )  # fmt: skip
+
+    assert "document_chunks_pending" in "\n".join(row[0] for row in plan)

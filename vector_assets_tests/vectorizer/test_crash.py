@@ -1,0 +1,79 @@
+"""A run that is killed between two batches, for real: another process, SIGKILL, Dagster's storage on PostgreSQL."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from sqlalchemy import URL
+
+from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from vector_assets.defs.resources import Nobody, Watcher
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.domain.partition_keys import PartitionKey
+
+from ..defs.conftest import US, land, sentences
+from ..fakes import FakeParts, rows
+
+ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
+
+# Materializes the partition in batches of 4; after the second it says so and hangs, until it is killed.
+CHILD = """
+import sys, threading
+from pathlib import Path
+from sqlalchemy import make_url
+from vector_assets.defs.resources import Nobody
+from vector_assets_tests.fakes import FakeParts
+from vector_assets_tests.vectorizer.test_crash import ALL, materialize
+
+class HangAfterTwo(Nobody):
+    def batch(self, partition, progress):
+        if progress.batch_num == 2:
+            print("two batches are committed", flush=True)
+            threading.Event().wait()
+
+url, home, landing = sys.argv[1:]
+with FakeParts(make_url(url), Path(home), Path(landing)) as parts:
+    materialize(parts, HangAfterTwo())
+"""
+
+
+def materialize(parts: FakeParts, watcher: Watcher | None = None, partition: PartitionKey = US):
+    """One recorded run over all three assets."""
+    with recorded_runs(parts, watcher or Nobody()) as runs:
+        runs.prepare([partition])
+        return runs.run(partition, ALL, {"batch_size": 4})
+
+
+def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
+    database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promises 2 and 10: nothing lost, nothing twice, and the killed run is seen to have failed."""
+    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
+        monkeypatch.setenv(variable, "")  # so that what is set below is undone
+        monkeypatch.delenv(variable)
+    land(landing, US, "2024.txt", sentences(60))
+    url = database_url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", CHILD, url, str(tmp_path / "home"), str(landing)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "two batches are committed\n"
+        os.kill(child.pid, signal.SIGKILL)
+
+    with FakeParts(database_url, tmp_path / "home", landing) as parts:
+        kept = parts.coverage.partition_status(US, parts.embedder.space.slug).current
+        assert kept in {8, 12, 16, 20, 24}, "not the two that were told and what was on its way, in whole batches"
+        before = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
+
+        result = materialize(parts)
+
+        assert result.error is None
+        assert result.metadata["vectorized"] == 60 - kept
+        assert len(parts.embedder.embedded) == 60 - kept
+        after = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
+        assert len(after) == 60
+        assert set(before) < set(after)
+        statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]
+        assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

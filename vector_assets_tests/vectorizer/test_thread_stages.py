@@ -1,0 +1,115 @@
+"""The commit stage: in order, as soon as it is there, bounded."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from vector_assets.vectorizer.embed_deadline import Deadline
+from vector_assets.vectorizer.thread_stages import Waits, as_done
+
+DEADLINE = Deadline("a model", 60.0)
+PATIENCE = 30.0
+
+
+def test_a_result_is_given_while_the_next_item_is_still_being_made() -> None:
+    """A batch is told as soon as it is committed, however long the embedder takes over the next."""
+    told = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert told.wait(PATIENCE), "the first result was kept back"
+        yield 2
+
+    found = []
+    for result in as_done(lambda item: item * 10, items(), 2, DEADLINE, Waits()):
+        found.append(result)
+        told.set()
+
+    assert found == [10, 20]
+
+
+def test_results_come_in_the_order_of_their_items() -> None:
+    """Also where a later one is done first."""
+    later_done = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 1:
+            assert later_done.wait(PATIENCE), "they are not worked on at once"
+        else:
+            later_done.set()
+        return item
+
+    assert list(as_done(work, iter([1, 2, 3]), 2, DEADLINE, Waits())) == [1, 2, 3]
+
+
+def test_what_was_made_before_an_error_is_worked_on_first() -> None:
+    """Batches that are embedded are committed before the run ends."""
+
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise ValueError("the embedder broke")
+
+    given: list[int] = []
+    with pytest.raises(ValueError, match="broke"):
+        given.extend(as_done(lambda item: item, items(), 2, DEADLINE, Waits()))
+
+    assert given == [1, 2, 3]
+
+
+def test_after_a_failure_nothing_more_is_begun() -> None:
+    """Each further commit would take as long to find out that the database is away."""
+    begun: list[int] = []
+    third_began = threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 2:
+            raise ValueError("the database is away")
+        if item == 3:
+            third_began.set()
+        third_began.wait(0.2)  # the first is still at it, while the other worker could take up the third
+
+    with pytest.raises(ValueError, match="away"):
+        list(as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, Waits()))
+
+    assert sorted(begun) == [1, 2]
+
+
+def test_no_more_is_made_than_can_wait() -> None:
+    """However slow whoever takes the results is."""
+    made = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    results = as_done(lambda item: item, items(), 2, DEADLINE, Waits())
+    next(results)
+    results.close()
+
+    assert len(made) <= 6
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vector-assets-")]
+
+
+def test_an_interrupt_while_a_thread_is_started_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C strikes anywhere in the main thread: here when the second commit thread has just begun to run."""
+    start = threading.Thread.start
+
+    def start_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "vector-assets-commit-1":
+            raise KeyboardInterrupt
+
+    def take_all() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            list(as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, Waits()))
+
+    monkeypatch.setattr(threading.Thread, "start", start_interrupted)
+    taking = threading.Thread(target=take_all, daemon=True)
+    taking.start()
+    taking.join(PATIENCE)
+
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vector-assets-")] == []
+    assert not taking.is_alive()
