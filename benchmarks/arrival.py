@@ -21,7 +21,7 @@ from benchmarks.corpus import uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -81,10 +81,10 @@ class Program:
 def measure(home: Path, filings: Path, inserts: int, partitions: int, over_seconds: float) -> list[float]:
     """Seconds from each commit to the vector; asserts that none is missing."""
     pick = random.Random(0)
-    with Parts(load_settings(home=home, landing_dir=home / "landing")) as parts:
-        parts.vectorizer()
-        texts = uniform_texts(parts, filings, inserts)
-        url = parts.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with Services(load_settings(home=home, landing_dir=home / "landing")) as services:
+        services.vectorizer()
+        texts = uniform_texts(services, filings, inserts)
+        url = services.url.set(drivername="postgresql").render_as_string(hide_password=False)
         (home / "landing").mkdir(exist_ok=True)
         dev = _start_dev(home)
         try:
@@ -96,20 +96,20 @@ def measure(home: Path, filings: Path, inserts: int, partitions: int, over_secon
                     time.sleep(0.05)
                     program.commit_due()
             program.commit_due(everything=True)
-            _wait_until_nothing_is_pending(parts)
+            _wait_until_nothing_is_pending(services)
         finally:
             dev.send_signal(signal.SIGTERM)
             dev.wait(60)
-        with parts.database.transaction() as connection:
-            made = dict(connection.execute(_MADE.format(slug=parts.embedder.space.slug)).fetchall())
+        with services.database.transaction() as connection:
+            made = dict(connection.execute(_MADE.format(slug=services.embedder.space.slug)).fetchall())
     assert made.keys() == program.committed.keys(), "a chunk has no vector"
     return [float(made[chunk_id]) - committed for chunk_id, committed in program.committed.items()]
 
 
-def _wait_until_nothing_is_pending(parts: Parts) -> None:
+def _wait_until_nothing_is_pending(services: Services) -> None:
     deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
     while True:
-        with parts.database.transaction() as connection:
+        with services.database.transaction() as connection:
             row = connection.execute(_PENDING).fetchone()
         if row == (0,):
             return

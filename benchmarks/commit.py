@@ -14,7 +14,7 @@ from benchmarks.corpus import store
 from benchmarks.null_embedder import NullEmbedder
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -29,11 +29,11 @@ _TEXT = "net sales of the segment rose by four percent while costs fell " * 13
 def measure(home: Path, batch_size: int) -> tuple[float, float]:
     """Vectors a second over the whole partition, all of it pending, and this process's peak memory in MiB."""
     embedder = NullEmbedder()
-    with Parts(load_settings(home=home)) as parts:
-        parts.spaces.activate(embedder.space)
+    with Services(load_settings(home=home)) as services:
+        services.spaces.activate(embedder.space)
         slug = embedder.space.slug
-        chunks, vectors = PostgresChunkStore(parts.database, slug), PostgresVectorStore(parts.database, slug)
-        with parts.database.transaction() as connection:
+        chunks, vectors = PostgresChunkStore(services.database, slug), PostgresVectorStore(services.database, slug)
+        with services.database.transaction() as connection:
             connection.execute(f"TRUNCATE chunk_vectors_{slug}")  # which makes every chunk pending
         report = Vectorizer(chunks, vectors, embedder, batch_size).vectorize_partition(_KEY)
     return report.vectorized_count / report.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -41,9 +41,9 @@ def measure(home: Path, batch_size: int) -> tuple[float, float]:
 
 def fill(home: Path, chunks: int) -> None:
     """Put so many chunks into the partition."""
-    with Parts(load_settings(home=home)) as parts:
-        store(parts, _KEY, [f"{number} {_TEXT}" for number in range(chunks)])
-        with parts.database.transaction() as connection:
+    with Services(load_settings(home=home)) as services:
+        store(services, _KEY, [f"{number} {_TEXT}" for number in range(chunks)])
+        with services.database.transaction() as connection:
             connection.execute("ANALYZE")
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     for chunks in arguments.chunks:
         with tempfile.TemporaryDirectory() as home:
-            with Parts(load_settings(home=Path(home))) as keeper:
+            with Services(load_settings(home=Path(home))) as keeper:
                 _ = keeper.database  # keeps the server between the processes
                 with context.Pool(1, maxtasksperchild=1) as pool:
                     pool.apply(fill, (Path(home), chunks))

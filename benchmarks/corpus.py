@@ -7,14 +7,14 @@ from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.ingestion.landing_directory import LandingDirectory
 from vector_assets.ingestion.readers import read_document
-from vector_assets.services import Parts
+from vector_assets.services import Services
 
 
-def uniform_texts(parts: Parts, filings: Path, count: int) -> list[str]:
+def uniform_texts(services: Services, filings: Path, count: int) -> list[str]:
     """Chunks of the filings in a random order, repeated where they are too few."""
     chunks: list[str] = []
     for landed in LandingDirectory(filings).scan().documents:
-        chunks.extend(parts.ingestion.chunker.cut(read_document(landed.path, landed.source_uri)))
+        chunks.extend(services.ingestion.chunker.cut(read_document(landed.path, landed.source_uri)))
     return _taken(chunks, count)
 
 
@@ -37,9 +37,9 @@ def _taken(texts: list[str], count: int) -> list[str]:
     return (texts * (count // len(texts) + 1))[:count]
 
 
-def store(parts: Parts, key: PartitionKey, texts: list[str], chunker: str = "benchmark") -> None:
+def store(services: Services, key: PartitionKey, texts: list[str], chunker: str = "benchmark") -> None:
     """Put the texts into the tables as the chunks of one document, as if that chunker had cut them."""
     document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", str(key), "1")
-    parts.documents.save([document], [])
-    for stored in parts.documents.uncut_documents(key, chunker):
-        parts.documents.replace_chunks(stored, texts, chunker)
+    services.documents.save([document], [])
+    for stored in services.documents.uncut_documents(key, chunker):
+        services.documents.replace_chunks(stored, texts, chunker)

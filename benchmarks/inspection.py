@@ -27,10 +27,10 @@ from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.check_events import Judged, Verdict, tell_verdicts
 from vector_assets.defs.distribution import distribution_metadata, summary_after
-from vector_assets.defs.resources import Nobody
-from vector_assets.defs.runtime.in_process import RunsHere, recorded_runs
+from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -41,7 +41,7 @@ _MAY_WARN = {"vocabulary_covers_text", "nothing_truncated", "chunk_sizes_in_rang
 
 
 @contextmanager
-def clocks(parts: Parts) -> Iterator[dict[str, float]]:
+def clocks(services: Services) -> Iterator[dict[str, float]]:
     """Gives the seconds that each kind of inspection took meanwhile, all but the rows', which runs count themselves."""
     taken = dict.fromkeys(_KINDS, 0.0)
 
@@ -60,7 +60,7 @@ def clocks(parts: Parts) -> Iterator[dict[str, float]]:
 
     with ExitStack() as stack:
         for kind, place, name, act in (
-            ("drift", parts.drift, "check", parts.drift.check),
+            ("drift", services.drift, "check", services.drift.check),
             ("verdicts", ranges, "tell_verdicts", tell_good),
             ("distribution", vectorizing, "summary_after", summary_after),
             ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
@@ -89,10 +89,10 @@ class Round:
         return sum(self.taken.values()) / self.seconds
 
 
-def run(parts: Parts, runs: RunsHere, key: PartitionKey) -> Round:
-    del parts.drift  # as in a process of its own
+def run(services: Services, runs: InProcessRuns, key: PartitionKey) -> Round:
+    del services.drift  # as in a process of its own
     before = time.perf_counter()
-    with clocks(parts) as taken:
+    with clocks(services) as taken:
         result = runs.run(key, [DOCUMENT_CHUNKS, VECTORIZED_CHUNKS], {"force_revectorize": True})
     seconds = time.perf_counter() - before
     assert result.error is None, result.error
@@ -114,18 +114,18 @@ def main() -> None:
     error_of = "error of the time left at 25, 50, 75 % (each round)"
     table = Table("texts", "seconds", *_KINDS, *shares_of, error_of, json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
+        with Services(load_settings(home=Path(home))) as services, recorded_runs(services, SilentListener()) as runs:
             kinds = {
-                "uniform": uniform_texts(parts, arguments.filings, arguments.texts),
+                "uniform": uniform_texts(services, arguments.filings, arguments.texts),
                 "mixed": mixed_texts(arguments.filings, arguments.texts),
             }
-            _ = parts.drift
+            _ = services.drift
             for name, texts in kinds.items():
                 key = PartitionKey("us", "benchmark", name)
-                store(parts, key, texts, parts.ingestion.chunker.identity)
+                store(services, key, texts, services.ingestion.chunker.identity)
                 runs.prepare([key])
-                run(parts, runs, key)  # kernels are made, and libraries imported
-                rounds = [run(parts, runs, key) for _ in range(arguments.rounds)]
+                run(services, runs, key)  # kernels are made, and libraries imported
+                rounds = [run(services, runs, key) for _ in range(arguments.rounds)]
                 shares = [one.share for one in rounds]
                 medians = [statistics.median(one.taken[kind] for one in rounds) for kind in _KINDS]
                 seconds = statistics.median(one.seconds for one in rounds)

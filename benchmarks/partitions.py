@@ -20,21 +20,21 @@ from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.assets import in_ranges
 from vector_assets.defs.partitions import register
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.runtime.storage_connections import kept_connections
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def in_range_runs(parts: Parts, instance: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
+def in_range_runs(services: Services, instance: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
     """As a backfill does it; gives the runs' ids."""
-    size = parts.settings.max_partitions_per_run
+    size = services.settings.max_partitions_per_run
     asset = next(asset for asset in in_ranges(size) if asset.key == VECTORIZED_CHUNKS)
     runs = []
     with kept_connections(instance):
@@ -43,7 +43,7 @@ def in_range_runs(parts: Parts, instance: dg.DagsterInstance, keys: Sequence[Par
             result = dg.materialize(
                 [asset],
                 instance=instance,
-                resources={"parts": parts, "watcher": Nobody()},
+                resources={"services": services, "listener": SilentListener()},
                 tags={ASSET_PARTITION_RANGE_START_TAG: str(part[0]), ASSET_PARTITION_RANGE_END_TAG: str(part[-1])},
                 run_config=_QUIET,
             )
@@ -51,9 +51,9 @@ def in_range_runs(parts: Parts, instance: dg.DagsterInstance, keys: Sequence[Par
     return runs
 
 
-def one_by_one(parts: Parts, _: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
+def one_by_one(services: Services, _: dg.DagsterInstance, keys: Sequence[PartitionKey]) -> list[str]:
     """As `vector-assets backfill` does it here."""
-    with recorded_runs(parts, Nobody()) as runs:
+    with recorded_runs(services, SilentListener()) as runs:
         runs.prepare(keys)
         results = [runs.run(key, [VECTORIZED_CHUNKS]) for key in keys]
     assert not any(result.error for result in results)
@@ -74,25 +74,25 @@ def main() -> None:
     columns = ("partitions of chunks", "way", "embedder", "seconds", "embedding", "beside it, a partition", "events")
     table = Table(*columns, json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts, open_instance(parts) as instance:
-            texts = uniform_texts(parts, arguments.filings, arguments.chunks * arguments.partitions)
+        with Services(load_settings(home=Path(home))) as services, open_instance(services) as instance:
+            texts = uniform_texts(services, arguments.filings, arguments.chunks * arguments.partitions)
             keys = [PartitionKey("us", "benchmark", f"S{number:05}") for number in range(arguments.partitions)]
             for number, key in enumerate(keys):
-                store(parts, key, texts[number * arguments.chunks : (number + 1) * arguments.chunks])
+                store(services, key, texts[number * arguments.chunks : (number + 1) * arguments.chunks])
             register(instance, keys)
-            parts.embedder.embed_query("ready")
-            for embedder in (parts.embedder, NullEmbedder()):
-                parts.__dict__["embedder"] = embedder
+            services.embedder.embed_query("ready")
+            for embedder in (services.embedder, NullEmbedder()):
+                services.__dict__["embedder"] = embedder
                 for of_the_former in ("space", "chunks", "drift"):
-                    parts.__dict__.pop(of_the_former, None)
+                    services.__dict__.pop(of_the_former, None)
                 for name, way in WAYS.items():
-                    slug = parts.vectorizer() and embedder.space.slug
-                    with parts.database.transaction() as connection:
+                    slug = services.vectorizer() and embedder.space.slug
+                    with services.database.transaction() as connection:
                         connection.execute(f"TRUNCATE chunk_vectors_{slug}")  # which makes every chunk pending
                     began = time.perf_counter()
-                    runs = way(parts, instance, keys)
+                    runs = way(services, instance, keys)
                     seconds = time.perf_counter() - began
-                    statuses = parts.status()
+                    statuses = services.status()
                     assert all(status.pending == 0 for status in statuses)
                     embedding = sum(status.last_run.seconds for status in statuses if status.last_run)
                     events = sum(len(instance.all_logs(run_id)) for run_id in runs)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
 from vector_assets.domain.chunks import TokenizedText
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -64,13 +64,16 @@ class Figures:
 
 def measure(filings: Path, home: Path) -> Figures:
     started = time.perf_counter()
-    with Parts(load_settings(home=home, landing_dir=filings)) as parts, recorded_runs(parts, Nobody()) as runs:
-        parts.embedder.embed_query("ready")
+    with (
+        Services(load_settings(home=home, landing_dir=filings)) as services,
+        recorded_runs(services, SilentListener()) as runs,
+    ):
+        services.embedder.embed_query("ready")
         start_seconds = time.perf_counter() - started
 
-        partitions = parts.ingestion.changes().partitions
+        partitions = services.ingestion.changes().partitions
         runs.prepare(partitions)
-        alone = _Alone(parts, filings)
+        alone = _Alone(services, filings)
         results: list[RunResult] = []
         pipeline_seconds = embedder_seconds = 0.0
         for number, partition in enumerate(partitions, 1):
@@ -86,10 +89,10 @@ def measure(filings: Path, home: Path) -> Figures:
             )
         failed = [result for result in results if result.error]
         assert not failed, failed
-        statuses = parts.status()
+        statuses = services.status()
         assert sum(status.current for status in statuses) == alone.chunks, "the two did not do the same chunks"
-        documents = sum(parts.documents.counts(status.partition)[0] for status in statuses)
-        skipped = len(parts.documents.rejections())
+        documents = sum(services.documents.counts(status.partition)[0] for status in statuses)
+        skipped = len(services.documents.rejections())
     metadata = [result.metadata for result in results]
     return Figures(
         documents=documents,
@@ -109,11 +112,13 @@ def measure(filings: Path, home: Path) -> Figures:
 class _Alone:
     """The embedder with the same chunks and nothing around it: no database, no events, no reading."""
 
-    def __init__(self, parts: Parts, filings: Path) -> None:
-        self._embedder = parts.embedder
-        texts = sorted(parts.embedder.tokenize(list(_texts(parts, filings))), key=lambda text: -text.tokens_embedded)
+    def __init__(self, services: Services, filings: Path) -> None:
+        self._embedder = services.embedder
+        texts = sorted(
+            services.embedder.tokenize(list(_texts(services, filings))), key=lambda text: -text.tokens_embedded
+        )
         self.chunks = len(texts)
-        size = parts.settings.embedding_batch_size
+        size = services.settings.embedding_batch_size
         self._batches: list[list[TokenizedText]] = [texts[at : at + size] for at in range(0, len(texts), size)]
         random.Random(0).shuffle(self._batches)  # every part of the work has batches of every length
         self._total = len(self._batches)
@@ -127,12 +132,12 @@ class _Alone:
             list(threads.map(self._embedder.embed, part))
 
 
-def _texts(parts: Parts, filings: Path) -> Iterator[str]:
+def _texts(services: Services, filings: Path) -> Iterator[str]:
     from vector_assets.ingestion.landing_directory import LandingDirectory
     from vector_assets.ingestion.readers import read_document
 
     for document in LandingDirectory(filings).scan().documents:
-        yield from parts.ingestion.chunker.cut(read_document(document.path, document.source_uri))
+        yield from services.ingestion.chunker.cut(read_document(document.path, document.source_uri))
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ from benchmarks.corpus import store, uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -33,8 +33,8 @@ def main() -> None:
     add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
-            store(parts, _KEY, uniform_texts(parts, arguments.filings, arguments.texts))
+        with Services(load_settings(home=Path(home))) as services, recorded_runs(services, SilentListener()) as runs:
+            store(services, _KEY, uniform_texts(services, arguments.filings, arguments.texts))
             runs.prepare([_KEY])
             ratios, shares, events = [], [], []
             for _ in range(arguments.rounds):

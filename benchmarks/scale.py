@@ -20,7 +20,7 @@ from benchmarks.table import Table, add_json_option
 from vector_assets.defs.partitions import register
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.sensors import new_chunks_sensor
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -32,11 +32,11 @@ def status_command(home: Path, *options: str) -> Callable[[], object]:
     return lambda: subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
-def tick(instance: dg.DagsterInstance, parts: Parts) -> object:
+def tick(instance: dg.DagsterInstance, services: Services) -> object:
     """What the sensor's function gives; asking Dagster for the runs that it requests is not in it."""
     from vector_assets.definitions import defs
 
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"parts": parts})
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"services": services})
     return new_chunks_sensor(context)
 
 
@@ -52,19 +52,19 @@ def seconds_of(act: Callable[[], object], rounds: int) -> float:
 
 def measure(home: Path, rounds: int, table: Table) -> None:
     """A row for each."""
-    with Parts(load_settings(home=home)) as parts, open_instance(parts) as instance:
-        register(instance, [status.partition for status in parts.status()])
+    with Services(load_settings(home=home)) as services, open_instance(services) as instance:
+        register(instance, [status.partition for status in services.status()])
         acts = {
             "vector-assets status": status_command(home),
             "vector-assets status --json": status_command(home, "--json"),
-            "partitions with pending chunks": parts.pending_partitions,
-            "a tick of the sensor": lambda: tick(instance, parts),
+            "partitions with pending chunks": services.pending_partitions,
+            "a tick of the sensor": lambda: tick(instance, services),
         }
         for name, act in acts.items():
             table.add(name, seconds_of(act, rounds))
-        found = tick(instance, parts)
+        found = tick(instance, services)
         requests = len(found.run_requests or []) if isinstance(found, dg.SensorResult) else 0
-        print(f"{len(parts.pending_partitions()):,} partitions have pending chunks; a tick requests {requests} runs")
+        print(f"{len(services.pending_partitions()):,} partitions have pending chunks; a tick requests {requests} runs")
 
 
 def main() -> None:
@@ -78,9 +78,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = arguments.home or Path(folder)
         if arguments.home is None:
-            with Parts(load_settings(home=home)) as parts:
-                parts.spaces.activate(parts.embedder.space)
-                fill(parts.database, parts.embedder.space, shape_of(arguments), teller())
+            with Services(load_settings(home=home)) as services:
+                services.spaces.activate(services.embedder.space)
+                fill(services.database, services.embedder.space, shape_of(arguments), teller())
         measure(home, arguments.rounds, Table("what", "seconds (median)", json_file=arguments.json))
         if arguments.home is None:
             leave_embedded_server(home)

@@ -33,7 +33,7 @@ from benchmarks.table import Table, add_json_option
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import DatabaseError
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
@@ -352,9 +352,9 @@ def connect(url: URL) -> psycopg.Connection:
 def soak(home: Path, seconds: float, seed: int, counts: Counts) -> list[str]:
     """Run writers, workers and faults for so long; give what is broken in the end."""
     chance = random.Random(seed)
-    with Parts(load_settings(home=home)) as parts:
-        SpaceRegistry(parts.database).activate(SPACE)
-    url = parts.url
+    with Services(load_settings(home=home)) as services:
+        SpaceRegistry(services.database).activate(SPACE)
+    url = services.url
     stop = threading.Event()
     writers = [Writer(url, number, chance.getrandbits(32), counts, stop) for number in range(3)]
     for writer in writers:

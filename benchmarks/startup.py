@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.corpus import store
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -25,8 +25,8 @@ _KEY = PartitionKey("us", "benchmark", "STARTUP")
 _LIBRARY = f"""
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.settings import load_settings
-from vector_assets.services import Parts
-with Parts(load_settings()) as parts:
+from vector_assets.services import Services
+with Services(load_settings()) as parts:
     key = PartitionKey.parse("{_KEY}")
     parts.vectorizer().vectorize_partition(key, True, lambda batch: print("committed", flush=True))
 """
@@ -34,17 +34,17 @@ with Parts(load_settings()) as parts:
 _DAGSTER = f"""
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.settings import load_settings
-from vector_assets.services import Parts
+from vector_assets.services import Services
 
-class Watcher(Nobody):
+class ProgressListener(SilentListener):
     def batch(self, partition, progress):
         print("committed", flush=True)
 
 key = PartitionKey.parse("{_KEY}")
-with Parts(load_settings()) as parts, recorded_runs(parts, Watcher()) as runs:
+with Services(load_settings()) as parts, recorded_runs(parts, ProgressListener()) as runs:
     runs.prepare([key])
     assert runs.run(key, [VECTORIZED_CHUNKS], {{"force_revectorize": True}}).error is None
 """
@@ -70,9 +70,9 @@ def main() -> None:
     arguments = parser.parse_args()
     table = Table("what", "server", "seconds (each round)", "median", json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts:
-            store(parts, _KEY, [f"net sales of segment {number} rose by four percent" for number in range(10)])
-            parts.vectorizer().vectorize_partition(_KEY)
+        with Services(load_settings(home=Path(home))) as services:
+            store(services, _KEY, [f"net sales of segment {number} rose by four percent" for number in range(10)])
+            services.vectorizer().vectorize_partition(_KEY)
             programs = {"library": _LIBRARY, "through Dagster": _DAGSTER}
             _rounds(table, "running", programs, home, arguments.rounds)
         leave_embedded_server(Path(home))

@@ -15,7 +15,7 @@ from typing import Any
 
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.database import Connection, Database
 
@@ -205,9 +205,9 @@ def main() -> None:
     add_shape_options(parser)
     arguments = parser.parse_args()
     home = arguments.home or Path(tempfile.mkdtemp(prefix="synthetic-"))
-    with Parts(load_settings(home=home)) as parts:
-        parts.spaces.activate(parts.embedder.space)
-        fill(parts.database, parts.embedder.space, shape_of(arguments), teller())
+    with Services(load_settings(home=home)) as services:
+        services.spaces.activate(services.embedder.space)
+        fill(services.database, services.embedder.space, shape_of(arguments), teller())
     print(f"VECTOR_ASSETS_HOME={home}")
 
 

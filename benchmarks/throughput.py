@@ -24,18 +24,18 @@ from psycopg2.extras import execute_values
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody
-from vector_assets.defs.runtime.in_process import RunsHere, recorded_runs
+from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.embedding.model_files import find_model
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
 
-def alone(parts: Parts, texts: Sequence[str]) -> float:
+def alone(services: Services, texts: Sequence[str]) -> float:
     """Texts a second of the embedder, tokenizing included."""
-    embedder = parts.embedder
+    embedder = services.embedder
     before = time.perf_counter()
     tokenized = sorted(embedder.tokenize(texts), key=lambda text: -text.tokens_embedded)
     batches = [tokenized[at : at + 32] for at in range(0, len(tokenized), 32)]
@@ -47,7 +47,7 @@ def alone(parts: Parts, texts: Sequence[str]) -> float:
 class Pipeline:
     """A run of the asset over one partition."""
 
-    def __init__(self, runs: RunsHere, key: PartitionKey) -> None:
+    def __init__(self, runs: InProcessRuns, key: PartitionKey) -> None:
         self._runs, self._key = runs, key
         self.metadata: list[dict[str, object]] = []
 
@@ -65,15 +65,17 @@ class Pipeline:
 class PlainLoop:
     """Encode and insert, one after the other."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, services: Services) -> None:
         from sentence_transformers import SentenceTransformer
 
-        self._model = SentenceTransformer(str(find_model(parts.settings.embedding_model).path), device="cpu")
-        url = parts.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._model = SentenceTransformer(str(find_model(services.settings.embedding_model).path), device="cpu")
+        url = services.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = psycopg2.connect(url)
         with self._connection, self._connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS plain_loop")
-            cursor.execute(f"CREATE TABLE plain_loop (id bigint, embedding vector({parts.embedder.space.dimension}))")
+            cursor.execute(
+                f"CREATE TABLE plain_loop (id bigint, embedding vector({services.embedder.space.dimension}))"
+            )
 
     def __call__(self, texts: Sequence[str]) -> float:
         """Texts a second, committed."""
@@ -86,19 +88,21 @@ class PlainLoop:
         return len(texts) / (time.perf_counter() - before)
 
 
-def compare(parts: Parts, runs: RunsHere, name: str, texts: list[str], rounds: int, share: float) -> dict[str, object]:
+def compare(
+    services: Services, runs: InProcessRuns, name: str, texts: list[str], rounds: int, share: float
+) -> dict[str, object]:
     """Medians of texts a second, and their ratios round by round."""
     key = PartitionKey("us", "benchmark", name)
-    store(parts, key, texts)
+    store(services, key, texts)
     runs.prepare([key])
-    pipeline, plain = Pipeline(runs, key), PlainLoop(parts)
+    pipeline, plain = Pipeline(runs, key), PlainLoop(services)
     part = texts[: int(len(texts) * share)]
     contestants: dict[str, Callable[[], float]] = {
-        "alone": partial(alone, parts, texts),
+        "alone": partial(alone, services, texts),
         "pipeline": partial(pipeline, texts),
         "plain": partial(plain, part),
     }
-    alone(parts, texts[:256])
+    alone(services, texts[:256])
     plain(texts[:64])
     speeds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     for number in range(rounds):
@@ -128,14 +132,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        with Parts(load_settings(home=Path(home))) as parts, recorded_runs(parts, Nobody()) as runs:
-            parts.embedder.load()
+        with Services(load_settings(home=Path(home))) as services, recorded_runs(services, SilentListener()) as runs:
+            services.embedder.load()
             texts = {
-                "uniform": uniform_texts(parts, arguments.filings, arguments.texts),
+                "uniform": uniform_texts(services, arguments.filings, arguments.texts),
                 "mixed": mixed_texts(arguments.filings, arguments.texts),
             }
-            found = {name: compare(parts, runs, name, texts[name], arguments.rounds, arguments.share) for name in texts}
-            device = parts.embedder.device
+            found = {
+                name: compare(services, runs, name, texts[name], arguments.rounds, arguments.share) for name in texts
+            }
+            device = services.embedder.device
         leave_embedded_server(Path(home))
     print(f"\n{device}\n\n| texts | alone/s | pipeline/s | plain loop/s | pipeline / alone | pipeline / plain loop |")
     print("|---|---|---|---|---|---|")

@@ -1,4 +1,4 @@
-"""The composition root: settings in, the real parts out."""
+"""The composition root: settings in, the real services out."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -39,8 +39,8 @@ from .storage.vectors import PostgresVectorStore
 from .vectorizer import Vectorizer
 
 
-class Parts:
-    """The real parts of one process, each made when it is first asked for and then kept.
+class Services:
+    """The real services of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
     `retries` says how long a database that was there is waited for.

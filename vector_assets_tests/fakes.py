@@ -17,7 +17,7 @@ from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.quality.drift import CANARY_TEXTS
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.audit_facts import Evidence, Nearest
 from vector_assets.storage.chunks import PostgresChunkStore
@@ -101,7 +101,7 @@ class ForgetfulEvidence(Evidence):
         return super().nearest(partition, space_slug, chunk_ids, vectors)
 
 
-class FakeParts(Parts):
+class FakeServices(Services):
     """The real parts with an embedder that takes no time."""
 
     def __init__(self, url: URL, home: Path, landing: Path, embedder: HashEmbedder | None = None) -> None:

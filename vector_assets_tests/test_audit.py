@@ -13,7 +13,7 @@ from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import EmbedderBroken, EmbedderDrifted, WeightsChanged
 from vector_assets.storage.migrate import migrate
 
-from .fakes import DIMENSION, KEY, SPACE, FakeParts, HashEmbedder, rows, store_chunks
+from .fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
 from .invariants import check_invariants
 
 
@@ -34,123 +34,125 @@ class Turned(HashEmbedder):
 
 
 @pytest.fixture
-def places(database_url: URL, tmp_path: Path) -> Iterator[list[FakeParts]]:
+def places(database_url: URL, tmp_path: Path) -> Iterator[list[FakeServices]]:
     """Processes one after another; each has its own parts, closed at the end."""
-    opened: list[FakeParts] = []
+    opened: list[FakeServices] = []
     migrate(database_url)
 
     yield opened
 
-    for parts in opened:
-        parts.close()
+    for services in opened:
+        services.close()
 
 
-def start(places: list[FakeParts], url: URL, home: Path, embedder: HashEmbedder) -> FakeParts:
+def start(places: list[FakeServices], url: URL, home: Path, embedder: HashEmbedder) -> FakeServices:
     """Another process begins."""
-    places.append(FakeParts(url, home, home, embedder))
+    places.append(FakeServices(url, home, home, embedder))
     return places[-1]
 
 
 @pytest.fixture
-def filled(places: list[FakeParts], database_url: URL, tmp_path: Path) -> FakeParts:
+def filled(places: list[FakeServices], database_url: URL, tmp_path: Path) -> FakeServices:
     """Two current chunks, and one that is pending."""
-    parts = start(places, database_url, tmp_path, HashEmbedder())
-    store_chunks(parts.database, ["one", "two"])
-    parts.vectorizer().vectorize_partition(KEY)
-    store_chunks(parts.database, ["three"], name="b.txt")
-    return parts
+    services = start(places, database_url, tmp_path, HashEmbedder())
+    store_chunks(services.database, ["one", "two"])
+    services.vectorizer().vectorize_partition(KEY)
+    store_chunks(services.database, ["three"], name="b.txt")
+    return services
 
 
 def test_another_process_with_the_same_embedder_goes_on(
-    places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
+    places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """Rounding is no drift."""
-    parts = start(places, database_url, tmp_path, Turned(0.9992))
+    services = start(places, database_url, tmp_path, Turned(0.9992))
 
-    assert parts.vectorizer().vectorize_partition(KEY).vectorized_count == 1
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 1
 
-    assert parts.drift.result is not None
-    assert parts.drift.result.lowest == pytest.approx(0.9992, abs=1e-6)
+    assert services.drift.result is not None
+    assert services.drift.result.lowest == pytest.approx(0.9992, abs=1e-6)
 
 
 def test_drift_stops_the_run_before_anything_is_stored(
-    places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
+    places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """One line says what was seen, what made the vectors then and now, and what to do."""
-    parts = start(places, database_url, tmp_path, Turned(0.99))
+    services = start(places, database_url, tmp_path, Turned(0.99))
 
     with pytest.raises(EmbedderDrifted, match=r"cosine of 0\.9900 .*made by cpu; now another device.*--accept-drift"):
-        parts.vectorizer().vectorize_partition(KEY)
+        services.vectorizer().vectorize_partition(KEY)
 
-    assert rows(parts.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
+    assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
     assert filled.vectorizer().vectorize_partition(KEY).vectorized_count == 1
 
 
 def test_how_far_is_drift_is_a_setting(
-    places: list[FakeParts],
-    filled: FakeParts,
+    places: list[FakeServices],
+    filled: FakeServices,
     database_url: URL,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What stopped the run goes on, with vectors that are as far from the former ones as was allowed."""
     monkeypatch.setenv("VECTOR_ASSETS_MIN_DRIFT_COSINE", "0.98")
-    parts = start(places, database_url, tmp_path, Turned(0.99))
+    services = start(places, database_url, tmp_path, Turned(0.99))
 
-    assert parts.vectorizer().vectorize_partition(KEY).vectorized_count == 1
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 1
 
 
 def test_accepted_drift_gets_a_space_of_its_own(
-    places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
+    places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """All chunks are pending there; later processes find it by themselves, and the former space stays as it was."""
-    parts = start(places, database_url, tmp_path, Turned(0.99))
+    services = start(places, database_url, tmp_path, Turned(0.99))
 
-    assert parts.accept_drift()
+    assert services.accept_drift()
 
-    assert parts.space == replace(SPACE, generation=1)
-    assert [item.pending for item in parts.pending_partitions()] == [3]
-    assert parts.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert services.space == replace(SPACE, generation=1)
+    assert [item.pending for item in services.pending_partitions()] == [3]
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
     again = start(places, database_url, tmp_path, Turned(0.99))
     assert not again.accept_drift()
-    assert again.space == parts.space == again.spaces.active()
+    assert again.space == services.space == again.spaces.active()
     assert again.vectorizer().vectorize_partition(KEY).total == 0
     assert check_invariants(again.database, Turned(0.99), again.space).pending == []
-    assert rows(parts.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
+    assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
 
 
 def test_changed_weights_can_be_accepted_too(
-    places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
+    places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """They are refused by their digest, whatever the vectors are."""
     changed = replace(SPACE, weights_digest="other")
-    parts = start(places, database_url, tmp_path, HashEmbedder(changed))
+    services = start(places, database_url, tmp_path, HashEmbedder(changed))
     with pytest.raises(WeightsChanged):
-        parts.vectorizer()
+        services.vectorizer()
 
-    assert parts.accept_drift()
+    assert services.accept_drift()
 
-    assert parts.vectorizer().vectorize_partition(KEY).vectorized_count == 3
-    assert parts.space == replace(changed, generation=1)
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert services.space == replace(changed, generation=1)
 
 
-def test_where_nothing_has_changed_nothing_is_accepted(filled: FakeParts) -> None:
+def test_where_nothing_has_changed_nothing_is_accepted(filled: FakeServices) -> None:
     """Nor in a database without any vector, where there is nothing to compare with."""
     assert not filled.accept_drift()
     assert filled.space == SPACE
 
 
-def test_nothing_is_accepted_on_an_empty_database(places: list[FakeParts], database_url: URL, tmp_path: Path) -> None:
+def test_nothing_is_accepted_on_an_empty_database(
+    places: list[FakeServices], database_url: URL, tmp_path: Path
+) -> None:
     """The first space is the first one."""
-    parts = start(places, database_url, tmp_path, HashEmbedder())
+    services = start(places, database_url, tmp_path, HashEmbedder())
 
-    assert not parts.accept_drift()
+    assert not services.accept_drift()
 
-    assert parts.spaces.active() is None
+    assert services.spaces.active() is None
 
 
 def test_an_embedder_that_fails_on_the_fixed_texts_is_broken(
-    places: list[FakeParts], filled: FakeParts, database_url: URL, tmp_path: Path
+    places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """Not the chunks: none is quarantined."""
 
@@ -158,9 +160,9 @@ def test_an_embedder_that_fails_on_the_fixed_texts_is_broken(
         def embed(self, texts: list[TokenizedText]) -> Vectors:
             raise RuntimeError("out of order")
 
-    parts = start(places, database_url, tmp_path, Broken())
+    services = start(places, database_url, tmp_path, Broken())
 
     with pytest.raises(EmbedderBroken, match="out of order"):
-        parts.vectorizer().vectorize_partition(KEY)
+        services.vectorizer().vectorize_partition(KEY)
 
-    assert rows(parts.database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert rows(services.database, "SELECT count(*) FROM chunk_failures") == [(0,)]

@@ -13,7 +13,7 @@ from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain.coverage import PartitionStatus
-    from ..services import Parts
+    from ..services import Services
 
 
 @click.command(short_help="Embed what is pending.")
@@ -50,21 +50,23 @@ def backfill(
     again it goes on. With --launch, vector-assets dev (or any Dagster on the same storage) does it, in runs of
     neighbouring partitions, and goes on when this command is stopped.
     """
-    from .open_services import open_parts
+    from .open_services import open_services
     from .selection import selected
 
     started = time.monotonic()
-    with open_parts() as parts:
-        if accept_drift and dry_run and parts.has_drifted():
-            click.echo(f"The vectors of {parts.space.model} have changed; all chunks would be pending in a new space.")
-            what = "force"  # which is as much work
-        elif accept_drift and not dry_run and parts.accept_drift():
+    with open_services() as services:
+        if accept_drift and dry_run and services.has_drifted():
             click.echo(
-                f"The vectors of {parts.space.model} have changed; all chunks are pending in {parts.space.slug}."
+                f"The vectors of {services.space.model} have changed; all chunks would be pending in a new space."
             )
-        every = parts.status()
+            what = "force"  # which is as much work
+        elif accept_drift and not dry_run and services.accept_drift():
+            click.echo(
+                f"The vectors of {services.space.model} have changed; all chunks are pending in {services.space.slug}."
+            )
+        every = services.status()
         statuses = selected(every, selection)
-        chunks = _chunks_to_embed(parts, statuses, what)
+        chunks = _chunks_to_embed(services, statuses, what)
         if not chunks:
             click.echo(f"Nothing to do: none of {len(statuses):,} partitions has {_KINDS[what]}.")
             return
@@ -74,14 +76,14 @@ def backfill(
             _print_plan(plan)
             return
         if what == "failed":
-            _free_quarantined(parts, list(chunks))
+            _free_quarantined(services, list(chunks))
         config = {"force_revectorize": what == "force", **({"batch_size": batch_size} if batch_size else {})}
         if launch:
             from .launched_backfill import launch_and_follow
 
-            done = launch_and_follow(parts, list(chunks), config, f"vector-assets backfill{selection.as_typed()}")
+            done = launch_and_follow(services, list(chunks), config, f"vector-assets backfill{selection.as_typed()}")
         else:
-            done = _run_here(parts, plan, config, started)
+            done = _run_here(services, plan, config, started)
     if not done:
         ctx.exit(1)
 
@@ -93,15 +95,17 @@ _KINDS = {
 }
 
 
-def _chunks_to_embed(parts: "Parts", statuses: "Sequence[PartitionStatus]", what: str) -> Mapping[PartitionKey, int]:
+def _chunks_to_embed(
+    services: "Services", statuses: "Sequence[PartitionStatus]", what: str
+) -> Mapping[PartitionKey, int]:
     """Per partition, by key, how many chunks a run would embed; partitions without a turn are left out."""
     if what == "force":
         return {status.partition: status.chunks for status in statuses}
     # In the configured model's space, which need not be the active one yet.
-    pending = {item.partition: item.pending for item in parts.pending_partitions()}
+    pending = {item.partition: item.pending for item in services.pending_partitions()}
     if what == "pending":
         return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
-    failed = _failed_partitions(parts)
+    failed = _failed_partitions(services)
     return {
         status.partition: pending.get(status.partition, 0) + status.quarantined
         for status in statuses
@@ -109,22 +113,22 @@ def _chunks_to_embed(parts: "Parts", statuses: "Sequence[PartitionStatus]", what
     }
 
 
-def _failed_partitions(parts: "Parts") -> set[str]:
+def _failed_partitions(services: "Services") -> set[str]:
     from .terminal import working
 
     with working("opening Dagster's storage"):
         from ..defs.partitions import failed_partitions
         from ..defs.runtime.instance import open_instance
-    with open_instance(parts) as instance:
+    with open_instance(services) as instance:
         return failed_partitions(instance)
 
 
-def _free_quarantined(parts: "Parts", partitions: list[PartitionKey]) -> None:
+def _free_quarantined(services: "Services", partitions: list[PartitionKey]) -> None:
     from .retry_failed import free
 
-    space = parts.spaces.active()
+    space = services.spaces.active()
     if space:
-        free(parts, space, partitions)
+        free(services, space, partitions)
 
 
 def _print_plan(plan: Plan) -> None:
@@ -132,12 +136,12 @@ def _print_plan(plan: Plan) -> None:
         click.echo(f"  {partition}  {chunks:,} chunks")
 
 
-def _run_here(parts: "Parts", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
+def _run_here(services: "Services", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
     """Whether all of it went well."""
     from ..defs.asset_keys import VECTORIZED_CHUNKS
     from .partition_runs import run_partitions
 
-    results = run_partitions(parts, list(plan.chunks), [VECTORIZED_CHUNKS], config, plan)
+    results = run_partitions(services, list(plan.chunks), [VECTORIZED_CHUNKS], config, plan)
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
     quarantined = sum(result.metadata.get("failed", 0) for result in results)
     failed = sum(result.error is not None for result in results)

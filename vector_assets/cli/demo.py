@@ -13,7 +13,7 @@ from .options import filings_option
 
 if TYPE_CHECKING:
     from ..defs.runtime.in_process import RunResult
-    from ..services import Parts
+    from ..services import Services
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 QUESTIONS = (
@@ -31,37 +31,37 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
     Without --filings it takes the samples that come with the package. A second time it finds nothing to do.
     """
     from ..domain.coverage import GroupBy, grouped
-    from .open_services import open_parts
+    from .open_services import open_services
     from .terminal import print_coverage, print_skipped
 
     started = time.monotonic()
-    with open_parts(filings or SAMPLES) as parts:
-        results = _materialize(parts)
+    with open_services(filings or SAMPLES) as services:
+        results = _materialize(services)
         _print_summary(results, time.monotonic() - started)
-        statuses = parts.status()
+        statuses = services.status()
         print_coverage(grouped(statuses, GroupBy.PARTITION))
         for question in QUESTIONS:
-            _ask(parts, question)
-        rejections = parts.documents.rejections()
+            _ask(services, question)
+        rejections = services.documents.rejections()
         print_skipped(rejections)
     click.echo("\nSee it in Dagster, with lineage and every run: vector-assets dev" + _landing_hint(filings))
     if rejections or any(result.error for result in results):
         ctx.exit(1)
 
 
-def _materialize(parts: "Parts") -> "list[RunResult]":
+def _materialize(services: "Services") -> "list[RunResult]":
     from .partition_runs import run_partitions
     from .terminal import working
 
     with working("looking for new documents"):
-        changed = parts.ingestion.changes().partitions
-        pending = [item.partition for item in parts.pending_partitions()]
+        changed = services.ingestion.changes().partitions
+        pending = [item.partition for item in services.pending_partitions()]
     partitions: Sequence[PartitionKey] = sorted({*changed, *pending})
     if not partitions:
         return []
     from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 
-    return run_partitions(parts, partitions, [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS])
+    return run_partitions(services, partitions, [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS])
 
 
 def _print_summary(results: "Sequence[RunResult]", seconds: float) -> None:
@@ -75,13 +75,13 @@ def _print_summary(results: "Sequence[RunResult]", seconds: float) -> None:
     )
 
 
-def _ask(parts: "Parts", question: str) -> None:
+def _ask(services: "Services", question: str) -> None:
     from .search import print_hits
     from .terminal import working
 
     click.echo(f"\n? {question}")
     with working("loading the model"):
-        hits = parts.search.find(question, limit=2)
+        hits = services.search.find(question, limit=2)
     print_hits(hits)
 
 

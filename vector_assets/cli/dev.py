@@ -36,21 +36,21 @@ def dev(filings: Path | None, port: int) -> None:
 
     Stops cleanly on Ctrl-C and on SIGTERM.
     """
-    from .open_services import open_parts
+    from .open_services import open_services
     from .terminal import working
 
     _refuse_taken(port)
-    with open_parts(filings) as parts:
+    with open_services(filings) as services:
         from ..defs.run_history import Runs
         from ..defs.runtime.instance import dagster_environment, open_instance
 
-        with working("preparing Dagster's storage"), open_instance(parts) as instance:
+        with working("preparing Dagster's storage"), open_instance(services) as instance:
             Runs(instance).end_orphans()
-            environment = os.environ | dagster_environment(parts)
+            environment = os.environ | dagster_environment(services)
         with _Dagster(port, environment) as dagster:
             click.echo("starting Dagster ...")
             dagster.wait_until_it_answers()
-            click.echo(f"Dagster is at http://{HOST}:{port}  (landing directory: {parts.settings.landing_dir})")
+            click.echo(f"Dagster is at http://{HOST}:{port}  (landing directory: {services.settings.landing_dir})")
             click.echo("Assets: /assets · lineage: /asset-groups · runs: /runs.  Ctrl-C stops everything.")
             dagster.wait()
     click.echo("stopped.")

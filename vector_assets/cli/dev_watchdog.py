@@ -61,12 +61,12 @@ def main() -> None:
 
 def _leave_embedded_server() -> None:
     """It would wait for the killed processes for ever; as the last one to leave, this one stops it."""
-    from ..services import Parts
+    from ..services import Services
     from ..settings import load_settings
 
     settings = load_settings()
     if settings.database_url is None and (settings.home / "postgres" / "postmaster.pid").exists():
-        _ = Parts(settings).url
+        _ = Services(settings).url
 
 
 if __name__ == "__main__":

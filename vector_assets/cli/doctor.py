@@ -10,7 +10,7 @@ from ..errors import InvalidSetting, VectorAssetsError
 from .terminal import working
 
 if TYPE_CHECKING:
-    from ..services import Parts
+    from ..services import Services
     from ..settings import Settings
 
 # A model's first load, Dagster's storage and some 100,000 vectors fit in this.
@@ -21,7 +21,7 @@ _NEEDED_DISK_BYTES = 2 * 1024**3
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """Check settings, disk, database, pgvector, model and vectors: each is ok, or says how to mend it."""
-    from ..services import Parts
+    from ..services import Services
     from ..settings import load_settings
 
     settings = load_settings()
@@ -29,10 +29,10 @@ def doctor(ctx: click.Context) -> None:
     click.echo("settings")
     for line in _settings_lines(settings):
         click.echo(f"  {line}")
-    with Parts(settings) as parts:
+    with Services(settings) as services:
         for name, check in _CHECKS.items():
             try:
-                click.echo(f"ok    {name:<8} {check(parts)}")
+                click.echo(f"ok    {name:<8} {check(services)}")
             except VectorAssetsError as error:
                 healthy = False
                 click.echo(f"MEND  {name:<8} {error}")
@@ -40,8 +40,8 @@ def doctor(ctx: click.Context) -> None:
         ctx.exit(1)
 
 
-def _disk(parts: "Parts") -> str:
-    home = parts.settings.home
+def _disk(services: "Services") -> str:
+    home = services.settings.home
     there = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < _NEEDED_DISK_BYTES:
@@ -50,28 +50,28 @@ def _disk(parts: "Parts") -> str:
     return f"{free / 1024**3:.1f} GiB free at {home}"
 
 
-def _database(parts: "Parts") -> str:
+def _database(services: "Services") -> str:
     from ..storage.database import printable_url
 
-    return f"PostgreSQL {parts.database.server_version()} at {printable_url(parts.url)}"
+    return f"PostgreSQL {services.database.server_version()} at {printable_url(services.url)}"
 
 
-def _pgvector(parts: "Parts") -> str:
-    return f"pgvector {parts.database.pgvector_version()}"
+def _pgvector(services: "Services") -> str:
+    return f"pgvector {services.database.pgvector_version()}"
 
 
-def _model(parts: "Parts") -> str:
+def _model(services: "Services") -> str:
     with working("loading the model"):
-        vector = parts.embedder.embed_query("ready")
-    space, device = parts.embedder.space, parts.embedder.device
+        vector = services.embedder.embed_query("ready")
+    space, device = services.embedder.space, services.embedder.device
     return f"{space.model} ({space.revision}), {len(vector)} dimensions, {space.max_tokens} tokens, on {device}"
 
 
-def _vectors(parts: "Parts") -> str:
-    active = parts.spaces.active()
-    if not parts.spaces.is_registered(parts.space):
+def _vectors(services: "Services") -> str:
+    active = services.spaces.active()
+    if not services.spaces.is_registered(services.space):
         return "none of this model yet" + (f", the active ones are of {active.model}" if active else "")
-    return f"in space {parts.space.slug}, made with these weights"
+    return f"in space {services.space.slug}, made with these weights"
 
 
 def _settings_lines(settings: "Settings") -> Iterator[str]:

@@ -14,7 +14,7 @@ from .selection import Selection, partition_options
 if TYPE_CHECKING:
     from ..domain.coverage import PartitionStatus
     from ..domain.quarantine import QuarantinedChunk
-    from ..services import Parts
+    from ..services import Services
 
 # What a person reads at once; all of them are in the JSON.
 _SHOWN = 20
@@ -33,14 +33,14 @@ def failures(selection: Selection, as_json: bool) -> None:
     ingest it) or when somebody asks for it (mend the cause, e.g. the model, and run vector-assets retry-failed). The
     list shows the beginning of each message and the first 20 chunks; --json has all of both.
     """
-    from .open_services import open_parts
+    from .open_services import open_services
     from .selection import selected
 
-    with open_parts() as parts:
-        space = parts.spaces.active()
+    with open_services() as services:
+        space = services.spaces.active()
         slug = space.slug if space else None
-        statuses = selected(parts.status(), selection)
-        found = _quarantined(parts, slug, statuses, None if as_json else _SHOWN)
+        statuses = selected(services.status(), selection)
+        found = _quarantined(services, slug, statuses, None if as_json else _SHOWN)
     if as_json:
         click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
     elif not statuses:
@@ -52,12 +52,12 @@ def failures(selection: Selection, as_json: bool) -> None:
 
 
 def _quarantined(
-    parts: "Parts", slug: str | None, statuses: "Sequence[PartitionStatus]", limit: int | None
+    services: "Services", slug: str | None, statuses: "Sequence[PartitionStatus]", limit: int | None
 ) -> "list[QuarantinedChunk]":
     if slug is None:
         return []
     concerned = [status.partition for status in statuses if status.quarantined]
-    return parts.quarantine.chunks(slug, concerned, limit)
+    return services.quarantine.chunks(slug, concerned, limit)
 
 
 def _print(found: "Sequence[QuarantinedChunk]", total: int, selection: Selection) -> None:

@@ -18,23 +18,23 @@ def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
     be used is reported and skipped; the exit code is then 1. So it is when a partition would lose more than half of
     its chunks: nothing of it is deleted until --allow-shrink says that this is meant.
     """
-    from .open_services import open_parts
+    from .open_services import open_services
     from .partition_runs import run_partitions
     from .terminal import print_skipped, working
 
-    with open_parts(directory) as parts:
-        parts.ingestion.allow_shrink = allow_shrink
+    with open_services(directory) as services:
+        services.ingestion.allow_shrink = allow_shrink
         with working("looking for new documents"):
-            changes = parts.ingestion.changes()
+            changes = services.ingestion.changes()
         if changes.partitions:
             from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS
 
-            results = run_partitions(parts, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS])
+            results = run_partitions(services, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS])
         else:
             results = []
             click.echo("Nothing new.")
-        rejections = parts.documents.rejections()
-        statuses = parts.status()
+        rejections = services.documents.rejections()
+        statuses = services.status()
     print_skipped(rejections)
     pending = sum(status.pending for status in statuses)
     click.echo(

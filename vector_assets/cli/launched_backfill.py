@@ -12,7 +12,7 @@ from .terminal import BackfillBar, working
 
 if TYPE_CHECKING:
     from ..defs.runtime.backfills import Backfills
-    from ..services import Parts
+    from ..services import Services
 
 # Between two looks at what the runs have done.
 _LOOK_SECONDS = 2.0
@@ -21,7 +21,7 @@ _ASSET = "silver/vectorized_chunks"
 
 
 def launch_and_follow(
-    parts: "Parts", partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str
+    services: "Services", partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str
 ) -> bool:
     """Launch what no other backfill is about to do, and follow it to its end; gives whether all went well.
 
@@ -32,8 +32,8 @@ def launch_and_follow(
     with working("opening Dagster's storage"):
         from ..defs.runtime.backfills import Backfills
         from ..defs.runtime.instance import open_instance
-    with open_instance(parts) as instance:
-        backfills = Backfills(instance, parts.settings.max_partitions_per_run)
+    with open_instance(services) as instance:
+        backfills = Backfills(instance, services.settings.max_partitions_per_run)
         backfills.require_daemon()
         targeted = backfills.targeted()
         taken = {targeted[str(key)] for key in partitions if str(key) in targeted}
@@ -46,17 +46,17 @@ def launch_and_follow(
         backfill_id = backfills.launch(free, config, title)
         click.echo(f"backfill {backfill_id}: {len(free):,} partitions. Ctrl-C stops watching; Dagster goes on.")
         try:
-            return _follow(parts, backfills, backfill_id, free)
+            return _follow(services, backfills, backfill_id, free)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
 
 
-def _follow(parts: "Parts", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
+def _follow(services: "Services", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
     keys = set(partitions)
     with BackfillBar(len(partitions)) as bar, stop_on_signals("no longer watching ...") as stop:
         while True:
             state = backfills.state(backfill_id)
-            pending = sum(item.pending for item in parts.pending_partitions() if item.partition in keys)
+            pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
             bar.look(len(state.done), len(state.failed), pending)
             if state.ended is not None or len(state.done) == len(keys):
                 break  # the daemon may take half a minute to note that all is done

@@ -1,19 +1,19 @@
-"""The parts as commands open them."""
+"""The services as commands open them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..services import Parts
+from ..services import Services
 from ..settings import load_settings
 from .terminal import working
 
 
 @contextmanager
-def open_parts(landing_dir: Path | None = None) -> Iterator[Parts]:
-    """The parts, their database up; `landing_dir` wins over the setting."""
+def open_services(landing_dir: Path | None = None) -> Iterator[Services]:
+    """The services, their database up; `landing_dir` wins over the setting."""
     given = {} if landing_dir is None else {"landing_dir": landing_dir}
-    with Parts(load_settings(**given)) as parts:
+    with Services(load_settings(**given)) as services:
         with working("opening the database"):
-            _ = parts.database
-        yield parts
+            _ = services.database
+        yield services

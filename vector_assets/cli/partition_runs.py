@@ -13,7 +13,7 @@ from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import Plan
 from ..estimates.backfill_time_left import Remaining
-from ..services import Parts
+from ..services import Services
 from .signals import stop_on_signals
 from .terminal import PartitionsProgress, saying, working
 
@@ -27,7 +27,7 @@ _OF_SIGHT = {"vocabulary_covers_text", "nothing_truncated"}
 
 
 def run_partitions(
-    parts: Parts,
+    services: Services,
     partitions: Sequence[PartitionKey],
     assets: "Sequence[dg.AssetKey]",
     config: Mapping[str, Any] | None = None,
@@ -48,14 +48,14 @@ def run_partitions(
         from ..defs.runtime.in_process import recorded_runs
     if VECTORIZED_CHUNKS in assets:
         with working("loading the model"), saying("vector_assets.embedding.openvino.embedder"):
-            parts.vectorizer()
-            parts.embedder.load()
+            services.vectorizer()
+            services.embedder.load()
     results = []
     remaining = Remaining(plan.chunks) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals() as stop,
-        recorded_runs(parts, progress, stop.asked) as runs,
+        recorded_runs(services, progress, stop.asked) as runs,
     ):
         runs.prepare(partitions)
         for partition in partitions:
@@ -70,7 +70,7 @@ def run_partitions(
                 break
     if len(results) < len(partitions):
         click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
-    for line in [*sight_warnings(results, parts.sight_limits), *check_lines(results)]:
+    for line in [*sight_warnings(results, services.sight_limits), *check_lines(results)]:
         click.echo(f"warning: {line}", err=True)
     return results
 

@@ -13,7 +13,7 @@ from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain.spaces import EmbeddingSpace
-    from ..services import Parts
+    from ..services import Services
 
 # What was chosen because it failed says nothing of the partition when it fails once more: one that is 99.9 % current
 # would be marked as failed for the sake of a try. The summary and the exit code say what came of it.
@@ -33,25 +33,25 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
     else is pending there. A chunk that fails once more is quarantined again, its attempts counted on. Stopped with
     Ctrl-C, the command keeps what was committed; run it again to go on. The exit code is 1 if any chunk failed.
     """
-    from .open_services import open_parts
+    from .open_services import open_services
     from .partition_runs import run_partitions
     from .selection import selected
 
     started = time.monotonic()
-    with open_parts() as parts:
-        partitions = [status.partition for status in selected(parts.status(), selection)]
+    with open_services() as services:
+        partitions = [status.partition for status in selected(services.status(), selection)]
         if not partitions:
             click.echo("No chunks yet. Put filings into the database with: vector-assets ingest DIR")
             return
-        space = parts.spaces.active()
-        freed = free(parts, space, partitions) if space else {}
+        space = services.spaces.active()
+        freed = free(services, space, partitions) if space else {}
         if not space or not freed:
             click.echo(f"Nothing to do: no chunk is quarantined in {len(partitions):,} partitions.")
             return
         from ..defs.asset_keys import VECTORIZED_CHUNKS
 
-        results = run_partitions(parts, sorted(set(freed.values())), [VECTORIZED_CHUNKS], _CONFIG)
-        outcome = parts.quarantine.outcome(space.slug, list(freed))
+        results = run_partitions(services, sorted(set(freed.values())), [VECTORIZED_CHUNKS], _CONFIG)
+        outcome = services.quarantine.outcome(space.slug, list(freed))
     failed = [result for result in results if result.error]
     click.echo(
         f"{_summary(len(freed), outcome)}, in {len(results):,} partitions ({len(failed)} failed), "
@@ -61,16 +61,16 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
         ctx.exit(1)
 
 
-def free(parts: "Parts", space: "EmbeddingSpace", partitions: list[PartitionKey]) -> dict[int, PartitionKey]:
+def free(services: "Services", space: "EmbeddingSpace", partitions: list[PartitionKey]) -> dict[int, PartitionKey]:
     """Free the chunks, having seen that they would be embedded into the space they failed in.
 
     Raises:
         FailuresOfOtherSpace: the configured model has another one, in which every chunk would be pending.
     """
-    configured = parts.space
+    configured = services.space
     if configured.slug == space.slug:
-        return parts.quarantine.free(space.slug, partitions)
-    if parts.quarantine.chunks(space.slug, partitions, limit=1):
+        return services.quarantine.free(space.slug, partitions)
+    if services.quarantine.chunks(space.slug, partitions, limit=1):
         raise FailuresOfOtherSpace(space.model, space.slug, configured.model)
     return {}
 

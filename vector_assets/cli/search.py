@@ -23,12 +23,12 @@ _SHOWN_CHARACTERS = 240
 @json_option
 def search(text: str, market: str | None, doc_type: str | None, company: str | None, limit: int, as_json: bool) -> None:
     """Find the chunks nearest to TEXT by exact cosine similarity, best first."""
-    from .open_services import open_parts
+    from .open_services import open_services
     from .terminal import working
 
     where = SearchFilter(market=market, doc_type=doc_type, stock_code=company)
-    with open_parts() as parts:
-        found = parts.search
+    with open_services() as services:
+        found = services.search
         with working("loading the model"):
             hits = found.find(text, where, limit)
     if as_json:

@@ -29,13 +29,13 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. --json has every partition.
     """
     from ..domain.coverage import GroupBy, GroupStatus, grouped
-    from .open_services import open_parts
+    from .open_services import open_services
     from .selection import selected
     from .terminal import out, print_coverage
 
-    with open_parts() as parts:
-        space = parts.spaces.active()
-        chosen = selected(parts.status(), selection)
+    with open_services() as services:
+        space = services.spaces.active()
+        chosen = selected(services.status(), selection)
     if as_json:
         click.echo(json.dumps(_document(chosen, space), ensure_ascii=False))
     elif not chosen:

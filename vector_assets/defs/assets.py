@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
-from ..services import Parts
+from ..services import Services
 from . import chunk_checks
 from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .check_events import judged, specs_of
@@ -14,7 +14,7 @@ from .chunk_checks import CHUNK_CHECKS
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import Made, Results, materialize_each, materialize_together
 from .partitions import PARTITIONS
-from .resources import Watcher
+from .resources import ProgressListener
 from .vector_checks import VECTOR_CHECKS
 from .vectorize_step import VectorizeConfig, vectorize
 
@@ -34,18 +34,20 @@ EMBEDDER_POOL = "embedder"
     "one that cannot be used is listed with the reason and skipped.",
 )
 def documents(
-    context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts], watcher: dg.ResourceParam[Watcher]
+    context: dg.AssetExecutionContext,
+    services: dg.ResourceParam[Services],
+    listener: dg.ResourceParam[ProgressListener],
 ) -> Results:
     """Read each partition's new and changed documents."""
 
     def read(key: PartitionKey) -> Made:
-        report = parts.ingestion.read_documents(key, _teller(context, watcher, key, "reading"))
-        count, _ = parts.documents.counts(key)
+        report = services.ingestion.read_documents(key, _teller(context, listener, key, "reading"))
+        count, _ = services.documents.counts(key)
         for rejection in report.rejections:
             context.log.warning(rejection.message)
-        return Made(documents_metadata(report, count), parts.documents.content_digest(key))
+        return Made(documents_metadata(report, count), services.documents.content_digest(key))
 
-    yield from materialize_together(context, parts, read)
+    yield from materialize_together(context, services, read)
 
 
 class CutConfig(dg.Config):
@@ -70,28 +72,28 @@ class CutConfig(dg.Config):
 def document_chunks(
     context: dg.AssetExecutionContext,
     config: CutConfig,
-    parts: dg.ResourceParam[Parts],
-    watcher: dg.ResourceParam[Watcher],
+    services: dg.ResourceParam[Services],
+    listener: dg.ResourceParam[ProgressListener],
 ) -> Results:
     """Cut each partition's documents whose text is new."""
 
     def cut(key: PartitionKey) -> Made:
-        teller = _teller(context, watcher, key, "cutting")
-        report = parts.ingestion.cut_documents(key, teller, config.allow_shrink)
-        _, count = parts.documents.counts(key)
-        verdicts = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(parts, key))
-        return Made(chunks_metadata(report, count), parts.coverage.content_digest(key), verdicts)
+        teller = _teller(context, listener, key, "cutting")
+        report = services.ingestion.cut_documents(key, teller, config.allow_shrink)
+        _, count = services.documents.counts(key)
+        verdicts = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(services, key))
+        return Made(chunks_metadata(report, count), services.coverage.content_digest(key), verdicts)
 
-    yield from materialize_together(context, parts, cut)
+    yield from materialize_together(context, services, cut)
 
 
 def _teller(
-    context: dg.AssetExecutionContext, watcher: Watcher, key: PartitionKey, doing: str
+    context: dg.AssetExecutionContext, listener: ProgressListener, key: PartitionKey, doing: str
 ) -> Callable[[str], None]:
     """What says, in the run's log and to the watcher, that a document's turn has come."""
 
     def told(document: str) -> None:
-        watcher.document(key, document)
+        listener.document(key, document)
         context.log.info(f"{doing} {document}")
 
     return told
@@ -113,12 +115,12 @@ def _teller(
 def vectorized_chunks(
     context: dg.AssetExecutionContext,
     config: VectorizeConfig,
-    parts: dg.ResourceParam[Parts],
-    watcher: dg.ResourceParam[Watcher],
+    services: dg.ResourceParam[Services],
+    listener: dg.ResourceParam[ProgressListener],
 ) -> Results:
     """Embed each partition's pending chunks."""
-    context.log.info(f"embedding with {parts.settings.embedding_model}")
-    yield from materialize_each(context, parts, lambda key: vectorize(context, config, parts, watcher, key))
+    context.log.info(f"embedding with {services.settings.embedding_model}")
+    yield from materialize_each(context, services, lambda key: vectorize(context, config, services, listener, key))
 
 
 ASSETS = [documents, document_chunks, vectorized_chunks]

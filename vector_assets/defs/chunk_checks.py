@@ -9,7 +9,7 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..quality.readability import unreadable_share
-from ..services import Parts
+from ..services import Services
 from ..storage.audit_facts import ChunkText
 from .check_events import WARN, Check, Verdict, counted, limit_of, table
 
@@ -90,24 +90,24 @@ class ChunkFacts:
         return _Readability(sum(item.characters for item in documents), sum(item.unreadable for item in documents))
 
 
-def gather(parts: Parts, key: PartitionKey) -> ChunkFacts:
+def gather(services: Services, key: PartitionKey) -> ChunkFacts:
     """Read all texts of the partition, a window at a time.
 
     Raises:
         DatabaseError: they could not be read.
     """
-    settings = parts.settings
-    tokens_limit = min(settings.chunk_tokens, parts.embedder.space.max_tokens)
+    settings = services.settings
+    tokens_limit = min(settings.chunk_tokens, services.embedder.space.max_tokens)
     facts = ChunkFacts(tokens_limit, settings.max_fragments_share, settings.max_unreadable_share)
     longest: list[tuple[float, int, ChunkText]] = []
-    for chunk in parts.evidence.texts(key):
+    for chunk in services.evidence.texts(key):
         facts.add(chunk)
         if len(longest) < _COUNTED or len(chunk.text) > longest[0][0] // 4:  # a character has four bytes at most
             beginning = chunk.text[: _CHARACTERS_A_TOKEN * facts.tokens_limit]
             kept = ChunkText(chunk.id, chunk.document, chunk.chunk_index, beginning)
             _keep_greatest(longest, (len(beginning.encode()), chunk.id, kept), _COUNTED)
     chunks = [chunk for _, _, chunk in longest]
-    counts = [item.token_count for item in parts.embedder.tokenize([chunk.text for chunk in chunks])]
+    counts = [item.token_count for item in services.embedder.tokenize([chunk.text for chunk in chunks])]
     facts.tokens_counted = len(counts)
     too_long = [(chunk, count) for chunk, count in zip(chunks, counts, strict=True) if count > facts.tokens_limit]
     facts.too_long = sorted(too_long, key=lambda item: (-item[1], item[0].id))

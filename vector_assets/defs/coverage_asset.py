@@ -8,7 +8,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, readable_age
 from ..domain.spaces import EmbeddingSpace
-from ..services import Parts
+from ..services import Services
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS
 from .canvas import as_markdown
@@ -48,11 +48,13 @@ Metadata = Mapping[str, dg.MetadataValue]
     description="How complete everything is, now: chunks with a current vector, pending and quarantined ones, counted "
     "in the tables and added up by market, doc type and company. Every hour again; the plots show how it went.",
 )
-def coverage(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
+def coverage(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+) -> Iterator[dg.MaterializeResult[None]]:
     """Count, draw and judge."""
-    with one_line_failures(context, parts.retries.pause):
-        space = parts.spaces.active()
-        statuses = parts.coverage.status(space.slug if space else None)
+    with one_line_failures(context, services.retries.pause):
+        space = services.spaces.active()
+        statuses = services.coverage.status(space.slug if space else None)
     now = datetime.now(UTC)
     yield dg.MaterializeResult(
         metadata={
@@ -60,7 +62,7 @@ def coverage(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) 
             "heat_map": dg.MetadataValue.md(_picture(statuses)),
             **tables(statuses, now),
         },
-        check_results=[freshness(statuses, parts.settings.freshness_slo_hours, now)],
+        check_results=[freshness(statuses, services.settings.freshness_slo_hours, now)],
     )
 
 

@@ -10,7 +10,7 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
-from ..services import Parts
+from ..services import Services
 from .check_events import Judged, outputs_of_checks, tell_verdicts
 from .partitions import run_tags
 from .step_failures import failure_of, one_line_failures, tried
@@ -36,7 +36,7 @@ Make = Callable[[PartitionKey], Made]
 Results = Iterator[dg.MaterializeResult[None] | dg.Output[None]]
 
 
-def materialize_each(context: dg.AssetExecutionContext, parts: Parts, make: Make) -> Results:
+def materialize_each(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
     """Materialize the run's partition; or, in a run over a range, each as soon as it is done.
 
     Of a range nothing is given back: Dagster would take that for all of its partitions. The asset must be declared with
@@ -46,9 +46,9 @@ def materialize_each(context: dg.AssetExecutionContext, parts: Parts, make: Make
         dagster.Failure, dagster.RetryRequested: of a range, when all that could be done is done.
     """
     if context.has_partition_key:
-        yield from _single(context, parts, make)
+        yield from _single(context, services, make)
         return
-    done = _Range(context, parts, make)
+    done = _Range(context, services, make)
     for key, made in done.each():
         context.log_event(_materialization(context, key, made))
         tell_verdicts(context, key, made.judged)
@@ -56,15 +56,15 @@ def materialize_each(context: dg.AssetExecutionContext, parts: Parts, make: Make
     yield from outputs_of_checks(context)
 
 
-def materialize_together(context: dg.AssetExecutionContext, parts: Parts, make: Make) -> Results:
+def materialize_together(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
     """The same for an asset that others of the same run wait for: Dagster skips them unless something is given back.
 
     So a range is materialized at its end, each partition with its own metadata; where one failed, the others are.
     """
     if context.has_partition_key:
-        yield from _single(context, parts, make)
+        yield from _single(context, services, make)
         return
-    done = _Range(context, parts, make)
+    done = _Range(context, services, make)
     made = dict(done.each())
     if done.failures:
         for key, one in made.items():
@@ -79,12 +79,12 @@ def materialize_together(context: dg.AssetExecutionContext, parts: Parts, make: 
     yield from outputs_of_checks(context)
 
 
-def _single(context: dg.AssetExecutionContext, parts: Parts, make: Make) -> Results:
-    with one_line_failures(context, parts.retries.pause):
+def _single(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
+    with one_line_failures(context, services.retries.pause):
         key = PartitionKey.parse(context.partition_key)
     _tag(context, [key])
     try:
-        with one_line_failures(context, parts.retries.pause):
+        with one_line_failures(context, services.retries.pause):
             made = make(key)
     except dg.Failure as failure:
         tell_failure(context, key, failure)
@@ -97,8 +97,8 @@ def _single(context: dg.AssetExecutionContext, parts: Parts, make: Make) -> Resu
 class _Range:
     """The partitions of a run over a range, one after another."""
 
-    def __init__(self, context: dg.AssetExecutionContext, parts: Parts, make: Make) -> None:
-        self._context, self._parts, self._make = context, parts, make
+    def __init__(self, context: dg.AssetExecutionContext, services: Services, make: Make) -> None:
+        self._context, self._services, self._make = context, services, make
         self.failures: list[tuple[PartitionKey, dg.Failure]] = []
         self._keys = [PartitionKey.parse(key) for key in context.partition_keys]
         if not self._keys:  # Dagster would call that a success
@@ -110,7 +110,7 @@ class _Range:
         """Those that could be made. A failure that is not of one partition alone ends it."""
         for key in self._keys:
             self._tried += 1
-            made = tried(self._context, partial(self._make, key), self._parts.retries.pause)
+            made = tried(self._context, partial(self._make, key), self._services.retries.pause)
             if isinstance(made, Made):
                 self._context.log.info(f"[{self._tried}/{len(self._keys)}] {key} is done")
                 yield key, made

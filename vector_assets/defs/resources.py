@@ -1,4 +1,4 @@
-"""What the assets are given: the real parts, and somebody who watches the progress."""
+"""What the assets are given: the real services, and somebody who watches the progress."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
-from ..services import Parts
+from ..services import Services
 from ..settings import load_settings
 from .run_history import sign
 from .runtime.storage_connections import kept_connections
@@ -17,7 +17,7 @@ from .runtime.storage_connections import kept_connections
 _TICK_PATIENCE_SECONDS = 10.0
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Sees the work of a run while it goes on."""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
@@ -29,7 +29,7 @@ class Watcher(Protocol):
         ...
 
 
-class Nobody:
+class SilentListener:
     """Watches nothing: in a run that Dagster starts, the events are the progress."""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
@@ -39,19 +39,19 @@ class Nobody:
         """Do nothing."""
 
 
-def _parts(context: dg.InitResourceContext) -> Iterator[Parts]:
+def _services(context: dg.InitResourceContext) -> Iterator[Services]:
     with ExitStack() as stack:
         if context.instance is not None and context.run_id is not None:
             sign(context.instance, context.run_id)
             stack.enter_context(kept_connections(context.instance))
-        parts = stack.enter_context(Parts(load_settings()))
+        services = stack.enter_context(Services(load_settings()))
         if context.run_id is None:
-            parts.retries.seconds = _TICK_PATIENCE_SECONDS
-        yield parts
+            services.retries.seconds = _TICK_PATIENCE_SECONDS
+        yield services
 
 
 # Made when a run or a sensor's tick begins, so that loading the definitions touches no database.
 RESOURCES = {
-    "parts": dg.resource(description="The database, the model and the landing directory.")(_parts),
-    "watcher": dg.ResourceDefinition.hardcoded_resource(Nobody(), "Sees the work while it goes on."),
+    "services": dg.resource(description="The database, the model and the landing directory.")(_services),
+    "listener": dg.ResourceDefinition.hardcoded_resource(SilentListener(), "Sees the work while it goes on."),
 }

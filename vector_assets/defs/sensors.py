@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ..errors import VectorAssetsError
-from ..services import Parts
+from ..services import Services
 from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS
 from .jobs import ingest, vectorize
 from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
@@ -25,14 +25,14 @@ Answer = dg.SensorResult | dg.SkipReason
     description="Finds partitions with pending chunks, whoever wrote them, and starts runs for them: small neighbours "
     "share one, the oldest come first, and each market has its turn.",
 )
-def new_chunks_sensor(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> Answer:
+def new_chunks_sensor(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> Answer:
     """Request runs for the partitions with pending chunks that have none under way."""
-    return _or_skip(context, lambda: _runs_for_pending(context, parts))
+    return _or_skip(context, lambda: _runs_for_pending(context, services))
 
 
-def _runs_for_pending(context: dg.SensorEvaluationContext, parts: Parts) -> Answer:
-    waiting = [Waiting(item.partition, item.oldest_text_at, item.pending) for item in parts.pending_partitions()]
-    return _request(context, parts, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(
+def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -> Answer:
+    waiting = [Waiting(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()]
+    return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(
         f"{len(waiting)} partitions have pending chunks; runs for them are under way, in the queue, or due later"
     )
 
@@ -44,18 +44,18 @@ def _runs_for_pending(context: dg.SensorEvaluationContext, parts: Parts) -> Answ
     description="Finds new and changed files in the landing directory and starts runs for their partitions; neighbours "
     "share one.",
 )
-def landing_sensor(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> Answer:
+def landing_sensor(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> Answer:
     """Request runs for the partitions whose folder holds something new."""
-    return _or_skip(context, lambda: _runs_for_landed(context, parts))
+    return _or_skip(context, lambda: _runs_for_landed(context, services))
 
 
-def _runs_for_landed(context: dg.SensorEvaluationContext, parts: Parts) -> Answer:
-    changes = parts.ingestion.changes()
+def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) -> Answer:
+    changes = services.ingestion.changes()
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)
     now = datetime.now(UTC)
     waiting = [Waiting(partition, now) for partition in changes.partitions]
-    return _request(context, parts, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(
+    return _request(context, services, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(
         f"{len(waiting)} partitions have new files; runs for them are under way, in the queue, or due later"
     )
 
@@ -70,7 +70,7 @@ def _or_skip(context: dg.SensorEvaluationContext, answer: Callable[[], Answer]) 
 
 
 def _request(
-    context: dg.SensorEvaluationContext, parts: Parts, asset: dg.AssetKey, job: str, waiting: Sequence[Waiting]
+    context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str, waiting: Sequence[Waiting]
 ) -> dg.SensorResult | None:
     """Runs for what waits and has none under way, and no recent failure to wait for; None: there is nothing to do.
 
@@ -81,7 +81,7 @@ def _request(
     runs = Runs(context.instance, known)
     runs.end_orphans()
     blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, datetime.now(UTC))
-    order = Order([*known, *new], blocked, parts.settings.max_partitions_per_run)
+    order = Order([*known, *new], blocked, services.settings.max_partitions_per_run)
     chosen = choose(waiting, order, MOST_REQUESTS - runs.queued(job))
     if not chosen and not new:
         return None

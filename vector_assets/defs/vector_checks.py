@@ -16,7 +16,7 @@ from ..errors import BadVectors, EmbedderDrifted
 from ..quality.drift import CANARY_TEXTS
 from ..quality.scripts import Script, script_of, sight_sentence
 from ..quality.vectors import UNIT_NORMS, seen_as
-from ..services import Parts
+from ..services import Services
 from ..storage.audit_facts import ChunkText, Nearest, Twins, VectorEvidence
 from ..vectorizer.embed_deadline import Deadline
 from ..vectorizer.thread_stages import apart, overlapped
@@ -44,7 +44,7 @@ class VectorFacts:
     `limit` is how many chunks the run was to take at most, `max_failed_fraction` the share that may fail.
     """
 
-    parts: Parts
+    services: Services
     key: PartitionKey
     report: VectorizeReport
     limit: int | None
@@ -53,7 +53,7 @@ class VectorFacts:
 
 
 def gather(
-    parts: Parts,
+    services: Services,
     key: PartitionKey,
     report: VectorizeReport,
     limit: int | None,
@@ -65,8 +65,8 @@ def gather(
     Raises:
         DatabaseError: it could not be read.
     """
-    stored = parts.evidence.of_vectors(key, parts.space.slug, report.run_id, moment, UNIT_NORMS.tolerance)
-    return VectorFacts(parts, key, report, limit, max_failed_fraction, stored)
+    stored = services.evidence.of_vectors(key, services.space.slug, report.run_id, moment, UNIT_NORMS.tolerance)
+    return VectorFacts(services, key, report, limit, max_failed_fraction, stored)
 
 
 def complete(facts: VectorFacts) -> Verdict:
@@ -88,7 +88,7 @@ def complete(facts: VectorFacts) -> Verdict:
         "superseded": dg.MetadataValue.int(facts.report.superseded_count),
     }
     if stored.quarantined:
-        listed = facts.parts.quarantine.chunks(facts.parts.space.slug, [facts.key], 10)
+        listed = facts.services.quarantine.chunks(facts.services.space.slug, [facts.key], 10)
         evidence["quarantined_chunks"] = table(
             {
                 "document": chunk.document,
@@ -154,7 +154,7 @@ def vectors_valid(facts: VectorFacts) -> Verdict:
     That none is infinite or no number is the column's own doing: it takes no such vector.
     """
     stored, refused = facts.stored, dict(facts.report.faults)
-    collapsed = [twins for twins in stored.twins if _look_different(facts.parts, twins)]
+    collapsed = [twins for twins in stored.twins if _look_different(facts.services, twins)]
     found = []
     if refused:
         which = ", ".join(f"{count:,} {fault}" for fault, count in sorted(refused.items()))
@@ -187,18 +187,18 @@ def vectors_valid(facts: VectorFacts) -> Verdict:
     return Verdict(not found, " ".join(found) or good, evidence)
 
 
-def _look_different(parts: Parts, twins: Twins) -> bool:
+def _look_different(services: Services, twins: Twins) -> bool:
     """Texts that look alike to the model, as 3 % of real chunks do, rightly have one vector."""
-    one, other = parts.embedder.tokenize([twins.one.text, twins.other.text])
+    one, other = services.embedder.tokenize([twins.one.text, twins.other.text])
     return seen_as(one) != seen_as(other)
 
 
 def nothing_truncated(facts: VectorFacts) -> Verdict:
     """By the partition as it is stored: a chunk that an earlier run cut is cut as much as one of this run."""
-    stored, report, space = facts.stored, facts.report, facts.parts.space
-    limit = min(facts.parts.settings.chunk_tokens, space.max_tokens)
+    stored, report, space = facts.stored, facts.report, facts.services.space
+    limit = min(facts.services.settings.chunk_tokens, space.max_tokens)
     share = stored.tokens_lost / stored.tokens if stored.tokens else 0.0
-    may_be = facts.parts.settings.max_lost_share
+    may_be = facts.services.settings.max_lost_share
     evidence: dict[str, dg.MetadataValue] = {
         "partition/truncated_chunks": dg.MetadataValue.int(stored.cut),
         "partition/tokens_lost": dg.MetadataValue.int(stored.tokens_lost),
@@ -207,7 +207,7 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
         "run/truncated_chunks": dg.MetadataValue.int(report.truncated_chunks),
         "run/tokens_lost": dg.MetadataValue.int(report.tokens - report.tokens_embedded),
         "model_tokens": limit_of(space.max_tokens),
-        "chunk_tokens": limit_of(facts.parts.settings.chunk_tokens),
+        "chunk_tokens": limit_of(facts.services.settings.chunk_tokens),
     }
     if not stored.cut:
         words = f"The model has seen all of the {counted(stored.tokens, 'token')} of {stored.current:,} chunks."
@@ -239,7 +239,7 @@ def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
 
     A run that embedded nothing, or a little, says little of the partition.
     """
-    run, stored, limit = facts.report, facts.stored, facts.parts.settings.max_unknown_share
+    run, stored, limit = facts.report, facts.stored, facts.services.settings.max_unknown_share
     evidence: dict[str, dg.MetadataValue] = {"limit": limit_of(limit)}
     share, script = 0.0, None
     if run.tokens_embedded:
@@ -247,7 +247,7 @@ def vocabulary_covers_text(facts: VectorFacts) -> Verdict:
         evidence["run/unknown_share"] = dg.MetadataValue.float(round(share, 4))
     if 2 * run.vectorized_count < stored.current:
         texts = [chunk.text for chunk in stored.sample]
-        tokens = facts.parts.embedder.tokenize(texts)
+        tokens = facts.services.embedder.tokenize(texts)
         of_sample = sum(item.unknown_tokens for item in tokens) / max(sum(item.tokens_embedded for item in tokens), 1)
         evidence["sampled_chunks"] = dg.MetadataValue.int(len(texts))
         evidence["sample/unknown_share"] = dg.MetadataValue.float(round(of_sample, 4))
@@ -266,7 +266,7 @@ def no_drift(facts: VectorFacts) -> Verdict:
         EmbedderDrifted: the vectors come out otherwise now; nothing was stored.
         EmbedderHung: the embedder does not answer.
     """
-    drift, deadline = facts.parts.drift, _deadline(facts)
+    drift, deadline = facts.services.drift, _deadline(facts)
 
     def check() -> None:
         with deadline.running():
@@ -279,7 +279,7 @@ def no_drift(facts: VectorFacts) -> Verdict:
         "lowest_cosine": dg.MetadataValue.float(round(drift.result.lowest, 6)),
         "least_cosine": limit_of(drift.result.least),
         "texts": dg.MetadataValue.int(len(CANARY_TEXTS)),
-        "device": dg.MetadataValue.text(facts.parts.embedder.device),
+        "device": dg.MetadataValue.text(facts.services.embedder.device),
     }
     words = f"{len(CANARY_TEXTS)} fixed texts come out as ever, at a cosine of {drift.result.lowest:.4f} or more."
     return Verdict(True, words, evidence)
@@ -299,9 +299,9 @@ def self_retrieval(facts: VectorFacts) -> Verdict:
     tried = _tried(facts.stored.sample, facts.report.processed)
     if not tried:
         return Verdict(True, "Nothing is current, so nothing was looked for.", {"tried": dg.MetadataValue.int(0)})
-    slug, least = facts.parts.space.slug, facts.parts.settings.min_retrieval_cosine
+    slug, least = facts.services.space.slug, facts.services.settings.min_retrieval_cosine
     vectors = _embedded_again(facts, tried)
-    found = facts.parts.evidence.nearest(facts.key, slug, [chunk.id for chunk in tried], vectors)
+    found = facts.services.evidence.nearest(facts.key, slug, [chunk.id for chunk in tried], vectors)
     lost = [one for one in found if not _found_itself(one, least)]
     evidence: dict[str, dg.MetadataValue] = {
         "tried": dg.MetadataValue.int(len(found)),
@@ -316,7 +316,7 @@ def self_retrieval(facts: VectorFacts) -> Verdict:
             f"Of {counted(facts.stored.current, 'chunk')}, {len(found):,} embedded again found its own vector first."
         )
         return Verdict(True, words, evidence)
-    names = facts.parts.evidence.named([id_ for one in lost for id_ in (one.chunk_id, one.nearest_id)])
+    names = facts.services.evidence.named([id_ for one in lost for id_ in (one.chunk_id, one.nearest_id)])
     evidence["lost"] = table(
         {
             "chunk": _named(names.get(one.chunk_id)),
@@ -344,8 +344,8 @@ def _tried(sample: Sequence[ChunkText], processed: int) -> list[ChunkText]:
 
 def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
     """As in a run: in as many calls at once as the embedder is good for."""
-    embedder, deadline = facts.parts.embedder, _deadline(facts)
-    calls, dimension = embedder.concurrency, facts.parts.space.dimension
+    embedder, deadline = facts.services.embedder, _deadline(facts)
+    calls, dimension = embedder.concurrency, facts.services.space.dimension
 
     def embedded(part: Sequence[ChunkText]) -> Vectors:
         with deadline.running():
@@ -363,7 +363,7 @@ def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
 
 
 def _deadline(facts: VectorFacts) -> Deadline:
-    return Deadline(facts.parts.space.model, facts.parts.settings.embed_timeout_seconds)
+    return Deadline(facts.services.space.model, facts.services.settings.embed_timeout_seconds)
 
 
 def _cosine(distance: float) -> float:

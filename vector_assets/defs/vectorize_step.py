@@ -10,7 +10,7 @@ from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
 from ..quality.distribution import Distribution
-from ..services import Parts
+from ..services import Services
 from . import vector_checks
 from .check_events import judged, tell_verdicts
 from .distribution import distribution_metadata, summary_after
@@ -18,7 +18,7 @@ from .external_writes import tell_of_other_programs
 from .materialization_metadata import vectors_metadata
 from .partition_ranges import Made
 from .progress_events import EventDetail, ProgressEvents
-from .resources import Watcher
+from .resources import ProgressListener
 from .runtime.interrupts import interrupts_set
 from .step_failures import failure_of
 from .vector_checks import VECTOR_CHECKS
@@ -64,7 +64,11 @@ class VectorizeConfig(dg.Config):
 
 
 def vectorize(
-    context: dg.AssetExecutionContext, config: VectorizeConfig, parts: Parts, watcher: Watcher, key: PartitionKey
+    context: dg.AssetExecutionContext,
+    config: VectorizeConfig,
+    services: Services,
+    listener: ProgressListener,
+    key: PartitionKey,
 ) -> Made:
     """Embed the partition's pending chunks.
 
@@ -73,48 +77,50 @@ def vectorize(
         dagster.Failure: too many of its chunks failed, with the totals.
     """
     config.check()
-    if config.accept_drift and parts.accept_drift():
-        context.log.warning(f"the vectors of {parts.space.model} have changed: all chunks are pending in a new space")
-    tell_of_other_programs(context, parts, key)
-    moment = parts.evidence.moment()
+    if config.accept_drift and services.accept_drift():
+        context.log.warning(
+            f"the vectors of {services.space.model} have changed: all chunks are pending in a new space"
+        )
+    tell_of_other_programs(context, services, key)
+    moment = services.evidence.moment()
     events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
-    distribution = Distribution(parts.space.dimension)
+    distribution = Distribution(services.space.dimension)
     try:
-        report = _embed(context, config, parts, watcher, key, events, distribution)
+        report = _embed(context, config, services, listener, key, events, distribution)
     except EmbedderDrifted as error:
-        tell_verdicts(context, key, vector_checks.drifted(error, parts.settings.min_drift_cosine))
+        tell_verdicts(context, key, vector_checks.drifted(error, services.settings.min_drift_cosine))
         raise
-    metadata = _recorded(context, parts, key, report, events, distribution)
-    limit = parts.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
-    verdicts = judged(VECTOR_CHECKS, lambda: vector_checks.gather(parts, key, report, config.limit, limit, moment))
+    metadata = _recorded(context, services, key, report, events, distribution)
+    limit = services.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
+    verdicts = judged(VECTOR_CHECKS, lambda: vector_checks.gather(services, key, report, config.limit, limit, moment))
     if report.failed_too_many(limit):
         tell_verdicts(context, key, verdicts)
         # Another attempt of the step would find nothing pending, and turn the partition green.
         raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
-    return Made(metadata, f"{parts.space.slug}:{parts.coverage.content_digest(key)}", verdicts)
+    return Made(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", verdicts)
 
 
 def _embed(
     context: dg.AssetExecutionContext,
     config: VectorizeConfig,
-    parts: Parts,
-    watcher: Watcher,
+    services: Services,
+    listener: ProgressListener,
     key: PartitionKey,
     events: ProgressEvents,
     distribution: Distribution,
 ) -> VectorizeReport:
     """As the only run that has the partition."""
-    with parts.partition_locks.held(key, parts.space.slug, context.run_id) as lock:
+    with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
 
         def told(progress: BatchProgress) -> None:
-            watcher.batch(key, progress)
+            listener.batch(key, progress)
             events.tell(progress)
             if lost := lock.warning():
                 context.log.warning(lost)
 
-        vectorizer = parts.vectorizer(config.batch_size)
+        vectorizer = services.vectorizer(config.batch_size)
         try:
-            with interrupts_set(parts.retries.ended):
+            with interrupts_set(services.retries.ended):
                 return vectorizer.vectorize_partition(
                     key,
                     config.force_revectorize,
@@ -129,22 +135,22 @@ def _embed(
 
 def _recorded(
     context: dg.AssetExecutionContext,
-    parts: Parts,
+    services: Services,
     key: PartitionKey,
     report: VectorizeReport,
     events: ProgressEvents,
     distribution: Distribution,
 ) -> Mapping[str, dg.MetadataValue]:
     """Keep what the run did for those to come; give what is said of it."""
-    space = parts.space
-    status = parts.coverage.partition_status(key, space.slug)
-    former = parts.last_runs.summary(key, space.slug)
-    parts.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
-    warnings = report.warnings(parts.sight_limits)
+    space = services.space
+    status = services.coverage.partition_status(key, space.slug)
+    former = services.last_runs.summary(key, space.slug)
+    services.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
+    warnings = report.warnings(services.sight_limits)
     for line in warnings:
         context.log.warning(line)
     if status.quarantined:
         context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
-    device = parts.embedder.device if report.processed else None
+    device = services.embedder.device if report.processed else None
     totals = vectors_metadata(report, warnings, space, device, status, events)
     return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}

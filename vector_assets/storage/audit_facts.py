@@ -284,12 +284,12 @@ class _Asked:
         self._connection = connection
         self._parameters = parameters
         parts = {"pending": PENDING, "freed": _FREED, "vector": _VECTOR, "within": _IN_PARTITION}
-        self._parts: dict[str, sql.Composable] = {name: sql.SQL(part) for name, part in parts.items()}
-        self._parts["table"] = vectors_table(space_slug)
+        self._fragments: dict[str, sql.Composable] = {name: sql.SQL(part) for name, part in parts.items()}
+        self._fragments["table"] = vectors_table(space_slug)
 
     def rows(self, statement: LiteralString, **more: list[int]) -> list[tuple[Any, ...]]:
         parameters = {**self._parameters, **more}
-        return self._connection.execute(sql.SQL(statement).format(**self._parts), parameters).fetchall()
+        return self._connection.execute(sql.SQL(statement).format(**self._fragments), parameters).fetchall()
 
 
 def _twins(row: tuple[Any, ...]) -> Twins:

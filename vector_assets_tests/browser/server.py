@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
@@ -111,9 +111,9 @@ class Server:
         """Another run has the partition, for so long."""
         settings = load_settings(home=self._home, landing_dir=self._landing, database_url="")
         try:
-            with Parts(settings) as parts:
-                slug = parts.embedder.space.slug
-                with parts.partition_locks.held(PartitionKey.parse(key), slug, run_id):
+            with Services(settings) as services:
+                slug = services.embedder.space.slug
+                with services.partition_locks.held(PartitionKey.parse(key), slug, run_id):
                     yield
         finally:
             leave_embedded_server(self._home)

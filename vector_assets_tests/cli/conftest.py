@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
-from vector_assets.services import Parts
+from vector_assets.services import Services
 
 from ..defs.conftest import CN, US, land, sentences
 from ..fakes import ForgetfulEvidence, HashEmbedder
@@ -20,8 +20,8 @@ Command = Callable[..., Result]
 def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     """In place of the model, for every command of the test."""
     embedder = HashEmbedder()
-    monkeypatch.setattr(Parts, "embedder", embedder)
-    monkeypatch.setattr(Parts, "evidence", property(lambda parts: ForgetfulEvidence(parts.database, embedder)))
+    monkeypatch.setattr(Services, "embedder", embedder)
+    monkeypatch.setattr(Services, "evidence", property(lambda parts: ForgetfulEvidence(parts.database, embedder)))
     return embedder
 
 

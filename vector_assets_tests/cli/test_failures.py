@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.storage.database import Database
 
 from ..defs.conftest import CN, US, land, sentences
@@ -105,7 +105,7 @@ def test_another_model_is_not_given_the_failures_of_the_former(
 ) -> None:
     """It would embed every chunk of the partition into a new space."""
     other = EmbeddingSpace("other", "1", "mean", "", "", 8, 64, "digest")
-    monkeypatch.setattr(Parts, "embedder", HashEmbedder(other))
+    monkeypatch.setattr(Services, "embedder", HashEmbedder(other))
 
     result = command("retry-failed")
 

@@ -19,7 +19,7 @@ from .conftest import Command
 CHILD = """
 import sys
 from vector_assets.cli import main
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets_tests.fakes import HashEmbedder
 
 embedder = HashEmbedder()
@@ -30,7 +30,7 @@ def before(texts):
         sys.stdin.read()
 
 embedder.before = before
-Parts.embedder = embedder
+Services.embedder = embedder
 main(["backfill", "--batch-size", "2"])
 """
 
@@ -79,10 +79,10 @@ def test_a_signal_while_documents_are_read_loses_none(command: Command, landing:
 import os, signal
 from vector_assets.cli import main
 from vector_assets.defs import here
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets_tests.fakes import HashEmbedder
 
-Parts.embedder = HashEmbedder()
+Services.embedder = HashEmbedder()
 seen = here._Stopping.document
 
 def document(self, partition, source_uri):

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from vector_assets.defs.partitions import register
 from vector_assets.domain.partition_keys import PartitionKey
 
-from ..fakes import FakeParts
+from ..fakes import FakeServices
 
 US = PartitionKey("us", "annual_report", "XTEST")
 CN = PartitionKey("cn", "announcement", "999001")
@@ -24,10 +24,10 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def parts(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeParts]:
+def services(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
     """Over the test's own database and an empty landing directory."""
-    with FakeParts(database_url, tmp_path / "home", landing) as parts:
-        yield parts
+    with FakeServices(database_url, tmp_path / "home", landing) as services:
+        yield services
 
 
 def land(landing: Path, key: PartitionKey, name: str, text: str | bytes) -> None:

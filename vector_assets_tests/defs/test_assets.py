@@ -16,7 +16,7 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import Vectors
 
-from ..fakes import FakeParts, HashEmbedder, rows
+from ..fakes import FakeServices, HashEmbedder, rows
 from .conftest import CN, US, land, sentences
 
 
@@ -35,7 +35,7 @@ class Watching:
 
 def materialize(
     instance: dg.DagsterInstance,
-    parts: FakeParts,
+    services: FakeServices,
     key: PartitionKey | str,
     config: Mapping[str, Any] | None = None,
     watched: list[BatchProgress] | None = None,
@@ -46,7 +46,7 @@ def materialize(
         ASSETS,
         partition_key=str(key),
         instance=instance,
-        resources={"parts": parts, "watcher": Watching(seen)},
+        resources={"services": services, "listener": Watching(seen)},
         run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
         raise_on_error=False,
     )
@@ -70,9 +70,9 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     return event.step_failure_data.user_failure_data.description
 
 
-def test_filings_become_vectors(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_filings_become_vectors(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """From files to vectors, each asset with its totals; the second time nothing is left to do."""
-    result = materialize(instance, parts, US, {"batch_size": 4})
+    result = materialize(instance, services, US, {"batch_size": 4})
 
     assert result.success
     assert metadata(result, DOCUMENTS)["read"] == 1
@@ -80,20 +80,20 @@ def test_filings_become_vectors(instance: dg.DagsterInstance, parts: FakeParts, 
     totals = metadata(result, VECTORIZED_CHUNKS)
     assert (totals["vectorized"], totals["batches"], totals["partition/coverage"]) == (10, 3, 1.0)
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == {str(US)}
-    assert rows(parts.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(10,)]
+    assert rows(services.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(10,)]
 
-    again = materialize(instance, parts, US)
+    again = materialize(instance, services, US)
 
     assert metadata(again, DOCUMENTS)["unchanged"] == 1
     assert metadata(again, DOCUMENT_CHUNKS)["documents_cut"] == 0
     assert metadata(again, VECTORIZED_CHUNKS)["vectorized"] == 0
 
 
-def test_each_batch_is_an_observation(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_each_batch_is_an_observation(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """With interval 0; the progress line comes first, under the partition, and the watcher sees the same batches."""
     watched: list[BatchProgress] = []
 
-    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0}, watched)
+    result = materialize(instance, services, US, {"batch_size": 4, "progress_interval_seconds": 0}, watched)
 
     seen = observations(instance, result)
     assert [item.partition for item in seen] == [str(US)] * 3
@@ -107,20 +107,20 @@ def test_each_batch_is_an_observation(instance: dg.DagsterInstance, parts: FakeP
     assert [progress.batch_num for progress in watched] == [1, 2, 3]
 
 
-def test_a_run_of_a_moment_is_told_once(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_a_run_of_a_moment_is_told_once(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """The event covers the batches that were withheld."""
-    result = materialize(instance, parts, US, {"batch_size": 1})
+    result = materialize(instance, services, US, {"batch_size": 1})
 
     seen = observations(instance, result)
     assert [item.metadata["progress/processed"].value for item in seen] == [10]
     assert seen[-1].metadata["outcome"].value == "ok 10 failed 0"
 
 
-def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """For tracing one chunk."""
     config = {"batch_size": 4, "progress_interval_seconds": 0, "event_detail": "chunk"}
 
-    result = materialize(instance, parts, US, config)
+    result = materialize(instance, services, US, config)
 
     first = observations(instance, result)[0].metadata["chunks"].records
     assert len(first) == 4
@@ -129,10 +129,10 @@ def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, parts: FakeP
 
 
 def test_observations_do_not_green_a_partition_that_fails_later(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path
 ) -> None:
     """A run that dies between two batches leaves its partition failed; the next one embeds only the rest."""
-    embedder: HashEmbedder = parts.embedder
+    embedder: HashEmbedder = services.embedder
 
     def die(_: list[str]) -> None:
         if len(embedder.embedded) >= 4:
@@ -140,7 +140,7 @@ def test_observations_do_not_green_a_partition_that_fails_later(
 
     embedder.before = die
 
-    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0})
+    result = materialize(instance, services, US, {"batch_size": 4, "progress_interval_seconds": 0})
 
     assert not result.success
     assert "fails on any text" in failure(result)
@@ -148,11 +148,11 @@ def test_observations_do_not_green_a_partition_that_fails_later(
     assert "fails on any text" in told.metadata["failed"].value
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
     embedder.before, embedder.poison = (lambda _: None), "POISON"
-    assert metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["vectorized"] == 6
+    assert metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["vectorized"] == 6
 
 
 def test_a_refusing_event_store_costs_no_batch(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Promise 5: the work goes on, and the result says how many events were lost."""
 
@@ -161,21 +161,21 @@ def test_a_refusing_event_store_costs_no_batch(
 
     monkeypatch.setattr(dg.AssetExecutionContext, "log_event", refuse)
 
-    result = materialize(instance, parts, US, {"batch_size": 4, "progress_interval_seconds": 0})
+    result = materialize(instance, services, US, {"batch_size": 4, "progress_interval_seconds": 0})
 
     totals = metadata(result, VECTORIZED_CHUNKS)
     assert (totals["vectorized"], totals["progress_errors"]) == (10, 3)
 
 
 def test_failed_chunks_are_listed_and_the_rest_is_there(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """Promise 3, as the run page shows it."""
     land(landing, US, "good.txt", sentences(3))
     land(landing, US, "bad.txt", "POISON in a filing")
     register(instance, [US])
 
-    totals = metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)
+    totals = metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)
 
     assert (totals["vectorized"], totals["failed"], totals["partition/quarantined"]) == (3, 1, 1)
     (record,) = totals["failures"].records
@@ -200,10 +200,10 @@ def third_bad(instance: dg.DagsterInstance, landing: Path) -> Path:
 
 
 def test_too_many_failures_fail_the_run_after_all_else_is_committed(
-    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+    instance: dg.DagsterInstance, services: FakeServices, third_bad: Path
 ) -> None:
     """The failed step has the totals, ten of the failures and the next commands; the partition is not green."""
-    result = materialize(instance, parts, US, {"batch_size": 4})
+    result = materialize(instance, services, US, {"batch_size": 4})
 
     assert not result.success
     assert failure(result).startswith("12 of 36 chunks failed (33.3%); max_failed_fraction is 0.05.")
@@ -215,15 +215,15 @@ def test_too_many_failures_fail_the_run_after_all_else_is_committed(
     assert (shown["partition/current"], shown["partition/quarantined"]) == (24, 12)
     assert [record.data["error"] for record in shown["failures"].records] == ["ValueError"] * 10
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
-    assert rows(parts.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(24,)]
+    assert rows(services.database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NOT NULL") == [(24,)]
 
 
 @pytest.mark.parametrize(("fraction", "succeeds"), [(1, True), (0.34, True), (0.33, False), (0.0, False)])
 def test_the_run_config_says_how_many_may_fail(
-    fraction: float, succeeds: bool, instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+    fraction: float, succeeds: bool, instance: dg.DagsterInstance, services: FakeServices, third_bad: Path
 ) -> None:
     """It wins over the setting; 1 lets all pass."""
-    result = materialize(instance, parts, US, {"max_failed_fraction": fraction})
+    result = materialize(instance, services, US, {"max_failed_fraction": fraction})
 
     assert result.success is succeeds
     if succeeds:
@@ -232,56 +232,56 @@ def test_the_run_config_says_how_many_may_fail(
 
 
 def test_the_setting_says_how_many_may_fail(
-    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices, third_bad: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the run's config says nothing."""
-    monkeypatch.setattr(parts, "settings", parts.settings.model_copy(update={"max_failed_fraction": 0.5}))
+    monkeypatch.setattr(services, "settings", services.settings.model_copy(update={"max_failed_fraction": 0.5}))
 
-    assert materialize(instance, parts, US).success
+    assert materialize(instance, services, US).success
 
 
 @pytest.mark.parametrize(("config", "succeeds"), [({}, True), ({"max_failed_fraction": 0}, False)])
 def test_one_bad_chunk_fails_no_tiny_partition_unless_none_may(
-    config: dict[str, Any], succeeds: bool, instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    config: dict[str, Any], succeeds: bool, instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """One of three is a third, yet it says nothing of the run."""
     land(landing, US, "good.txt", sentences(2))
     land(landing, US, "bad.txt", "POISON in a filing")
     register(instance, [US])
 
-    assert materialize(instance, parts, US, config).success is succeeds
+    assert materialize(instance, services, US, config).success is succeeds
 
 
 def test_the_worst_message_fits_in_the_table(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NUL, line ends and 10,000 characters become one line of the event, whole only in chunk_failures."""
     message = "NUL \0, line\nend \x1b[31m 公告 " + "x" * 10_000
-    embed = parts.embedder.embed
+    embed = services.embedder.embed
 
     def fail(texts: Sequence[TokenizedText]) -> Vectors:
         if any("POISON" in item.text for item in texts):
             raise RuntimeError(message)
         return embed(texts)
 
-    monkeypatch.setattr(parts.embedder, "embed", fail)
+    monkeypatch.setattr(services.embedder, "embed", fail)
     land(landing, US, "bad.txt", "POISON")
     register(instance, [US])
 
-    (record,) = metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["failures"].records
+    (record,) = metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["failures"].records
 
     assert record.data["message"].startswith("NUL , line end [31m 公告 xxx")
     assert len(record.data["message"]) == 300
-    assert rows(parts.database, "SELECT length(message) FROM chunk_failures") == [(len(message) + 1,)]
+    assert rows(services.database, "SELECT length(message) FROM chunk_failures") == [(len(message) + 1,)]
 
 
 def test_a_run_with_nothing_to_do_tells_of_the_quarantined(
-    instance: dg.DagsterInstance, parts: FakeParts, third_bad: Path
+    instance: dg.DagsterInstance, services: FakeServices, third_bad: Path
 ) -> None:
     """After a failed run the next one succeeds, for nothing is pending; its log and its totals still say what waits."""
-    materialize(instance, parts, US)
+    materialize(instance, services, US)
 
-    again = materialize(instance, parts, US)
+    again = materialize(instance, services, US)
 
     assert again.success
     assert metadata(again, VECTORIZED_CHUNKS)["partition/quarantined"] == 12
@@ -290,12 +290,12 @@ def test_a_run_with_nothing_to_do_tells_of_the_quarantined(
 
 
 def test_a_bad_document_is_reported_and_the_rest_goes_on(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path
 ) -> None:
     """Promise 11."""
     land(filings, US, "broken.pdf", b"not a PDF")
 
-    result = materialize(instance, parts, US)
+    result = materialize(instance, services, US)
 
     assert result.success
     totals = metadata(result, DOCUMENTS)
@@ -312,44 +312,50 @@ def test_a_bad_document_is_reported_and_the_rest_goes_on(
     ],
 )  # fmt: skip
 def test_senseless_config_is_one_line(
-    config: dict[str, Any], instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+    config: dict[str, Any], instance: dg.DagsterInstance, services: FakeServices, filings: Path
 ) -> None:
     """Promise 11: the step fails with the name of the value, before anything is embedded."""
-    result = materialize(instance, parts, US, config)
+    result = materialize(instance, services, US, config)
 
     assert not result.success
     assert failure(result).startswith(next(iter(config)))
-    assert parts.embedder.embedded == []
+    assert services.embedder.embedded == []
 
 
-def test_a_partition_that_is_no_key_is_one_line(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_a_partition_that_is_no_key_is_one_line(
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path
+) -> None:
     """Dagster lets anybody add any partition; the run then says what the form is."""
     instance.add_dynamic_partitions("filings", ["nonsense"])
 
-    assert "market/doc_type/stock_code" in failure(materialize(instance, parts, "nonsense"))
+    assert "market/doc_type/stock_code" in failure(materialize(instance, services, "nonsense"))
 
 
-def test_a_missing_landing_directory_is_one_line(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+def test_a_missing_landing_directory_is_one_line(
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
+) -> None:
     """Promise 11."""
     register(instance, [US])
     landing.rmdir()
 
-    assert "VECTOR_ASSETS_LANDING_DIR" in failure(materialize(instance, parts, US))
+    assert "VECTOR_ASSETS_LANDING_DIR" in failure(materialize(instance, services, US))
 
 
-def test_limit_and_force(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_limit_and_force(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """Run config reaches the loop."""
-    assert metadata(materialize(instance, parts, US, {"limit": 3}), VECTORIZED_CHUNKS)["partition/pending"] == 7
-    assert metadata(materialize(instance, parts, US), VECTORIZED_CHUNKS)["vectorized"] == 7
-    forced = materialize(instance, parts, US, {"force_revectorize": True})
+    assert metadata(materialize(instance, services, US, {"limit": 3}), VECTORIZED_CHUNKS)["partition/pending"] == 7
+    assert metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["vectorized"] == 7
+    forced = materialize(instance, services, US, {"force_revectorize": True})
     assert metadata(forced, VECTORIZED_CHUNKS)["vectorized"] == 10
 
 
-def test_the_data_version_follows_the_texts(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_the_data_version_follows_the_texts(
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path
+) -> None:
     """Unchanged texts keep it, changed ones change it."""
 
     def version() -> str:
-        result = materialize(instance, parts, CN)
+        result = materialize(instance, services, CN)
         (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == VECTORIZED_CHUNKS]
         return event.materialization.tags["dagster/data_version"]
 

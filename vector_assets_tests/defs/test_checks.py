@@ -16,7 +16,7 @@ from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.check_events import ERROR, WARN
 from vector_assets.defs.chunk_checks import CHUNK_CHECKS
 from vector_assets.defs.partitions import PARTITIONS, register
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.vector_checks import VECTOR_CHECKS
 from vector_assets.domain.chunks import ChunkPlan, TokenizedText
@@ -24,13 +24,13 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseUnreachable
 from vector_assets.quality.drift import CanaryResult
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.halfvec_arrays import HalfVectors
 
-from ..fakes import SPACE, FakeParts, HashEmbedder, rows, store_chunks, vector_of
+from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
 from .test_assets import Watching, failure, materialize
 from .test_partition_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
@@ -62,7 +62,7 @@ def shown(item: dg.AssetCheckEvaluation) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["a partition", "a range"])
-def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, parts: FakeParts) -> Way:
+def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, services: FakeServices) -> Way:
     """Run one asset over the partition A, alone or with its three neighbours; give A's verdicts."""
     register(instance, KEYS)
 
@@ -70,13 +70,15 @@ def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, parts: Fak
         assets = [item for item in ASSETS if item.key == asset]
         ops = {"silver__vectorized_chunks": {"config": config}} if asset == VECTORIZED_CHUNKS else {}
         if request.param == "a range":
-            result = run(instance, parts, assets=assets, config=config) if ops else _range_of(instance, parts, assets)
+            result = (
+                run(instance, services, assets=assets, config=config) if ops else _range_of(instance, services, assets)
+            )
         else:
             result = dg.materialize(
                 assets,
                 partition_key=A,
                 instance=instance,
-                resources={"parts": parts, "watcher": Watching([])},
+                resources={"services": services, "listener": Watching([])},
                 run_config={"ops": ops},
             )
         assert result.success
@@ -88,14 +90,14 @@ def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, parts: Fak
 
 
 def _range_of(
-    instance: dg.DagsterInstance, parts: FakeParts, assets: Sequence[dg.AssetsDefinition]
+    instance: dg.DagsterInstance, services: FakeServices, assets: Sequence[dg.AssetsDefinition]
 ) -> dg.ExecuteInProcessResult:
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     return dg.materialize(
         assets,
         instance=instance,
-        resources={"parts": parts, "watcher": Watching([])},
+        resources={"services": services, "listener": Watching([])},
         tags={ASSET_PARTITION_RANGE_START_TAG: A, ASSET_PARTITION_RANGE_END_TAG: D},
     )
 
@@ -118,11 +120,11 @@ def write(database: Database, texts: Sequence[str], key: PartitionKey = KEYS[0],
         )  # fmt: skip
 
 
-def use(parts: FakeParts, embedder: HashEmbedder) -> None:
+def use(services: FakeServices, embedder: HashEmbedder) -> None:
     """In place of the good one, from the next run on."""
-    parts.embedder = embedder
+    services.embedder = embedder
     for made_with_it in ("evidence", "drift"):
-        parts.__dict__.pop(made_with_it, None)
+        services.__dict__.pop(made_with_it, None)
 
 
 class NotANumber(HashEmbedder):
@@ -164,9 +166,9 @@ def overwrite(database: Database, at: str, text: str) -> None:
         )
 
 
-def test_all_checks_pass_on_clean_vectors(parts: FakeParts, way: Way) -> None:
+def test_all_checks_pass_on_clean_vectors(services: FakeServices, way: Way) -> None:
     """With figures; a second run, which embeds nothing, has evidence as well."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
 
     found = way()
 
@@ -180,7 +182,7 @@ def test_all_checks_pass_on_clean_vectors(parts: FakeParts, way: Way) -> None:
     assert "run/unknown_share" not in shown(again["vocabulary_covers_text"])
 
 
-def test_a_partition_without_chunks_passes_with_honest_words(parts: FakeParts, way: Way) -> None:
+def test_a_partition_without_chunks_passes_with_honest_words(services: FakeServices, way: Way) -> None:
     """Nothing was looked for, and it says so."""
     found = way()
 
@@ -189,9 +191,9 @@ def test_a_partition_without_chunks_passes_with_honest_words(parts: FakeParts, w
     assert "Nothing is current" in found["vocabulary_covers_text"].description
 
 
-def test_what_a_limit_left_is_a_warning(parts: FakeParts, way: Way) -> None:
+def test_what_a_limit_left_is_a_warning(services: FakeServices, way: Way) -> None:
     """The run did all it should; the partition is not complete all the same."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
 
     found = way(limit=2)
 
@@ -202,13 +204,13 @@ def test_what_a_limit_left_is_a_warning(parts: FakeParts, way: Way) -> None:
     assert failed(way()) == {}
 
 
-def test_what_came_meanwhile_is_a_warning(parts: FakeParts, way: Way) -> None:
+def test_what_came_meanwhile_is_a_warning(services: FakeServices, way: Way) -> None:
     """Nobody can be blamed, and the next run takes it."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
-    parts.embedder.before = lambda _: (
-        setattr(parts.embedder, "before", lambda _: None),
-        store_chunks(parts.database, ["late"], KEYS[0], "b.txt"),
-        rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE text = %s", TEXTS[0]),
+    store_chunks(services.database, TEXTS, KEYS[0])
+    services.embedder.before = lambda _: (
+        setattr(services.embedder, "before", lambda _: None),
+        store_chunks(services.database, ["late"], KEYS[0], "b.txt"),
+        rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE text = %s", TEXTS[0]),
     )
 
     found = way()
@@ -217,9 +219,9 @@ def test_what_came_meanwhile_is_a_warning(parts: FakeParts, way: Way) -> None:
     assert "2 chunks wait: they came, or were changed" in found["complete"].description
 
 
-def test_what_the_run_forgot_is_an_error(parts: FakeParts, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_run_forgot_is_an_error(services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was there before, and nothing kept the run from it."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
     plan = PostgresChunkStore.plan
 
     def shortened(store: PostgresChunkStore, selection: Any) -> ChunkPlan:
@@ -234,12 +236,12 @@ def test_what_the_run_forgot_is_an_error(parts: FakeParts, way: Way, monkeypatch
     assert "1 chunk of it had been pending when the run began" in found["complete"].description
 
 
-def test_a_mark_without_its_vector_is_an_error(parts: FakeParts, way: Way) -> None:
+def test_a_mark_without_its_vector_is_an_error(services: FakeServices, way: Way) -> None:
     """No run would embed that chunk again."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
     way()
-    rows(parts.database, f"ALTER TABLE {TABLE} DISABLE TRIGGER deleted")
-    rows(parts.database, f"DELETE FROM {TABLE} WHERE chunk_id = (SELECT min(chunk_id) FROM {TABLE})")
+    rows(services.database, f"ALTER TABLE {TABLE} DISABLE TRIGGER deleted")
+    rows(services.database, f"DELETE FROM {TABLE} WHERE chunk_id = (SELECT min(chunk_id) FROM {TABLE})")
 
     assert failed(way()) == {"complete": ERROR}
 
@@ -248,10 +250,10 @@ def test_a_mark_without_its_vector_is_an_error(parts: FakeParts, way: Way) -> No
     ("bad", "fraction", "broken"), [(3, 0.05, True), (3, 0.6, False), (1, 0.05, False), (1, 0, True)]
 )
 def test_too_many_quarantined_are_an_error_whichever_run_they_are_of(
-    bad: int, fraction: float, broken: bool, parts: FakeParts, way: Way
+    bad: int, fraction: float, broken: bool, services: FakeServices, way: Way
 ) -> None:
     """The next run finds nothing pending and turns the partition green: it is not complete for that."""
-    store_chunks(parts.database, [*TEXTS[:3], *(f"POISON {number}" for number in range(bad))], KEYS[0])
+    store_chunks(services.database, [*TEXTS[:3], *(f"POISON {number}" for number in range(bad))], KEYS[0])
     way(max_failed_fraction=1)
 
     found = way(max_failed_fraction=fraction)
@@ -261,10 +263,10 @@ def test_too_many_quarantined_are_an_error_whichever_run_they_are_of(
     assert (evidence["quarantined"], len(evidence["quarantined_chunks"].records)) == (bad, bad)
 
 
-def test_a_vector_that_is_none_is_refused_and_told(parts: FakeParts, way: Way) -> None:
+def test_a_vector_that_is_none_is_refused_and_told(services: FakeServices, way: Way) -> None:
     """The partition is green, for one chunk may fail; the check is not."""
-    use(parts, NotANumber())
-    store_chunks(parts.database, [*TEXTS, "NAN"], KEYS[0])
+    use(services, NotANumber())
+    store_chunks(services.database, [*TEXTS, "NAN"], KEYS[0])
 
     found = way()
 
@@ -273,18 +275,18 @@ def test_a_vector_that_is_none_is_refused_and_told(parts: FakeParts, way: Way) -
     assert failed(way()) == {}  # which refused none; the chunk is quarantined, and listed
 
 
-def test_stored_vectors_are_looked_at_too(parts: FakeParts, way: Way) -> None:
+def test_stored_vectors_are_looked_at_too(services: FakeServices, way: Way) -> None:
     """Another program wrote one of another length, and one that is another text's."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
     way()
-    with parts.database.transaction() as connection:
+    with services.database.transaction() as connection:
         connection.execute(
             f"UPDATE {TABLE} SET embedding = (%(new)b::halfvec[])[1] "
             f"WHERE chunk_id = (SELECT min(chunk_id) FROM {TABLE})",
             {"new": HalfVectors(1.1 * vector_of(TEXTS[0])[None, :])},
         )
     for text in TEXTS[2:]:
-        overwrite(parts.database, text, TEXTS[1])
+        overwrite(services.database, text, TEXTS[1])
 
     found = way()
 
@@ -293,7 +295,7 @@ def test_stored_vectors_are_looked_at_too(parts: FakeParts, way: Way) -> None:
     assert (evidence["off_norm"], evidence["collapsed"]) == (1, 5)
 
 
-def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(parts: FakeParts, way: Way) -> None:
+def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(services: FakeServices, way: Way) -> None:
     """Beyond the model's limit they differ."""
 
     class Bounded(HashEmbedder):
@@ -306,17 +308,17 @@ def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(parts: FakePa
         def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
             return np.stack([vector_of("the same") for _ in texts])
 
-    use(parts, Bounded())
-    parts.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": CanaryResult(1.0, "")})()
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    use(services, Bounded())
+    services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": CanaryResult(1.0, "")})()
+    store_chunks(services.database, TEXTS, KEYS[0])
 
     assert failed(way()) == {}
 
 
-def test_rows_in_the_wrong_order_do_not_find_themselves(parts: FakeParts, way: Way) -> None:
+def test_rows_in_the_wrong_order_do_not_find_themselves(services: FakeServices, way: Way) -> None:
     """Nothing else shows it: each of the vectors is good."""
-    use(parts, Backwards())
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    use(services, Backwards())
+    store_chunks(services.database, TEXTS, KEYS[0])
 
     found = way()
 
@@ -326,9 +328,9 @@ def test_rows_in_the_wrong_order_do_not_find_themselves(parts: FakeParts, way: W
     assert lost.data["cosine"] < 0.99 < lost.data["cosine_to_nearest"]
 
 
-def test_a_cut_chunk_is_a_warning_until_it_is_cut_smaller(parts: FakeParts, way: Way) -> None:
+def test_a_cut_chunk_is_a_warning_until_it_is_cut_smaller(services: FakeServices, way: Way) -> None:
     """Also in later runs, which embed others."""
-    store_chunks(parts.database, [*TEXTS, " ".join(["word"] * 70)], KEYS[0])
+    store_chunks(services.database, [*TEXTS, " ".join(["word"] * 70)], KEYS[0])
 
     found = way()
 
@@ -342,10 +344,10 @@ def test_a_cut_chunk_is_a_warning_until_it_is_cut_smaller(parts: FakeParts, way:
     assert shown(again["nothing_truncated"])["run/truncated_chunks"] == 0
 
 
-def test_a_language_that_the_model_cannot_read_is_a_warning(parts: FakeParts, way: Way) -> None:
+def test_a_language_that_the_model_cannot_read_is_a_warning(services: FakeServices, way: Way) -> None:
     """It says which model to choose; a run that embeds nothing does not take it back."""
-    use(parts, English())
-    store_chunks(parts.database, [f"董事会 审议 通过 了 年度 报告 第 {number} 号" for number in range(6)], KEYS[0])
+    use(services, English())
+    store_chunks(services.database, [f"董事会 审议 通过 了 年度 报告 第 {number} 号" for number in range(6)], KEYS[0])
 
     found = way()
 
@@ -366,29 +368,29 @@ def test_a_language_that_the_model_cannot_read_is_a_warning(parts: FakeParts, wa
     ],
 )
 def test_thresholds_are_settings(
-    texts: list[str], check: str, setting: str, limit: float, parts: FakeParts, way: Way
+    texts: list[str], check: str, setting: str, limit: float, services: FakeServices, way: Way
 ) -> None:
     """A team whose texts are like that has its peace; the figure is told all the same, with the limit."""
-    use(parts, English())
-    store_chunks(parts.database, texts, KEYS[0])
-    write(parts.database, texts, name="others.txt")
+    use(services, English())
+    store_chunks(services.database, texts, KEYS[0])
+    write(services.database, texts, name="others.txt")
     asset = VECTORIZED_CHUNKS if check in {item.name for item in VECTOR_CHECKS} else DOCUMENT_CHUNKS
     before = way(asset)[check]
 
-    parts.settings = parts.settings.model_copy(update={setting: limit})
+    services.settings = services.settings.model_copy(update={setting: limit})
     after = way(asset)[check]
 
     assert (before.passed, after.passed) == (False, True)
     assert f"{limit:g}" in shown(after).values()
 
 
-def test_how_near_a_chunk_must_find_itself_is_a_setting(parts: FakeParts, way: Way) -> None:
+def test_how_near_a_chunk_must_find_itself_is_a_setting(services: FakeServices, way: Way) -> None:
     """Rows that are no nearer than that are lost, and nothing else is said of them."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
-    parts.settings = parts.settings.model_copy(update={"min_retrieval_cosine": 1.0})
+    store_chunks(services.database, TEXTS, KEYS[0])
+    services.settings = services.settings.model_copy(update={"min_retrieval_cosine": 1.0})
     aside = np.eye(1, SPACE.dimension, dtype=np.float32)[0] * 0.01
-    before = parts.embedder.embed
-    parts.embedder.embed = lambda texts: before(texts) + aside if len(texts) == 1 else before(texts)
+    before = services.embedder.embed
+    services.embedder.embed = lambda texts: before(texts) + aside if len(texts) == 1 else before(texts)
 
     found = way()
 
@@ -397,15 +399,15 @@ def test_how_near_a_chunk_must_find_itself_is_a_setting(parts: FakeParts, way: W
 
 
 def test_what_could_not_be_looked_at_is_said_and_loses_nothing(
-    parts: FakeParts, way: Way, monkeypatch: pytest.MonkeyPatch
+    services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database went away after the last commit."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
+    store_chunks(services.database, TEXTS, KEYS[0])
 
     def away(*_: object) -> None:
         raise DatabaseUnreachable("postgresql://db", "it is away")
 
-    monkeypatch.setattr(parts.evidence, "of_vectors", away)
+    monkeypatch.setattr(services.evidence, "of_vectors", away)
 
     found = way()
 
@@ -414,10 +416,12 @@ def test_what_could_not_be_looked_at_is_said_and_loses_nothing(
     assert "it is away" in found["complete"].description
 
 
-def test_one_check_that_fails_leaves_the_others(parts: FakeParts, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_check_that_fails_leaves_the_others(
+    services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only its own verdict is missing."""
-    store_chunks(parts.database, TEXTS, KEYS[0])
-    monkeypatch.setattr(parts.evidence, "nearest", lambda *_: 1 / 0)
+    store_chunks(services.database, TEXTS, KEYS[0])
+    monkeypatch.setattr(services.evidence, "nearest", lambda *_: 1 / 0)
 
     found = way()
 
@@ -425,14 +429,14 @@ def test_one_check_that_fails_leaves_the_others(parts: FakeParts, way: Way, monk
     assert "ZeroDivisionError" in found["self_retrieval"].description
 
 
-def test_a_red_partition_has_its_evidence(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_a_red_partition_has_its_evidence(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """The run failed because too many chunks did; the page says which checks that breaks."""
     register(instance, KEYS)
-    use(parts, NotANumber())
+    use(services, NotANumber())
     for key in KEYS:
-        store_chunks(parts.database, [*TEXTS, *(["NAN 1", "NAN 2"] if key == KEYS[1] else [])], key)
+        store_chunks(services.database, [*TEXTS, *(["NAN 1", "NAN 2"] if key == KEYS[1] else [])], key)
 
-    result = run(instance, parts)
+    result = run(instance, services)
 
     assert not result.success
     assert red(instance) == {B}
@@ -449,16 +453,16 @@ def states(instance: dg.DagsterInstance, name: str, asset: dg.AssetKey = VECTORI
         return {name: set(subset.get_partition_keys()) for name, subset in subsets.items()}
 
 
-def test_dagster_shows_each_partition_by_itself(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_dagster_shows_each_partition_by_itself(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """Passed, not passed, and not reached; the next run's verdict replaces the former one's."""
     register(instance, KEYS)
     for key in KEYS:
         texts = [f"{text} of {key.stock_code}" for text in TEXTS]
-        store_chunks(parts.database, [*texts, *([" ".join(["word"] * 70)] if key == KEYS[1] else [])], key)
-    embedder = parts.embedder
-    fail_on(parts, "of XC")
+        store_chunks(services.database, [*texts, *([" ".join(["word"] * 70)] if key == KEYS[1] else [])], key)
+    embedder = services.embedder
+    fail_on(services, "of XC")
 
-    run(instance, parts)
+    run(instance, services)
 
     assert states(instance, "nothing_truncated") == {
         "SUCCEEDED": {A},
@@ -466,18 +470,18 @@ def test_dagster_shows_each_partition_by_itself(instance: dg.DagsterInstance, pa
         "EXECUTION_FAILED": {str(KEYS[2]), D},
     }
     embedder.before, embedder.poison = (lambda _: None), "POISON"
-    rows(parts.database, "DELETE FROM document_chunks WHERE text LIKE 'word%'")
-    assert run(instance, parts).success
+    rows(services.database, "DELETE FROM document_chunks WHERE text LIKE 'word%'")
+    assert run(instance, services).success
     assert states(instance, "nothing_truncated") == {"SUCCEEDED": {str(key) for key in KEYS}}
 
 
-def test_checks_cost_a_bounded_number_of_events(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_checks_cost_a_bounded_number_of_events(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """One a check and partition, and two a check and run: that it is planned, and its output."""
     register(instance, KEYS)
     for key in KEYS:
-        store_chunks(parts.database, TEXTS, key)
+        store_chunks(services.database, TEXTS, key)
 
-    result = run(instance, parts)
+    result = run(instance, services)
 
     kinds = [entry.dagster_event.event_type for entry in instance.all_logs(result.run_id) if entry.dagster_event]
     checks = len(VECTOR_CHECKS)
@@ -491,7 +495,10 @@ def test_checks_cost_a_bounded_number_of_events(instance: dg.DagsterInstance, pa
 def test_runs_of_the_command_line_have_their_verdicts(database_url: URL, tmp_path: Path, landing: Path) -> None:
     """Of all assets or of one, in the storage on PostgreSQL."""
     land(landing, US, "2024.txt", sentences(4))
-    with FakeParts(database_url, tmp_path / "home", landing) as parts, recorded_runs(parts, Nobody()) as runs:
+    with (
+        FakeServices(database_url, tmp_path / "home", landing) as services,
+        recorded_runs(services, SilentListener()) as runs,
+    ):
         runs.prepare([US])
 
         results = [runs.run(US, [asset.key for asset in ASSETS]), runs.run(US, [VECTORIZED_CHUNKS])]
@@ -511,10 +518,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable)
 
 
-def test_all_checks_pass_on_clean_chunks(parts: FakeParts, way: Way) -> None:
+def test_all_checks_pass_on_clean_chunks(services: FakeServices, way: Way) -> None:
     """Of other programs, in both languages; a date or a title is no fragment."""
-    write(parts.database, [*TEXTS, "二〇一五年十二月三十日", "Item 2"])
-    write(parts.database, ["公司主要从事港口运营业务，本年度收入同比增长7.3%。"], name="b.txt")
+    write(services.database, [*TEXTS, "二〇一五年十二月三十日", "Item 2"])
+    write(services.database, ["公司主要从事港口运营业务，本年度收入同比增长7.3%。"], name="b.txt")
 
     found = way(DOCUMENT_CHUNKS)
 
@@ -523,9 +530,9 @@ def test_all_checks_pass_on_clean_chunks(parts: FakeParts, way: Way) -> None:
     assert shown(found["text_is_readable"])["documents"] == 2
 
 
-def test_an_empty_chunk_is_an_error(parts: FakeParts, way: Way) -> None:
+def test_an_empty_chunk_is_an_error(services: FakeServices, way: Way) -> None:
     """White space of any script is nothing."""
-    write(parts.database, [*TEXTS, "", " \n\u3000\u00a0"])
+    write(services.database, [*TEXTS, "", " \n\u3000\u00a0"])
 
     found = way(DOCUMENT_CHUNKS)
 
@@ -534,9 +541,9 @@ def test_an_empty_chunk_is_an_error(parts: FakeParts, way: Way) -> None:
     assert [record.data["chunk_index"] for record in examples] == [6, 7]
 
 
-def test_many_fragments_are_a_warning(parts: FakeParts, way: Way) -> None:
+def test_many_fragments_are_a_warning(services: FakeServices, way: Way) -> None:
     """They are named, with their text."""
-    write(parts.database, [*TEXTS, "18", "$", "July 1,"])
+    write(services.database, [*TEXTS, "18", "$", "July 1,"])
 
     found = way(DOCUMENT_CHUNKS)
 
@@ -547,9 +554,9 @@ def test_many_fragments_are_a_warning(parts: FakeParts, way: Way) -> None:
 
 
 @pytest.mark.parametrize("words", [65, 50_000])
-def test_a_chunk_that_is_too_long_is_a_warning(words: int, parts: FakeParts, way: Way) -> None:
+def test_a_chunk_that_is_too_long_is_a_warning(words: int, services: FakeServices, way: Way) -> None:
     """By its tokens, of the longest chunks; of an endless one no more is looked at than needs be."""
-    write(parts.database, [*TEXTS, *(" ".join(["word"] * 60) for _ in range(40)), " ".join(["word"] * words)])
+    write(services.database, [*TEXTS, *(" ".join(["word"] * 60) for _ in range(40)), " ".join(["word"] * words)])
 
     found = way(DOCUMENT_CHUNKS)
 
@@ -559,13 +566,13 @@ def test_a_chunk_that_is_too_long_is_a_warning(words: int, parts: FakeParts, way
     assert 64 < evidence["longest"].records[0].data["tokens"] <= 1000
 
 
-def test_one_document_in_a_wrong_encoding_is_a_warning(parts: FakeParts, way: Way) -> None:
+def test_one_document_in_a_wrong_encoding_is_a_warning(services: FakeServices, way: Way) -> None:
     """Among many good ones; the excerpt shows where."""
     for number in range(30):
-        write(parts.database, ["公司主要从事港口运营业务。" * 10], name=f"{number}.txt")
+        write(services.database, ["公司主要从事港口运营业务。" * 10], name=f"{number}.txt")
     good = "An invented issuer, whose filing is in English. " * 3
     mangled = "the company\u2019s revenue".encode().decode("cp1252")
-    write(parts.database, [good, f"{good}{mangled}"], name="mangled.txt")
+    write(services.database, [good, f"{good}{mangled}"], name="mangled.txt")
 
     found = way(DOCUMENT_CHUNKS)
 
@@ -576,12 +583,12 @@ def test_one_document_in_a_wrong_encoding_is_a_warning(parts: FakeParts, way: Wa
 
 
 def test_chunks_of_a_range_in_which_one_partition_fails_have_their_verdicts(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """Those that were cut are materialized and judged."""
-    shrink_the_second(instance, parts, landing)
+    shrink_the_second(instance, services, landing)
 
-    result = run(instance, parts, assets=ASSETS)
+    result = run(instance, services, assets=ASSETS)
 
     assert not result.success
     judged = {str(key) for key in KEYS if verdicts(instance, result, str(key), DOCUMENT_CHUNKS)}
@@ -589,11 +596,11 @@ def test_chunks_of_a_range_in_which_one_partition_fails_have_their_verdicts(
     assert states(instance, "no_empty_chunks", DOCUMENT_CHUNKS) == {"SUCCEEDED": judged, "EXECUTION_FAILED": {B}}
 
 
-def test_a_run_that_fails_is_not_judged(instance: dg.DagsterInstance, parts: FakeParts, filings: Path) -> None:
+def test_a_run_that_fails_is_not_judged(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """Dagster shows that its checks were not executed."""
-    fail_on(parts, "w0x0")
+    fail_on(services, "w0x0")
 
-    result = materialize(instance, parts, US)
+    result = materialize(instance, services, US)
 
     assert "fails on any text" in failure(result)
     assert verdicts(instance, result, str(US)) == {}
@@ -605,12 +612,12 @@ def test_the_samples_pass_with_the_real_model(database_url: URL, instance: dg.Da
     from pydantic import SecretStr
 
     secret = SecretStr(database_url.render_as_string(hide_password=False))
-    with Parts(load_settings(database_url=secret, home=tmp_path / "home", landing_dir=SAMPLES)) as parts:
-        keys = sorted({landed.partition for landed in parts.landing.scan().documents}, key=str)
+    with Services(load_settings(database_url=secret, home=tmp_path / "home", landing_dir=SAMPLES)) as services:
+        keys = sorted({landed.partition for landed in services.landing.scan().documents}, key=str)
         register(instance, keys)
         found = {}
         for key in keys:
-            result = materialize(instance, parts, key)  # type: ignore[arg-type]
+            result = materialize(instance, services, key)  # type: ignore[arg-type]
             assert result.success
             found[key.market] = {
                 **failed(verdicts(instance, result, str(key), DOCUMENT_CHUNKS)),

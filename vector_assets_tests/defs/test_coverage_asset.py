@@ -19,7 +19,7 @@ from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, SHOWN_GROUPS, SHOWN_PARTITIONS, freshness, tables
 from vector_assets.defs.partitions import PARTITIONS_NAME
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.run_history import Runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.coverage import GroupStatus, PartitionStatus
@@ -28,7 +28,7 @@ from vector_assets.errors import InvalidSetting
 from vector_assets.settings import load_settings
 from vector_assets.storage.last_runs import LastRuns
 
-from ..fakes import SPACE, FakeParts, make_vectorizer, rows, store_chunks
+from ..fakes import SPACE, FakeServices, make_vectorizer, rows, store_chunks
 from .conftest import CN, US
 from .test_assets import failure, metadata
 from .test_sensors import requested, tick
@@ -37,13 +37,13 @@ HK = PartitionKey("hk", "annual_report", "00700")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def materialize(instance: dg.DagsterInstance, parts: FakeParts) -> dg.ExecuteInProcessResult:
+def materialize(instance: dg.DagsterInstance, services: FakeServices) -> dg.ExecuteInProcessResult:
     """The coverage, after assets that are not run."""
     return dg.materialize(
         [*ASSETS, *COVERAGE_ASSETS],
         selection=[COVERAGE],
         instance=instance,
-        resources={"parts": parts, "watcher": Nobody()},
+        resources={"services": services, "listener": SilentListener()},
         raise_on_error=False,
     )
 
@@ -58,33 +58,38 @@ def lines(table: Any) -> list[Mapping[str, Any]]:
     return [record.data for record in table.records]
 
 
-def vectorize(parts: FakeParts, key: PartitionKey) -> None:
+def vectorize(services: FakeServices, key: PartitionKey) -> None:
     """As a run would."""
-    report = make_vectorizer(parts.database, parts.embedder).vectorize_partition(key, run_id="a run")
-    LastRuns(parts.database).record(key, SPACE.slug, report)
+    report = make_vectorizer(services.database, services.embedder).vectorize_partition(key, run_id="a run")
+    LastRuns(services.database).record(key, SPACE.slug, report)
 
 
-def age(parts: FakeParts, key: PartitionKey, hours: float) -> None:
+def age(services: FakeServices, key: PartitionKey, hours: float) -> None:
     """Make the texts of the partition, and the space, so old."""
     since = "now() - make_interval(secs => %s)"
-    rows(parts.database, f"UPDATE document_chunks SET updated_at = {since} WHERE market = %s", hours * 3600, key.market)
-    rows(parts.database, "UPDATE embedding_spaces SET created_at = now() - interval '10 years'")
+    rows(
+        services.database,
+        f"UPDATE document_chunks SET updated_at = {since} WHERE market = %s",
+        hours * 3600,
+        key.market,
+    )
+    rows(services.database, "UPDATE embedding_spaces SET created_at = now() - interval '10 years'")
 
 
 @pytest.fixture
-def filled(parts: FakeParts) -> FakeParts:
+def filled(services: FakeServices) -> FakeServices:
     """One partition complete but for a bad chunk, one with an edited chunk, one that no run has seen."""
-    store_chunks(parts.database, ["a", "b", "POISON"], US)
-    store_chunks(parts.database, ["c", "d"], HK)
-    vectorize(parts, US)
-    vectorize(parts, HK)
-    store_chunks(parts.database, ["董事会", "年度报告", "公告", "其他"], CN)
-    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'd'")
-    age(parts, CN, 3.25)
-    return parts
+    store_chunks(services.database, ["a", "b", "POISON"], US)
+    store_chunks(services.database, ["c", "d"], HK)
+    vectorize(services, US)
+    vectorize(services, HK)
+    store_chunks(services.database, ["董事会", "年度报告", "公告", "其他"], CN)
+    rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'd'")
+    age(services, CN, 3.25)
+    return services
 
 
-def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeServices) -> None:
     """Each chunk is counted once; the numbers are ints and floats, for nothing else is plotted."""
     result = materialize(instance, filled)
 
@@ -106,7 +111,7 @@ def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakePar
     assert {type(figures[name]) for name in ("coverage", "oldest_pending_hours")} == {float}
 
 
-def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance, filled: FakeServices) -> None:
     """By market, doc type and company; their counts are the same chunks, added up otherwise."""
     figures = metadata(materialize(instance, filled), COVERAGE)
 
@@ -130,7 +135,7 @@ def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance,
     assert america["chunks/s"]
 
 
-def test_the_picture_is_in_the_materialization(instance: dg.DagsterInstance, filled: FakeParts) -> None:
+def test_the_picture_is_in_the_materialization(instance: dg.DagsterInstance, filled: FakeServices) -> None:
     """As Markdown with a PNG in it, small enough to be stored every hour."""
     figures = metadata(materialize(instance, filled), COVERAGE)
 
@@ -193,7 +198,7 @@ def test_the_worst_ten_come_in_order() -> None:
 
 @pytest.mark.parametrize(("limit", "passes"), [(4.0, True), (3.0, False), (1e-9, False), (1e300, True)])
 def test_the_setting_is_the_limit(
-    limit: float, passes: bool, instance: dg.DagsterInstance, filled: FakeParts, monkeypatch: pytest.MonkeyPatch
+    limit: float, passes: bool, instance: dg.DagsterInstance, filled: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the check says, the run goes well and the asset is materialized: the figures are right."""
     monkeypatch.setattr(filled, "settings", filled.settings.model_copy(update={"freshness_slo_hours": limit}))
@@ -218,9 +223,9 @@ def test_a_limit_that_makes_no_sense_is_refused(value: str, monkeypatch: pytest.
         load_settings()
 
 
-def test_an_empty_database_is_no_failure(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_an_empty_database_is_no_failure(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """Nothing lacks, and nothing is drawn."""
-    result = materialize(instance, parts)
+    result = materialize(instance, services)
 
     assert result.success
     assert evaluation(result).passed
@@ -230,12 +235,12 @@ def test_an_empty_database_is_no_failure(instance: dg.DagsterInstance, parts: Fa
     assert (lines(figures["companies"]), figures["heat_map"]) == ([], "There are no chunks yet.")
 
 
-def test_before_the_first_vector_everything_is_pending(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_before_the_first_vector_everything_is_pending(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """There is no space yet; texts may be late all the same."""
-    store_chunks(parts.database, ["a", "b"], US)
-    age(parts, US, 48)
+    store_chunks(services.database, ["a", "b"], US)
+    age(services, US, 48)
 
-    result = materialize(instance, parts)
+    result = materialize(instance, services)
 
     figures = metadata(result, COVERAGE)
     assert (figures["pending"], figures["coverage"], figures["model"]) == (2, 0.0, "none yet")
@@ -247,12 +252,12 @@ def test_without_a_database_the_run_fails_in_one_line(
 ) -> None:
     """As every asset's: after other attempts, and without the password."""
     nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
-    parts = FakeParts(nowhere, tmp_path / "home", landing)
+    services = FakeServices(nowhere, tmp_path / "home", landing)
     pauses: list[float] = []
-    parts.retries.pause = pauses.append
-    parts.retries.seconds = 0
+    services.retries.pause = pauses.append
+    services.retries.seconds = 0
 
-    result = materialize(instance, parts)
+    result = materialize(instance, services)
 
     assert not result.success
     assert "cannot reach the database" in failure(result)
@@ -274,7 +279,7 @@ def test_it_comes_after_the_vectors_of_all_partitions() -> None:
 
 
 def test_the_partitions_of_the_vectors_are_not_looked_at_when_a_run_begins(
-    instance: dg.DagsterInstance, parts: FakeParts
+    instance: dg.DagsterInstance, services: FakeServices
 ) -> None:
     """From a hundred on, Dagster takes the newest one's version and not a hash of all: so 20,000 cost no more."""
     keys = [f"us/annual_report/C{n:03}" for n in range(100)]
@@ -283,7 +288,7 @@ def test_the_partitions_of_the_vectors_are_not_looked_at_when_a_run_begins(
         tags = {"dagster/data_version": f"version of {key}"}
         instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=key, tags=tags))
 
-    result = materialize(instance, parts)
+    result = materialize(instance, services)
 
     (event,) = result.get_asset_materialization_events()
     of_vectors = event.materialization.tags[f"dagster/input_data_version/{VECTORIZED_CHUNKS.to_user_string()}"]
@@ -306,13 +311,13 @@ def test_the_schedule_asks_for_it_every_hour() -> None:
     assert {**job.tags, **request.tags}["dagster/priority"] == "2"
 
 
-def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """One that is at work, or failed, keeps nothing from being requested."""
-    store_chunks(parts.database, ["a"], US)
+    store_chunks(services.database, ["a"], US)
     create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.STARTED)
     create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.FAILURE)
 
-    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert Runs(instance).partitions_under_way() == set()
 
 

@@ -15,7 +15,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
@@ -27,7 +27,7 @@ from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
 
-from ..fakes import SPACE, FakeParts, rows
+from ..fakes import SPACE, FakeServices, rows
 from ..storage.proxy import Proxy
 from ..storage.servers import OwnServer, connect
 from .conftest import US, land, sentences
@@ -52,8 +52,8 @@ class Pauses:
 
 
 @pytest.fixture
-def pauses(parts: FakeParts) -> Pauses:
-    return Pauses(parts.retries)
+def pauses(services: FakeServices) -> Pauses:
+    return Pauses(services.retries)
 
 
 def count(result: dg.ExecuteInProcessResult, kind: dg.DagsterEventType) -> int:
@@ -61,24 +61,24 @@ def count(result: dg.ExecuteInProcessResult, kind: dg.DagsterEventType) -> int:
 
 
 @pytest.fixture
-def in_the_way(parts: FakeParts, instance: dg.DagsterInstance, filings: Path) -> Iterator[Callable[[], None]]:
+def in_the_way(services: FakeServices, instance: dg.DagsterInstance, filings: Path) -> Iterator[Callable[[], None]]:
     """Another program holds what every commit needs, and a time limit strikes; call it to make the other one end."""
-    materialize(instance, parts, US, {"limit": 1})
-    with connect(parts.url) as other:
-        other.execute(f"ALTER DATABASE {parts.url.database} SET statement_timeout = '100ms'")
-        parts.database.close()
+    materialize(instance, services, US, {"limit": 1})
+    with connect(services.url) as other:
+        other.execute(f"ALTER DATABASE {services.url.database} SET statement_timeout = '100ms'")
+        services.database.close()
         other.execute("BEGIN")
         other.execute("LOCK TABLE embedding_spaces")
         yield other.rollback
 
 
 def test_a_step_that_failed_on_what_passes_is_tried_again(
-    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, in_the_way: Callable[[], None]
+    instance: dg.DagsterInstance, services: FakeServices, pauses: Pauses, in_the_way: Callable[[], None]
 ) -> None:
     """In the same run, which then does the rest and turns the partition green."""
     pauses.act = in_the_way
 
-    result = materialize(instance, parts, US)
+    result = materialize(instance, services, US)
 
     assert result.success
     assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (1, 1)
@@ -86,10 +86,10 @@ def test_a_step_that_failed_on_what_passes_is_tried_again(
 
 
 def test_a_step_is_not_tried_for_ever(
-    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, in_the_way: Callable[[], None]
+    instance: dg.DagsterInstance, services: FakeServices, pauses: Pauses, in_the_way: Callable[[], None]
 ) -> None:
     """Then the run says in one line what stood in the way."""
-    result = materialize(instance, parts, US)
+    result = materialize(instance, services, US)
 
     assert not result.success
     assert pauses.of_steps == STEP_RETRIES
@@ -105,37 +105,37 @@ def test_a_step_is_not_tried_for_ever(
     ],
 )
 def test_what_does_not_pass_fails_the_run_at_once(
-    statement: str, words: str, instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, filings: Path
+    statement: str, words: str, instance: dg.DagsterInstance, services: FakeServices, pauses: Pauses, filings: Path
 ) -> None:
     """A table that is gone, weights that changed."""
-    materialize(instance, parts, US, {"limit": 1})
-    rows(parts.database, statement)
+    materialize(instance, services, US, {"limit": 1})
+    rows(services.database, statement)
 
-    result = materialize(instance, parts, US)
+    result = materialize(instance, services, US)
 
     assert words in failure(result)
     assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (0, 0)
 
 
 def test_a_partition_that_another_run_is_at_is_refused(
-    instance: dg.DagsterInstance, parts: FakeParts, pauses: Pauses, filings: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices, pauses: Pauses, filings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the other run's id and without another attempt, for the other run does the work; then it is free."""
-    locks = PartitionLocks(parts.database, wait_seconds=0)
-    monkeypatch.setitem(parts.__dict__, "partition_locks", locks)
+    locks = PartitionLocks(services.database, wait_seconds=0)
+    monkeypatch.setitem(services.__dict__, "partition_locks", locks)
 
     with locks.held(US, SPACE.slug, "the-other-run"):
-        result = materialize(instance, parts, US)
+        result = materialize(instance, services, US)
 
     assert "run the-other-run" in failure(result)
     assert str(US) in failure(result)
     assert pauses.of_steps == 0
-    assert parts.embedder.embedded == []
-    assert materialize(instance, parts, US).success
+    assert services.embedder.embedded == []
+    assert materialize(instance, services, US).success
 
 
 def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And costs nothing else."""
     monkeypatch.setattr("vector_assets.storage.partition_locks._BETWEEN_LOOKS_SECONDS", 0)
@@ -146,11 +146,11 @@ def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
 
     def end_once(_: list[str]) -> None:
         if not ended:
-            ended.extend(rows(parts.database, end))
+            ended.extend(rows(services.database, end))
 
-    parts.embedder.before = end_once
+    services.embedder.before = end_once
 
-    result = materialize(instance, parts, US, {"batch_size": 4})
+    result = materialize(instance, services, US, {"batch_size": 4})
 
     assert ended
     assert metadata(result, VECTORIZED_CHUNKS)["vectorized"] == 10
@@ -165,7 +165,7 @@ def test_a_tick_without_a_database_is_one_line(
     """The next tick asks again."""
     nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
 
-    result = tick(sensor, instance, FakeParts(nowhere, tmp_path / "home", landing))
+    result = tick(sensor, instance, FakeServices(nowhere, tmp_path / "home", landing))
 
     assert isinstance(result, dg.SkipReason)
     assert "cannot reach the database" in result.skip_message
@@ -181,7 +181,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable)
 
 
-class AtBatch(Nobody):
+class AtBatch(SilentListener):
     """Does something once, when a batch was committed."""
 
     def __init__(self, number: int, act: Callable[[], None]) -> None:
@@ -203,7 +203,7 @@ def own() -> Iterator[OwnServer]:
 def test_a_run_survives_a_restart_of_the_server_that_holds_dagsters_storage_too(own: OwnServer, landing: Path) -> None:
     """The server is gone from one batch to the next; the run ends green, with its events."""
     land(landing, US, "2024.txt", sentences(12))
-    with FakeParts(own.url, own.home, landing) as parts:
+    with FakeServices(own.url, own.home, landing) as services:
         embedded = 0
 
         def before(_: list[str]) -> None:
@@ -213,15 +213,15 @@ def test_a_run_survives_a_restart_of_the_server_that_holds_dagsters_storage_too(
                 own.stop()
                 threading.Thread(target=own.start).start()
 
-        parts.embedder.before = before
-        with recorded_runs(parts, Nobody()) as runs:
+        services.embedder.before = before
+        with recorded_runs(services, SilentListener()) as runs:
             runs.prepare([US])
 
             result = runs.run(US, ALL, {"batch_size": 4, "progress_interval_seconds": 0})
 
         assert result.error is None
         assert result.metadata["vectorized"] == 12
-        assert len(parts.embedder.embedded) == 12
+        assert len(services.embedder.embedded) == 12
         (run,) = dg.DagsterInstance.get().get_runs()
         assert run.status == dg.DagsterRunStatus.SUCCESS
 
@@ -234,9 +234,9 @@ def test_a_storage_of_dagsters_that_stays_away_is_one_line(
     monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.01)
     monkeypatch.setattr("vector_assets.defs.step_failures._PAUSE_SECONDS", 0.01)
     land(landing, US, "2024.txt", sentences(12))
-    with FakeParts(own.url, own.home, landing) as parts:
-        parts.retries.seconds = 0
-        with recorded_runs(parts, AtBatch(1, own.stop)) as runs:
+    with FakeServices(own.url, own.home, landing) as services:
+        services.retries.seconds = 0
+        with recorded_runs(services, AtBatch(1, own.stop)) as runs:
             runs.prepare([US])
 
             with pytest.raises(DatabaseFailed, match="Dagster's storage failed") as caught:
@@ -260,8 +260,8 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
         proxy.dark()
         stop.set()
 
-    with FakeParts(far, tmp_path / "home", landing) as parts:
-        assert parts.dagster_url
+    with FakeServices(far, tmp_path / "home", landing) as services:
+        assert services.dagster_url
         monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", dagsters.render_as_string(hide_password=False))
         embedded = 0
 
@@ -271,8 +271,8 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
             if embedded == 3:
                 dark()
 
-        parts.embedder.before = before
-        with recorded_runs(parts, Nobody(), stop) as runs:
+        services.embedder.before = before
+        with recorded_runs(services, SilentListener(), stop) as runs:
             runs.prepare([US])
 
             runs.run(US, ALL, {"batch_size": 2})
@@ -289,7 +289,7 @@ import dagster as dg
 from sqlalchemy import make_url
 from vector_assets_tests.defs.conftest import US
 from vector_assets_tests.defs.test_assets import materialize
-from vector_assets_tests.fakes import FakeParts
+from vector_assets_tests.fakes import FakeServices
 from vector_assets_tests.storage.proxy import Proxy
 
 _, url, home, filings = sys.argv
@@ -297,7 +297,7 @@ server = make_url(url)
 proxy = Proxy(Path(str(server.query["host"])) / ".s.PGSQL.5432")
 far = server.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
 waited = []
-with dg.DagsterInstance.ephemeral() as instance, FakeParts(far, Path(home), Path(filings)) as parts:
+with dg.DagsterInstance.ephemeral() as instance, FakeServices(far, Path(home), Path(filings)) as parts:
     instance.add_dynamic_partitions("filings", [str(US)])
     parts.retries.seconds = 3600
 
@@ -332,7 +332,7 @@ def test_only_a_run_that_lost_its_process_is_started_again_and_once(
     database_url: URL, tmp_path: Path, landing: Path
 ) -> None:
     """As the shipped dagster.yaml says: not one whose step failed, nor one of the command line."""
-    with FakeParts(database_url, tmp_path / "home", landing) as parts, open_instance(parts) as instance:
+    with FakeServices(database_url, tmp_path / "home", landing) as services, open_instance(services) as instance:
 
         def will_retry(reason: RunFailureReason, **tags: str) -> str:
             run_id = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **tags)

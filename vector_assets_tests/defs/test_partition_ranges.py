@@ -14,7 +14,7 @@ from vector_assets.defs.assets import ASSETS, in_ranges
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.domain.partition_keys import PartitionKey
 
-from ..fakes import FakeParts, HashEmbedder, rows, store_chunks
+from ..fakes import FakeServices, HashEmbedder, rows, store_chunks
 from ..storage.servers import connect
 from .conftest import land, sentences
 from .test_assets import Watching, failure, observations
@@ -25,17 +25,17 @@ A, B, C, D = (str(key) for key in KEYS)
 
 
 @pytest.fixture
-def four(instance: dg.DagsterInstance, parts: FakeParts) -> list[PartitionKey]:
+def four(instance: dg.DagsterInstance, services: FakeServices) -> list[PartitionKey]:
     """Partitions of two chunks each, written by another program."""
     for key in KEYS:
-        store_chunks(parts.database, [f"first of {key.stock_code}", f"second of {key.stock_code}"], key)
+        store_chunks(services.database, [f"first of {key.stock_code}", f"second of {key.stock_code}"], key)
     register(instance, KEYS)
     return KEYS
 
 
 def run(
     instance: dg.DagsterInstance,
-    parts: FakeParts,
+    services: FakeServices,
     first: str = A,
     last: str = D,
     assets: Sequence[dg.AssetsDefinition] = ASSETS[-1:],
@@ -45,7 +45,7 @@ def run(
     return dg.materialize(
         assets,
         instance=instance,
-        resources={"parts": parts, "watcher": Watching([])},
+        resources={"services": services, "listener": Watching([])},
         run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
         tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last},
         raise_on_error=False,
@@ -75,9 +75,9 @@ def red(instance: dg.DagsterInstance, asset: dg.AssetKey = VECTORIZED_CHUNKS) ->
     return set(subset.get_partition_keys())
 
 
-def fail_on(parts: FakeParts, text: str) -> None:
+def fail_on(services: FakeServices, text: str) -> None:
     """The embedder is broken, for good, once the text is to be embedded."""
-    embedder: HashEmbedder = parts.embedder
+    embedder: HashEmbedder = services.embedder
 
     def before(texts: list[str]) -> None:
         if any(text in one for one in texts):
@@ -87,10 +87,10 @@ def fail_on(parts: FakeParts, text: str) -> None:
 
 
 def test_each_partition_has_its_own_progress_and_totals(
-    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """One run, one model; and the runs page finds it by what its partitions have in common."""
-    result = run(instance, parts)
+    result = run(instance, services)
 
     assert result.success
     totals = materialized(instance, result, VECTORIZED_CHUNKS)
@@ -103,25 +103,25 @@ def test_each_partition_has_its_own_progress_and_totals(
 
 
 def test_rows_of_other_programs_appear_as_materializations_once(
-    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """Or the launch dialog would warn that the data upstream is missing."""
-    first = run(instance, parts, A, B)
+    first = run(instance, services, A, B)
     assert set(materialized(instance, first, DOCUMENT_CHUNKS)) == {A, B}
-    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE stock_code = 'XB'")
+    rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE stock_code = 'XB'")
 
-    second = run(instance, parts, A, C)
+    second = run(instance, services, A, C)
 
     assert set(materialized(instance, second, DOCUMENT_CHUNKS)) == {B, C}
 
 
 def test_a_partition_that_fails_leaves_the_others_their_turn(
-    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """It alone is red, and its reason is on its own page and on the run's."""
-    rows(parts.database, "UPDATE document_chunks SET text = 'POISON ' || id WHERE stock_code = 'XB'")
+    rows(services.database, "UPDATE document_chunks SET text = 'POISON ' || id WHERE stock_code = 'XB'")
 
-    result = run(instance, parts)
+    result = run(instance, services)
 
     assert not result.success
     assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, C, D}
@@ -133,12 +133,12 @@ def test_a_partition_that_fails_leaves_the_others_their_turn(
 
 
 def test_what_would_fail_all_partitions_ends_the_run(
-    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """Those that were done stay green; the rest is red and still pending."""
-    fail_on(parts, "of XC")
+    fail_on(services, "of XC")
 
-    result = run(instance, parts)
+    result = run(instance, services)
 
     assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, B}
     assert red(instance) == {C, D}
@@ -147,19 +147,19 @@ def test_what_would_fail_all_partitions_ends_the_run(
 
 
 def test_what_passes_is_tried_again_within_the_partition(
-    instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """Another attempt of the whole step would materialize the others twice, or green one whose chunks failed."""
-    parts.vectorizer()  # the table of vectors is there
-    pauses = Pauses(parts.retries)
-    with connect(parts.url) as other:
-        other.execute(f"ALTER DATABASE {parts.url.database} SET statement_timeout = '200ms'")
-        parts.database.close()
+    services.vectorizer()  # the table of vectors is there
+    pauses = Pauses(services.retries)
+    with connect(services.url) as other:
+        other.execute(f"ALTER DATABASE {services.url.database} SET statement_timeout = '200ms'")
+        services.database.close()
         other.execute("BEGIN")
         other.execute("LOCK TABLE embedding_spaces")
         pauses.act = other.rollback
 
-        result = run(instance, parts)
+        result = run(instance, services)
 
     assert result.success
     assert pauses.of_steps == 1
@@ -167,38 +167,42 @@ def test_what_passes_is_tried_again_within_the_partition(
     assert {key: totals["vectorized"] for key, totals in made.items()} == {A: 2, B: 2, C: 2, D: 2}
 
 
-def test_a_second_run_does_the_rest(instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]) -> None:
+def test_a_second_run_does_the_rest(
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
+) -> None:
     """Nothing twice; all is green then."""
-    fail_on(parts, "of XC")
-    run(instance, parts)
-    embedder: HashEmbedder = parts.embedder
+    fail_on(services, "of XC")
+    run(instance, services)
+    embedder: HashEmbedder = services.embedder
     embedder.before, embedder.poison = (lambda _: None), "POISON"
     embedder.embedded.clear()
 
-    result = run(instance, parts)
+    result = run(instance, services)
 
     assert result.success
     assert sorted(embedder.embedded) == ["first of XC", "first of XD", "second of XC", "second of XD"]
     assert red(instance) == set()
 
 
-def test_a_reversed_range_is_refused(instance: dg.DagsterInstance, parts: FakeParts, four: list[PartitionKey]) -> None:
+def test_a_reversed_range_is_refused(
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
+) -> None:
     """Dagster would run over nothing, and call that a success."""
-    result = run(instance, parts, D, A)
+    result = run(instance, services, D, A)
 
     assert not result.success
     assert failure(result).startswith(f"there is no partition from {D} to {A}")
 
 
 def test_files_of_a_range_become_vectors_in_one_run(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """Each asset of each partition has one materialization, with its own totals."""
     for number, key in enumerate(KEYS, 1):
         land(landing, key, "2024.txt", sentences(number))
     register(instance, KEYS)
 
-    result = run(instance, parts, assets=ASSETS)
+    result = run(instance, services, assets=ASSETS)
 
     assert result.success
     assert {key: made["read"] for key, made in materialized(instance, result, DOCUMENTS).items()} == dict.fromkeys(
@@ -209,29 +213,29 @@ def test_files_of_a_range_become_vectors_in_one_run(
     assert cut == made == {A: 1, B: 2, C: 3, D: 4}
 
 
-def shrink_the_second(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+def shrink_the_second(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:
     """All four have forty chunks each, and the document of the second is a short one now."""
     for key in KEYS:
         land(landing, key, "2024.txt", sentences(40))
     register(instance, KEYS)
-    assert run(instance, parts, assets=ASSETS).success
+    assert run(instance, services, assets=ASSETS).success
     land(landing, KEYS[1], "2024.txt", sentences(3))
 
 
 def test_a_partition_that_would_shrink_fails_alone(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """Its chunks stay, the others are cut; Dagster leaves out the step after one that failed."""
-    shrink_the_second(instance, parts, landing)
+    shrink_the_second(instance, services, landing)
     land(landing, KEYS[2], "2024.txt", sentences(41))
 
-    result = run(instance, parts, assets=ASSETS)
+    result = run(instance, services, assets=ASSETS)
 
     assert not result.success
     cut = materialized(instance, result, DOCUMENT_CHUNKS)
     assert {key: made["chunks"] for key, made in cut.items()} == {A: 40, C: 41, D: 40}
     assert red(instance, DOCUMENT_CHUNKS) == {B}
-    assert parts.documents.counts(KEYS[1]) == (1, 40)
+    assert services.documents.counts(KEYS[1]) == (1, 40)
     assert "would shrink from 40 chunks to 3" in failure(result)
 
 

@@ -17,7 +17,7 @@ from vector_assets.defs.partitions import register
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 
-from ..fakes import FakeParts, HashEmbedder, vector_of
+from ..fakes import FakeServices, HashEmbedder, vector_of
 from ..test_audit import Turned
 from ..vectorizer.test_vector_inspection import WIDE
 from .conftest import US
@@ -25,7 +25,7 @@ from .test_assets import materialize
 from .test_checks import TEXTS, English, failed, use, verdicts, write
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "quality.md"
-BEGIN, END = "<!-- made by defs/test_quality.py -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- made by defs/test_planted_faults.py -->\n", "<!-- end -->\n"
 
 Spoil = Callable[[Vectors], Vectors]
 
@@ -139,31 +139,31 @@ EXPECTED = {
 }
 
 
-def caught(planted: Planted, instance: dg.DagsterInstance, parts: FakeParts) -> set[str]:
+def caught(planted: Planted, instance: dg.DagsterInstance, services: FakeServices) -> set[str]:
     """The checks that failed, and what else is seen."""
     register(instance, [US])
-    write(parts.database, planted.texts, US)
+    write(services.database, planted.texts, US)
     space = planted.embedder().space
     if planted.after_a_good_run:
-        use(parts, HashEmbedder(space))
-        assert materialize(instance, parts, US).success
-        write(parts.database, ["one more"], US, "b.txt")
-    use(parts, planted.embedder())
-    result = materialize(instance, parts, US)
+        use(services, HashEmbedder(space))
+        assert materialize(instance, services, US).success
+        write(services.database, ["one more"], US, "b.txt")
+    use(services, planted.embedder())
+    result = materialize(instance, services, US)
     seen = set(failed(verdicts(instance, result, str(US), planted.asset)))
     if not result.success:
         seen.add("the run fails")
-    if parts.quarantine.chunks(space.slug, [US]):
+    if services.quarantine.chunks(space.slug, [US]):
         seen.add("quarantined")
     return seen
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_caught_by_the_check_that_should(
-    fault: str, instance: dg.DagsterInstance, parts: FakeParts
+    fault: str, instance: dg.DagsterInstance, services: FakeServices
 ) -> None:
     """And by no other, which would have caught it by chance."""
-    assert caught(FAULTS[fault], instance, parts) == EXPECTED[fault]
+    assert caught(FAULTS[fault], instance, services) == EXPECTED[fault]
 
 
 def test_the_document_has_this_table() -> None:

@@ -23,7 +23,7 @@ from vector_assets.defs.run_requests import MOST_REQUESTS
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
 
-from ..fakes import FakeParts, rows, store_chunks
+from ..fakes import FakeServices, rows, store_chunks
 from .conftest import CN, US, land
 from .test_assets import materialize
 
@@ -32,12 +32,12 @@ _ORIGIN = RemoteJobOrigin(_REPOSITORY, "any")
 
 
 def tick(
-    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, parts: FakeParts
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, services: FakeServices
 ) -> dg.SensorResult | dg.SkipReason:
     """What the sensor's function gives."""
     from vector_assets.definitions import defs
 
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"parts": parts})
+    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"services": services})
     return sensor(context)
 
 
@@ -65,12 +65,12 @@ def add_run(
     return run.run_id
 
 
-def test_rows_of_other_programs_get_their_runs(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_rows_of_other_programs_get_their_runs(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """The keys are registered sorted; what was written first comes first."""
-    store_chunks(parts.database, ["a", "b"], US)
-    store_chunks(parts.database, ["其他"], CN)
+    store_chunks(services.database, ["a", "b"], US)
+    store_chunks(services.database, ["其他"], CN)
 
-    result = tick(new_chunks_sensor, instance, parts)
+    result = tick(new_chunks_sensor, instance, services)
 
     assert requested(result) == [str(US), str(CN)]
     (registration,) = result.dynamic_partitions_requests
@@ -87,50 +87,50 @@ def test_rows_of_other_programs_get_their_runs(instance: dg.DagsterInstance, par
     ],
 )
 def test_a_partition_with_a_run_under_way_is_not_requested_again(
-    status: dg.DagsterRunStatus, instance: dg.DagsterInstance, parts: FakeParts
+    status: dg.DagsterRunStatus, instance: dg.DagsterInstance, services: FakeServices
 ) -> None:
     """Whichever job the run is of."""
-    store_chunks(parts.database, ["a"], US)
-    store_chunks(parts.database, ["其他"], CN)
-    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US), str(CN)]
+    store_chunks(services.database, ["a"], US)
+    store_chunks(services.database, ["其他"], CN)
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(US), str(CN)]
     add_run(instance, str(CN), status, "any")
 
-    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
 
 
 def test_a_vectorized_partition_is_requested_again_only_after_an_edit(
-    instance: dg.DagsterInstance, parts: FakeParts, filings: Path
+    instance: dg.DagsterInstance, services: FakeServices, filings: Path
 ) -> None:
     """And then alone."""
-    materialize(instance, parts, US)
-    materialize(instance, parts, CN)
-    assert isinstance(tick(new_chunks_sensor, instance, parts), dg.SkipReason)
+    materialize(instance, services, US)
+    materialize(instance, services, CN)
+    assert isinstance(tick(new_chunks_sensor, instance, services), dg.SkipReason)
 
-    rows(parts.database, "UPDATE document_chunks SET text = 'edited' WHERE market = 'cn'")
+    rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE market = 'cn'")
 
-    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(CN)]
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(CN)]
 
 
-def test_a_late_commit_is_not_missed(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_a_late_commit_is_not_missed(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """Promise 10: a chunk older than the last tick, committed after it, is still pending and still found."""
-    store_chunks(parts.database, ["a"], US)
+    store_chunks(services.database, ["a"], US)
     late = (
         "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash) "
         "SELECT id, '', '', '', 99, 'late', '' FROM documents"
     )
-    with parts.database.transaction() as writer:
+    with services.database.transaction() as writer:
         writer.execute(late)
-        first = tick(new_chunks_sensor, instance, parts)
-    make_current(parts)
+        first = tick(new_chunks_sensor, instance, services)
+    make_current(services)
 
-    second = tick(new_chunks_sensor, instance, parts)
+    second = tick(new_chunks_sensor, instance, services)
 
     assert requested(first) == requested(second) == [str(US)]
 
 
-def make_current(parts: FakeParts) -> None:
+def make_current(services: FakeServices) -> None:
     """Vectors for all chunks but the late one."""
-    rows(parts.database, "UPDATE document_chunks SET vectorized_at = now() WHERE text <> 'late'")
+    rows(services.database, "UPDATE document_chunks SET vectorized_at = now() WHERE text <> 'late'")
 
 
 def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterInstance) -> None:
@@ -161,12 +161,12 @@ def add_range_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> 
     return run.run_id
 
 
-def test_small_neighbours_are_requested_as_one_range(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_small_neighbours_are_requested_as_one_range(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """It has what the runs page filters by, goes before a backfill's runs, and has no key that would drop it later."""
     for key in RANGE:
-        store_chunks(parts.database, ["a"], key)
+        store_chunks(services.database, ["a"], key)
 
-    (request,) = tick(new_chunks_sensor, instance, parts).run_requests
+    (request,) = tick(new_chunks_sensor, instance, services).run_requests
 
     assert request.partition_key is None
     assert request.run_key is None
@@ -180,15 +180,15 @@ def test_small_neighbours_are_requested_as_one_range(instance: dg.DagsterInstanc
 
 
 def test_no_partition_of_a_range_run_under_way_is_requested_again(
-    instance: dg.DagsterInstance, parts: FakeParts
+    instance: dg.DagsterInstance, services: FakeServices
 ) -> None:
     """Those in its middle neither, which its tags do not name."""
     instance.add_dynamic_partitions(PARTITIONS_NAME, [*map(str, RANGE), str(US)])
     for key in [*RANGE, US]:
-        store_chunks(parts.database, ["a"], key)
+        store_chunks(services.database, ["a"], key)
     add_range_run(instance, dg.DagsterRunStatus.QUEUED)
 
-    assert requested(tick(new_chunks_sensor, instance, parts)) == [str(US)]
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
 
 
 def test_of_a_range_run_that_failed_only_what_it_did_not_make_rests(instance: dg.DagsterInstance) -> None:
@@ -209,13 +209,13 @@ def test_of_a_range_run_that_failed_only_what_it_did_not_make_rests(instance: dg
     assert resting == {str(RANGE[0]), str(RANGE[2])}
 
 
-def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """What arrives in another market would be behind all of them; the partition is registered all the same."""
     for number in range(MOST_REQUESTS):
         add_run(instance, f"us/annual_report/X{number}", dg.DagsterRunStatus.QUEUED)
-    store_chunks(parts.database, ["a"], US)
+    store_chunks(services.database, ["a"], US)
 
-    result = tick(new_chunks_sensor, instance, parts)
+    result = tick(new_chunks_sensor, instance, services)
 
     assert requested(result) == []
     assert isinstance(result, dg.SensorResult)
@@ -229,9 +229,11 @@ def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterIn
     assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", datetime.now(UTC)) == set()
 
 
-def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_a_run_whose_process_was_killed_frees_its_partition(
+    instance: dg.DagsterInstance, services: FakeServices
+) -> None:
     """Promise 10: it is marked as failed; a run whose process lives is left alone."""
-    store_chunks(parts.database, ["a"], US)
+    store_chunks(services.database, ["a"], US)
     host, pid, created, _ = json.loads(signature("any")[PROCESS_TAG])
 
     def started(key: str, *process: object) -> str:
@@ -245,7 +247,7 @@ def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.Dagster
     contained = started("us/annual_report/XINSIDE", f"{socket.gethostname()} pid:[1]", 1, created)  # in a container
     alive = started(str(CN), host, pid, created)
 
-    tick(new_chunks_sensor, instance, parts)
+    tick(new_chunks_sensor, instance, services)
 
     for run_id in (lost, lost_too):
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
@@ -253,14 +255,16 @@ def test_a_run_whose_process_was_killed_frees_its_partition(instance: dg.Dagster
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
 
 
-def test_a_run_executed_again_is_not_taken_for_the_former_one(instance: dg.DagsterInstance, parts: FakeParts) -> None:
+def test_a_run_executed_again_is_not_taken_for_the_former_one(
+    instance: dg.DagsterInstance, services: FakeServices
+) -> None:
     """Dagster copies the tags of a killed run to its retry, which signs with its own process a little later."""
-    store_chunks(parts.database, ["a"], US)
+    store_chunks(services.database, ["a"], US)
     host, _, created, _ = json.loads(signature("any")[PROCESS_TAG])
     of_the_former = json.dumps([host, _a_pid_that_is_free(), created, "the former run"])
     retry = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: of_the_former})
 
-    result = tick(new_chunks_sensor, instance, parts)
+    result = tick(new_chunks_sensor, instance, services)
 
     assert instance.get_run_by_id(retry).status == dg.DagsterRunStatus.STARTED
     assert requested(result) == []
@@ -272,39 +276,39 @@ def _a_pid_that_is_free() -> int:
     return process.pid
 
 
-def test_new_files_get_their_runs(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+def test_new_files_get_their_runs(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:
     """Once read, a partition is requested again only when a file changes."""
     land(landing, US, "a.txt", "net sales")
     land(landing, CN, "b.txt", "年度报告")
-    result = tick(landing_sensor, instance, parts)
+    result = tick(landing_sensor, instance, services)
     assert requested(result) == [str(CN), str(US)]
     instance.add_dynamic_partitions(PARTITIONS_NAME, [str(CN), str(US)])
-    materialize(instance, parts, US)
-    materialize(instance, parts, CN)
-    assert isinstance(tick(landing_sensor, instance, parts), dg.SkipReason)
+    materialize(instance, services, US)
+    materialize(instance, services, CN)
+    assert isinstance(tick(landing_sensor, instance, services), dg.SkipReason)
 
     land(landing, CN, "b.txt", "年度报告，修订版")
 
-    assert requested(tick(landing_sensor, instance, parts)) == [str(CN)]
+    assert requested(tick(landing_sensor, instance, services)) == [str(CN)]
 
 
-def test_a_bad_file_is_tried_once(instance: dg.DagsterInstance, parts: FakeParts, landing: Path) -> None:
+def test_a_bad_file_is_tried_once(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:
     """Until it changes; it does not start a run at every tick."""
     land(landing, US, "bad.pdf", b"not a PDF")
     instance.add_dynamic_partitions(PARTITIONS_NAME, [str(US)])
-    assert requested(tick(landing_sensor, instance, parts)) == [str(US)]
-    materialize(instance, parts, US)
+    assert requested(tick(landing_sensor, instance, services)) == [str(US)]
+    materialize(instance, services, US)
 
-    assert isinstance(tick(landing_sensor, instance, parts), dg.SkipReason)
+    assert isinstance(tick(landing_sensor, instance, services), dg.SkipReason)
 
 
 def test_a_missing_landing_directory_is_no_failure(
-    instance: dg.DagsterInstance, parts: FakeParts, landing: Path
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
     """The tick is skipped, with the mend."""
     landing.rmdir()
 
-    result = tick(landing_sensor, instance, parts)
+    result = tick(landing_sensor, instance, services)
 
     assert isinstance(result, dg.SkipReason)
     assert "VECTOR_ASSETS_LANDING_DIR" in result.skip_message

@@ -7,14 +7,14 @@ import dagster as dg
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS
 from vector_assets.defs.assets import document_chunks, documents
 from vector_assets.defs.partitions import register
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 
-from ..fakes import FakeParts
+from ..fakes import FakeServices
 from .conftest import US, land, sentences
 
 
 def test_a_shrinking_partition_fails_until_the_config_allows_it(
-    parts: FakeParts, instance: dg.DagsterInstance, landing: Path
+    services: FakeServices, instance: dg.DagsterInstance, landing: Path
 ) -> None:
     """The documents are read, the step that cuts fails before it deletes; with allow_shrink it goes through."""
     register(instance, [US])
@@ -24,7 +24,7 @@ def test_a_shrinking_partition_fails_until_the_config_allows_it(
             [documents, document_chunks],
             partition_key=str(US),
             instance=instance,
-            resources={"parts": parts, "watcher": Nobody()},
+            resources={"services": services, "listener": SilentListener()},
             run_config={"ops": {DOCUMENT_CHUNKS.to_python_identifier(): {"config": config}}},
             raise_on_error=False,
         )
@@ -40,6 +40,6 @@ def test_a_shrinking_partition_fails_until_the_config_allows_it(
     (failure,) = [event.step_failure_data for event in refused.all_events if event.is_step_failure]
     assert failure.user_failure_data is not None
     assert "would shrink from 40 chunks to 3" in str(failure.user_failure_data.description)
-    assert parts.documents.counts(US) == (1, 40)
+    assert services.documents.counts(US) == (1, 40)
     assert run(allow_shrink=True).success
-    assert parts.documents.counts(US) == (1, 3)
+    assert services.documents.counts(US) == (1, 3)

@@ -37,7 +37,7 @@ def _gate_the_embedder(wiring: ModuleType) -> None:
 
     embedder = HashEmbedder()
     embedder.before = ask
-    wiring.Parts.embedder = embedder
+    wiring.Services.embedder = embedder
 
 
 def _look_often(sensors: ModuleType) -> None:

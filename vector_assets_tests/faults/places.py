@@ -17,13 +17,13 @@ import psycopg
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody, Watcher
+from vector_assets.defs.resources import ProgressListener, SilentListener
 from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
 
 from ..defs.test_sensors import requested, tick
-from ..fakes import KEY, SPACE, FakeParts, HashEmbedder, store_chunks
+from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
 from ..invariants import Findings, check_invariants
 from ..storage.servers import connect
 
@@ -54,14 +54,14 @@ class Place:
     landing: Path
     temporary: Path
 
-    def parts(self, embedder: HashEmbedder | None = None) -> FakeParts:
+    def services(self, embedder: HashEmbedder | None = None) -> FakeServices:
         """The real parts, with an embedder that takes no time."""
-        return FakeParts(self.url, self.home, self.landing, embedder)
+        return FakeServices(self.url, self.home, self.landing, embedder)
 
     def fill(self, count: int = CHUNKS, key: PartitionKey = KEY) -> None:
         """Pending chunks of one document, as ingestion would write them."""
-        with self.parts() as parts:
-            store_chunks(parts.database, texts(count), key)
+        with self.services() as services:
+            store_chunks(services.database, texts(count), key)
 
     def fill_by_another_program(self, count: int = CHUNKS) -> None:
         """The same, of a document that no file of ours has anything to do with."""
@@ -69,7 +69,7 @@ class Place:
         with program(self) as connection:
             connection.execute("UPDATE documents SET fingerprint = ''")
 
-    def standing_run(self, point: str, number: int) -> "subprocess.Popen[str]":
+    def started_run(self, point: str, number: int) -> "subprocess.Popen[str]":
         """A run in a process of its own, at work in the same place; see standing.py."""
         url = self.url.render_as_string(hide_password=False)
         arguments = [url, str(self.home), str(self.landing), point, str(number)]
@@ -105,15 +105,17 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def run(parts: FakeParts, watcher: Watcher | None = None, config: Mapping[str, Any] | None = None) -> RunResult:
+def run(
+    services: FakeServices, listener: ProgressListener | None = None, config: Mapping[str, Any] | None = None
+) -> RunResult:
     """A recorded run over the partition, each batch with its event."""
-    with recorded_runs(parts, watcher or Nobody()) as runs:
+    with recorded_runs(services, listener or SilentListener()) as runs:
         runs.prepare([KEY])
         settings = {"batch_size": BATCH_SIZE, "progress_interval_seconds": 0.0, **(config or {})}
         return runs.run(KEY, [VECTORIZED_CHUNKS], settings)
 
 
-def asked_for(parts: FakeParts, later: timedelta = timedelta(0)) -> list[str]:
+def asked_for(services: FakeServices, later: timedelta = timedelta(0)) -> list[str]:
     """The partitions for which the sensor requests runs, so much later."""
 
     class Later(datetime):
@@ -121,8 +123,8 @@ def asked_for(parts: FakeParts, later: timedelta = timedelta(0)) -> list[str]:
         def now(cls, tz: Any = None) -> Self:
             return super().now(tz) + later
 
-    with patch("vector_assets.defs.sensors.datetime", Later), recorded_runs(parts, Nobody()):
-        return requested(tick(new_chunks_sensor, dg.DagsterInstance.get(), parts))
+    with patch("vector_assets.defs.sensors.datetime", Later), recorded_runs(services, SilentListener()):
+        return requested(tick(new_chunks_sensor, dg.DagsterInstance.get(), services))
 
 
 def finish(place: Place, pending: int | None = None, later: timedelta = timedelta(seconds=70)) -> Findings:
@@ -131,28 +133,28 @@ def finish(place: Place, pending: int | None = None, later: timedelta = timedelt
     Gives what was found before the run. `pending` is how many chunks must be, if that is known; `later` is when the
     sensor looks: a minute after a failed run.
     """
-    with place.parts() as parts:
-        found = check_invariants(parts.database, HashEmbedder())
+    with place.services() as services:
+        found = check_invariants(services.database, HashEmbedder())
         assert pending is None or len(found.pending) == pending
-        assert asked_for(parts, later) == ([str(KEY)] if found.pending else [])
+        assert asked_for(services, later) == ([str(KEY)] if found.pending else [])
 
-        result = run(parts)
+        result = run(services)
 
         assert result.error is None
-        assert len(parts.embedder.embedded) == len(set(parts.embedder.embedded)) == len(found.pending)
-        check_all_is_told_alike(parts, result)
-        assert asked_for(parts, later) == []
+        assert len(services.embedder.embedded) == len(set(services.embedder.embedded)) == len(found.pending)
+        check_all_is_told_alike(services, result)
+        assert asked_for(services, later) == []
     place.check_nothing_left()
     return found
 
 
-def check_all_is_told_alike(parts: FakeParts, result: RunResult) -> None:
+def check_all_is_told_alike(services: FakeServices, result: RunResult) -> None:
     """Nothing is pending; the rows, the status and the asset's metadata have the same numbers."""
-    after = check_invariants(parts.database, HashEmbedder())
+    after = check_invariants(services.database, HashEmbedder())
     assert after.pending == []
     counts = (len(after.current), 0, len(after.quarantined))
     assert tuple(result.metadata[f"partition/{name}"] for name in ("current", "pending", "quarantined")) == counts
-    status = parts.coverage.partition_status(KEY, parts.embedder.space.slug)
+    status = services.coverage.partition_status(KEY, services.embedder.space.slug)
     assert (status.current, status.pending, status.quarantined) == counts
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 from vector_assets.errors import VectorAssetsError
 from vector_assets.storage.vectors import PostgresVectorStore
 
-from ..fakes import FakeParts
+from ..fakes import FakeServices
 from .places import run
 
 POINTS = ("embed", "between embed and commit", "before COMMIT", "event")
@@ -86,10 +86,10 @@ def tell(name: str) -> None:
 def main(url: str, home: str, landing: str, point: str, number: str) -> None:
     """One run over the partition."""
     points = Points(tell if point == "any" else stop_at(point, int(number)))
-    with FakeParts(make_url(url), Path(home), Path(landing)) as parts:
-        parts.embedder.before = points.embed
+    with FakeServices(make_url(url), Path(home), Path(landing)) as services:
+        services.embedder.before = points.embed
         try:
-            tell(run(parts).error or "ok")
+            tell(run(services).error or "ok")
         except VectorAssetsError as error:  # as the command line does
             tell(str(error))
 

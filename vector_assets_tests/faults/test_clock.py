@@ -30,8 +30,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def test_rows_dated_tomorrow(place: Place) -> None:
     """Row: the clock is set back, so that all that was stored is of tomorrow. What is edited now is embedded, once."""
-    with place.parts() as parts:
-        assert run(parts).error is None
+    with place.services() as services:
+        assert run(services).error is None
     with program(place) as connection:
         connection.execute("SET session_replication_role = replica")  # no trigger dates it anew
         connection.execute("UPDATE documents SET created_at = now() + '1 day', updated_at = now() + '1 day'")
@@ -40,29 +40,29 @@ def test_rows_dated_tomorrow(place: Place) -> None:
             "vectorized_at = now() + '1 day'"
         )
         connection.execute(f"UPDATE chunk_vectors_{SPACE.slug} SET created_at = now() + '1 day'")
-    with place.parts() as parts:
-        check_invariants(parts.database, HashEmbedder())
-        assert asked_for(parts) == []
-        rows(parts.database, "UPDATE document_chunks SET text = text || ' edited' WHERE chunk_index < 10")
+    with place.services() as services:
+        check_invariants(services.database, HashEmbedder())
+        assert asked_for(services) == []
+        rows(services.database, "UPDATE document_chunks SET text = text || ' edited' WHERE chunk_index < 10")
 
     finish(place, pending=10, later=timedelta(0))
 
 
 def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
     """Row: the clock is set back after `retry-failed`: the chunk stays listed, and the same command frees it again."""
-    with place.parts() as parts:
-        store_chunks(parts.database, ["POISON"], KEY, "b.txt")
-        assert run(parts).metadata["failed"] == 1
-        quarantine = Quarantine(parts.database)
+    with place.services() as services:
+        store_chunks(services.database, ["POISON"], KEY, "b.txt")
+        assert run(services).metadata["failed"] == 1
+        quarantine = Quarantine(services.database)
         assert len(quarantine.free(SPACE.slug, [KEY])) == 1
-        rows(parts.database, "UPDATE chunk_failures SET next_attempt_at = now() + '1 day'")
-        assert len(check_invariants(parts.database, HashEmbedder()).quarantined) == 1
+        rows(services.database, "UPDATE chunk_failures SET next_attempt_at = now() + '1 day'")
+        assert len(check_invariants(services.database, HashEmbedder()).quarantined) == 1
 
         assert len(quarantine.free(SPACE.slug, [KEY])) == 1
-        parts.embedder.poison = "no text has this"
-        assert run(parts).metadata["vectorized"] == 1
+        services.embedder.poison = "no text has this"
+        assert run(services).metadata["vectorized"] == 1
 
-        assert len(check_invariants(parts.database, parts.embedder).current) == CHUNKS + 1
+        assert len(check_invariants(services.database, services.embedder).current) == CHUNKS + 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="when the system was started is asked in another way elsewhere")

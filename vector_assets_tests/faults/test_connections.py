@@ -17,7 +17,7 @@ from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.retries import Retries
 
-from ..fakes import FakeParts, rows
+from ..fakes import FakeServices, rows
 from ..storage.proxy import Proxy
 from ..storage.servers import OwnServer, connect
 from .conftest import empty_place
@@ -91,11 +91,11 @@ def waiting(place: Place) -> int:
     return found[0]
 
 
-def check_it_went_on(parts: FakeParts, result: RunResult) -> None:
+def check_it_went_on(services: FakeServices, result: RunResult) -> None:
     """As if nothing had been: each chunk was embedded once, and is counted once."""
     assert result.error is None
     assert (result.metadata["vectorized"], result.metadata["superseded"]) == (CHUNKS, 0)
-    assert len(parts.embedder.embedded) == CHUNKS
+    assert len(services.embedder.embedded) == CHUNKS
 
 
 @pytest.mark.usefixtures("_impatient_dagster")
@@ -106,13 +106,13 @@ def test_the_server_is_restarted(
     """Row: the server is restarted in the middle of a run, by hand or by a crash, with Dagster's storage on it."""
     place = empty_place(own.url.set(database=f"stopped_{mode}"), tmp_path, landing, monkeypatch)
     place.fill()
-    with place.parts() as parts, when_told("attempt 3 in", own.start) as told:
-        parts.retries = Retries(first_wait=0.01)
-        parts.embedder.before = once(_BATCH, lambda: own.stop(mode))
+    with place.services() as services, when_told("attempt 3 in", own.start) as told:
+        services.retries = Retries(first_wait=0.01)
+        services.embedder.before = once(_BATCH, lambda: own.stop(mode))
 
-        result = run(parts)
+        result = run(services)
 
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
     assert "cannot reach the database" in told[0]
     finish(place, pending=0, later=_NOW)
 
@@ -120,7 +120,7 @@ def test_the_server_is_restarted(
 def test_a_connection_is_cut_in_the_middle_of_a_commit(place: Place) -> None:
     """Row: a connection is cut in the middle of a commit. The transaction is done again."""
     again = threading.Event()
-    with place.parts() as parts, ThreadPoolExecutor(1) as pool, when_told("attempt 2 in", again.set) as told:
+    with place.services() as services, ThreadPoolExecutor(1) as pool, when_told("attempt 2 in", again.set) as told:
 
         def cut() -> None:
             with program(place) as user, administrator(place.url) as admin:
@@ -129,12 +129,12 @@ def test_a_connection_is_cut_in_the_middle_of_a_commit(place: Place) -> None:
                 assert again.wait(SECONDS)
 
         cutting: list[Future[None]] = []
-        parts.embedder.before = once(_BATCH, lambda: cutting.append(pool.submit(cut)))
+        services.embedder.before = once(_BATCH, lambda: cutting.append(pool.submit(cut)))
 
-        result = run(parts)
+        result = run(services)
 
         cutting[0].result()
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
     assert "cannot reach the database" in told[0]
     finish(place, pending=0, later=_NOW)
 
@@ -143,18 +143,18 @@ def test_all_connections_are_cut_at_once_again_and_again(place: Place, monkeypat
     """Row: connections are cut. The run's, its lock's and Dagster's all at once, six times in one run."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
     ended: list[int] = []
-    with place.parts() as parts, administrator(place.url) as admin:
+    with place.services() as services, administrator(place.url) as admin:
 
         def cut_now_and_then(_: Sequence[str]) -> None:
-            if len(parts.embedder.embedded) % (10 * BATCH_SIZE) == 9 * BATCH_SIZE:
+            if len(services.embedder.embedded) % (10 * BATCH_SIZE) == 9 * BATCH_SIZE:
                 databases = [place.url.database, f"{place.url.database}_dagster"]
                 ended.append(len(admin.execute(_CUT_ALL, [databases]).fetchall()))
 
-        parts.embedder.before = cut_now_and_then
+        services.embedder.before = cut_now_and_then
 
-        result = run(parts)
+        result = run(services)
 
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
     assert len(ended) == CHUNKS // BATCH_SIZE // 10
     assert all(ended)
     finish(place, pending=0, later=_NOW)
@@ -163,13 +163,13 @@ def test_all_connections_are_cut_at_once_again_and_again(place: Place, monkeypat
 @pytest.mark.usefixtures("_impatient_dagster")
 def test_the_network_goes_dark_for_a_while(place: Place, proxy: Proxy) -> None:
     """Row: the network goes dark for a while. For Dagster's storage as well; the run goes on when it is back."""
-    with over(proxy, place).parts() as parts, when_told("attempt 3 in", proxy.light) as told:
-        parts.retries = Retries(first_wait=0.01)
-        parts.embedder.before = once(_BATCH, proxy.dark)
+    with over(proxy, place).services() as services, when_told("attempt 3 in", proxy.light) as told:
+        services.retries = Retries(first_wait=0.01)
+        services.embedder.before = once(_BATCH, proxy.dark)
 
-        result = run(parts)
+        result = run(services)
 
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
     assert "cannot reach the database" in told[0]
     finish(place, pending=0, later=_NOW)
 
@@ -177,14 +177,14 @@ def test_the_network_goes_dark_for_a_while(place: Place, proxy: Proxy) -> None:
 def test_the_server_stays_away(place: Place, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: the server stays away longer than is waited for. One line says so, and the next run does the rest."""
     monkeypatch.setattr("vector_assets.defs.step_failures._PAUSE_SECONDS", 0.01)
-    with place.parts() as parts:  # Dagster's storage can be reached all the while
-        url = parts.dagster_url.render_as_string(hide_password=False)
+    with place.services() as services:  # Dagster's storage can be reached all the while
+        url = services.dagster_url.render_as_string(hide_password=False)
     monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)
-    with over(proxy, place).parts() as parts:
-        parts.retries = Retries(seconds=0.05, first_wait=0.01)
-        parts.embedder.before = once(_BATCH, proxy.dark)
+    with over(proxy, place).services() as services:
+        services.retries = Retries(seconds=0.05, first_wait=0.01)
+        services.embedder.before = once(_BATCH, proxy.dark)
 
-        result = run(parts)
+        result = run(services)
 
     assert result.error is not None
     assert result.error.startswith("cannot reach the database")
@@ -201,16 +201,16 @@ def test_a_time_limit_strikes(limit: str, code: str, place: Place) -> None:
     """Row: `statement_timeout` or `lock_timeout` strikes in the middle. The transaction is done again."""
     with (
         program(place) as user,
-        place.parts() as parts,
+        place.services() as services,
         administrator(place.url) as admin,
         when_told("attempt 2 in", user.rollback) as told,
     ):
         admin.execute(f"ALTER DATABASE {place.url.database} SET {limit} = '300ms'")
-        parts.embedder.before = once(_BATCH, lambda: user.execute(_HOLD))
+        services.embedder.before = once(_BATCH, lambda: user.execute(_HOLD))
 
-        result = run(parts)
+        result = run(services)
 
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
         admin.execute(f"ALTER DATABASE {place.url.database} RESET {limit}")
     assert code in told[0]
     finish(place, pending=0, later=_NOW)
@@ -219,7 +219,7 @@ def test_a_time_limit_strikes(limit: str, code: str, place: Place) -> None:
 def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """Row: a deadlock in the middle. The commit holds a row and waits for a table, the other the reverse."""
     with (
-        place.parts() as parts,
+        place.services() as services,
         administrator(place.url) as admin,
         connect(place.url) as user,
         ThreadPoolExecutor(1) as pool,
@@ -236,9 +236,9 @@ def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCapture
                 user.execute("UPDATE embedding_spaces SET status = status")
 
         def before(_: Sequence[str]) -> None:
-            embedded = len(parts.embedder.embedded)
+            embedded = len(services.embedder.embedded)
             if embedded == _BATCH * BATCH_SIZE:
-                eventually(lambda: rows(parts.database, f"SELECT count(*) FROM {VECTORS}") == [(embedded,)])
+                eventually(lambda: rows(services.database, f"SELECT count(*) FROM {VECTORS}") == [(embedded,)])
                 locking.append(pool.submit(lock_the_other_way_round))
                 assert begun.wait(SECONDS)
             elif embedded == (_BATCH + 1) * BATCH_SIZE:
@@ -246,12 +246,12 @@ def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCapture
 
         begun = threading.Event()
         locking: list[Future[None]] = []
-        parts.embedder.before = before
+        services.embedder.before = before
 
-        result = run(parts)
+        result = run(services)
 
         locking[0].result()
-        check_it_went_on(parts, result)
+        check_it_went_on(services, result)
     assert "attempt 2 in" in caplog.text
     assert "40P01" in caplog.text
     finish(place, pending=0, later=_NOW)

@@ -53,10 +53,10 @@ def test_all_at_once_while_a_batch_is_embedded(
 
     `test_vectorizer.py` has the same for one chunk; here hundreds are before, in and after the batch at work.
     """
-    with place.parts() as parts:
-        parts.embedder.before = once(_BATCH, lambda: write(parts.database))
+    with place.services() as services:
+        services.embedder.before = once(_BATCH, lambda: write(services.database))
 
-        result = run(parts)
+        result = run(services)
 
         assert result.error is None
         told = result.metadata["partition/pending"], result.metadata["partition/current"]
@@ -74,13 +74,13 @@ def test_an_editor_whose_transaction_stays_open(place: Place, late: bool) -> Non
 
     Nobody waits for the other. What was edited is pending, the sensor asks for it, and it gets the new text's vectors.
     """
-    with place.parts() as parts, program(place) as editor:
+    with place.services() as services, program(place) as editor:
         # The very first run makes the table of vectors, which must wait for whoever writes chunks then.
-        parts.spaces.activate(SPACE)
+        services.spaces.activate(SPACE)
         editor.execute(_EDIT)
         if not late:
-            parts.embedder.before = once(_BATCH, editor.commit)
-        result = run(parts)
+            services.embedder.before = once(_BATCH, editor.commit)
+        result = run(services)
 
     assert result.error is None
     assert result.metadata["superseded"] == CHUNKS // 10

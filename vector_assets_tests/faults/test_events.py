@@ -56,12 +56,12 @@ def test_the_event_store_refuses_for_five_batches(
     place: Place, begin: str, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Row: the event store refuses an event. Every batch is committed; one warning, and the losses are counted."""
-    with place.parts() as parts:
-        _ = parts.dagster_url  # is made with it
+    with place.services() as services:
+        _ = services.dagster_url  # is made with it
         watcher = Between(place, begin, end)
         with watcher.connected():
             watcher._connection.execute(f"ALTER DATABASE {place.url.database}_dagster SET lock_timeout = '100ms'")
-            result = run(parts, watcher)
+            result = run(services, watcher)
 
     assert result.error is None
     assert result.metadata["vectorized"] == CHUNKS
@@ -73,11 +73,11 @@ def test_the_event_store_refuses_for_five_batches(
 
 def test_events_share_a_connection_that_ends_with_the_runs(place: Place) -> None:
     """To connect takes longer than to write an event; and a process that is done leaves no connection behind."""
-    with place.parts() as parts:
-        _ = parts.dagster_url  # is made with it
+    with place.services() as services:
+        _ = services.dagster_url  # is made with it
         watcher = Between(place, _NOTE_BACKENDS, _NOTED)
         with watcher.connected():
-            result = run(parts, watcher)
+            result = run(services, watcher)
             events, backends = watcher._connection.execute(_NOTED).fetchall()[0]
 
     assert result.error is None

@@ -35,7 +35,7 @@ def test_a_full_disk_ends_the_run_and_the_next_does_the_rest(
         place = empty_place(server.url, tmp_path, landing, monkeypatch)
         place.fill()
 
-        with place.standing_run("event", _BATCHES) as child:
+        with place.started_run("event", _BATCHES) as child:
             assert child.stdout.readline() == "event\n"
             server.fill()
             end = child.communicate("\n", SECONDS)[0]
@@ -52,5 +52,5 @@ def test_a_full_disk_ends_the_run_and_the_next_does_the_rest(
 
 def kept(place: Place) -> set[int]:
     """Chunks with a vector."""
-    with place.parts() as parts:
-        return set(check_invariants(parts.database, HashEmbedder()).current)
+    with place.services() as services:
+        return set(check_invariants(services.database, HashEmbedder()).current)

@@ -9,7 +9,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 
 from ..fakes import KEY, HashEmbedder
@@ -38,7 +38,7 @@ def kill(child: "subprocess.Popen[str]") -> None:
 @pytest.mark.parametrize(("point", "number", "batches"), STANDS.values(), ids=STANDS)
 def test_a_run_killed_at_a_point(place: Place, point: str, number: int, batches: int) -> None:
     """Row: the run's process is killed. Whole batches stay, and nothing of others."""
-    with place.standing_run(point, number) as child:
+    with place.started_run(point, number) as child:
         assert child.stdout.readline() == f"{point}\n"
         kill(child)
 
@@ -46,7 +46,7 @@ def test_a_run_killed_at_a_point(place: Place, point: str, number: int, batches:
 
     assert batches * BATCH_SIZE <= len(found.current) <= CHUNKS - BATCH_SIZE
     assert len(found.current) % BATCH_SIZE == 0
-    with place.parts() as parts, recorded_runs(parts, Nobody()):
+    with place.services() as services, recorded_runs(services, SilentListener()):
         statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]
     assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
@@ -56,13 +56,13 @@ def test_a_run_killed_at_random_again_and_again(place: Place) -> None:
     drawn = random.Random(20)
     current = 0
     for _ in range(2):
-        with place.standing_run("any", 0) as child:
+        with place.started_run("any", 0) as child:
             for _ in range(drawn.randrange(1, 60)):
                 assert child.stdout.readline()
             kill(child)
-        with place.parts() as parts:
-            eventually(lambda parts=parts: asked_for(parts, RESTED) == [str(KEY)])
-            found = check_invariants(parts.database, HashEmbedder())
+        with place.services() as services:
+            eventually(lambda services=services: asked_for(services, RESTED) == [str(KEY)])
+            found = check_invariants(services.database, HashEmbedder())
         assert len(found.current) >= current
         assert len(found.current) % BATCH_SIZE == 0
         current = len(found.current)
@@ -72,10 +72,10 @@ def test_a_run_killed_at_random_again_and_again(place: Place) -> None:
 
 def test_a_killed_run_that_nobody_takes_note_of(place: Place) -> None:
     """Row: the run's process is killed. Its parent does not take note, as the first process of a container may not."""
-    with place.standing_run("embed", 1) as child:
+    with place.started_run("embed", 1) as child:
         assert child.stdout.readline() == "embed\n"
         child.send_signal(signal.SIGKILL)
         eventually(lambda: not is_at_work(psutil.Process(child.pid)))
 
-        with place.parts() as parts:
-            assert asked_for(parts, RESTED) == [str(KEY)]
+        with place.services() as services:
+            assert asked_for(services, RESTED) == [str(KEY)]

@@ -62,8 +62,8 @@ def test_some_chunks_are_bad(place: Place, limit: float, monkeypatch: pytest.Mon
     Each of those, and no other, is listed with its error; all else is committed, however the run ends.
     """
     failed = _EACH * len(BAD)
-    with place.parts(Spoiling()) as parts:
-        result = run(parts, config={"max_failed_fraction": limit})
+    with place.services(Spoiling()) as services:
+        result = run(services, config={"max_failed_fraction": limit})
 
     if limit * CHUNKS > failed:
         assert result.error is None
@@ -91,8 +91,8 @@ def test_memory_becomes_scarce(place: Place) -> None:
             sizes.add(len(texts))
             return super().embed(texts)
 
-    with place.parts(Scarce()) as parts:
-        result = run(parts)
+    with place.services(Scarce()) as services:
+        result = run(services)
 
     assert result.error is None
     assert (result.metadata["vectorized"], result.metadata["failed"]) == (CHUNKS, 0)
@@ -109,8 +109,8 @@ def test_every_answer_is_bad_from_the_middle_on(place: Place) -> None:
             vectors = super().embed(texts)
             return vectors if len(self.embedded) <= CHUNKS // 2 else vectors * np.nan
 
-    with place.parts(Breaking()) as parts:
-        result = run(parts)
+    with place.services(Breaking()) as services:
+        result = run(services)
 
     assert result.error is not None
     assert result.error.startswith("the embedder 'hash' fails on any text")
@@ -123,7 +123,7 @@ def test_every_answer_is_bad_from_the_middle_on(place: Place) -> None:
 def test_the_model_hangs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: the model hangs. The run fails when its time is over, its process ends by itself, and no chunk is blamed."""
     monkeypatch.setenv("VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS", "1")
-    with place.standing_run("embed", _BATCH) as child:
+    with place.started_run("embed", _BATCH) as child:
         monkeypatch.delenv("VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS")
         assert child.stdout.readline() == "embed\n"  # and nobody tells it to go on
         assert child.wait(SECONDS) == 0

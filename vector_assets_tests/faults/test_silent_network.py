@@ -95,14 +95,14 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
         stack.enter_context(patch.object(locks, "_BETWEEN_LOOKS_SECONDS", 0))
         stack.enter_context(patch.object(locks, "_SETTINGS", _LOCK_SETTINGS))
         stack.enter_context(patch.object(failures, "STEP_RETRIES", 0))
-        parts = stack.enter_context(place.parts(embedder))
+        services = stack.enter_context(place.services(embedder))
         if way == "for a while":
             stack.enter_context(patch("dagster_postgres.utils.calculate_delay", lambda **_: 0.01))
-            parts.retries = Retries(first_wait=0.01)
+            services.retries = Retries(first_wait=0.01)
             embedder.before = once(_BATCH, silence)
             warnings = stack.enter_context(when_told("attempt 3 in", speak))
         else:
-            parts.retries = Retries(seconds=0.05, first_wait=0.01)
+            services.retries = Retries(seconds=0.05, first_wait=0.01)
             pool, user = stack.enter_context(ThreadPoolExecutor(1)), stack.enter_context(program(by_socket))
 
             def hold() -> None:
@@ -111,7 +111,7 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
 
             embedder.before = once(_BATCH, hold)
 
-        result = run(parts)
+        result = run(services)
 
         vectorized, superseded = (result.metadata.get(name) for name in ("vectorized", "superseded"))
         print(json.dumps([result.error, vectorized, superseded, len(embedder.embedded), warnings]))
@@ -180,8 +180,8 @@ def test_the_network_stays_silent(server: DistantServer, distant: Place, monkeyp
     All commits wait in the server. Their client misses the signs of life; the server, which has none either, ends what
     it has open.
     """
-    with distant.parts() as parts:  # Dagster's storage can be reached all the while
-        url = parts.dagster_url.render_as_string(hide_password=False)
+    with distant.services() as services:  # Dagster's storage can be reached all the while
+        url = services.dagster_url.render_as_string(hide_password=False)
     monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)
     own = {name: str(_IMPATIENT[name]) for name in ("tcp_user_timeout", "connect_timeout")}
 

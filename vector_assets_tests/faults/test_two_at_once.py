@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from vector_assets.defs.resources import Nobody
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
@@ -19,7 +19,7 @@ from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.migrate import migrate
 from vector_assets.storage.partition_locks import PartitionLocks
 
-from ..fakes import KEY, SPACE, FakeParts, rows
+from ..fakes import KEY, SPACE, FakeServices, rows
 from ..storage.test_migrate import add_migration
 from .places import CHUNKS, SECONDS, VECTORS, Place, administrator, asked_for, eventually, finish, once, program, run
 
@@ -29,7 +29,7 @@ _OF_RUNS = "FROM pg_stat_activity WHERE datname = %s AND application_name LIKE '
 _BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
 
 
-class AtBatches(Nobody):
+class AtBatches(SilentListener):
     """Does something where a batch's progress is told, so that the run goes on only when it is done."""
 
     def __init__(self, acts: dict[int, Callable[[], object]]) -> None:
@@ -39,15 +39,15 @@ class AtBatches(Nobody):
         self._acts.get(progress.batch_num, lambda: None)()
 
 
-def recorded(parts: FakeParts) -> list[dg.DagsterRun]:
+def recorded(services: FakeServices) -> list[dg.DagsterRun]:
     """Dagster's runs, the first one first."""
-    with recorded_runs(parts, Nobody()):
+    with recorded_runs(services, SilentListener()):
         return list(dg.DagsterInstance.get().get_runs())[::-1]
 
 
-def log_of(parts: FakeParts, run_id: str) -> list[str]:
+def log_of(services: FakeServices, run_id: str) -> list[str]:
     """What stands on the run's page."""
-    with recorded_runs(parts, Nobody()):
+    with recorded_runs(services, SilentListener()):
         return [entry.user_message for entry in dg.DagsterInstance.get().all_logs(run_id)]
 
 
@@ -65,20 +65,20 @@ def end_lock(place: Place) -> None:
 
 def test_two_runs_the_second_gives_way(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: two runs of one partition. The second fails with the name of the first, which alone has done the work."""
-    with place.standing_run("embed", _BATCH) as first, place.parts() as parts:
+    with place.started_run("embed", _BATCH) as first, place.services() as services:
         assert first.stdout.readline() == "embed\n"
-        monkeypatch.setitem(parts.__dict__, "partition_locks", PartitionLocks(parts.database, wait_seconds=0))
+        monkeypatch.setitem(services.__dict__, "partition_locks", PartitionLocks(services.database, wait_seconds=0))
 
-        result = run(parts)
+        result = run(services)
 
-        assert asked_for(parts) == []
+        assert asked_for(services) == []
         go_on(first)
-        runs = recorded(parts)
+        runs = recorded(services)
         assert result.error is not None
         assert result.error.startswith(f"{KEY} is being vectorized by vector_assets run {runs[0].run_id} ")
         assert [each.status for each in runs] == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-        assert parts.embedder.embedded == []
-        made_by = rows(parts.database, f"SELECT run_id, count(*) FROM {VECTORS} GROUP BY run_id")
+        assert services.embedder.embedded == []
+        made_by = rows(services.database, f"SELECT run_id, count(*) FROM {VECTORS} GROUP BY run_id")
         assert made_by == [(runs[0].run_id, CHUNKS)]
 
     finish(place, pending=0)
@@ -88,12 +88,14 @@ def test_two_runs_the_first_ends_while_the_second_waits(place: Place, monkeypatc
     """Row: two runs of one partition. The second waits a little, and finds nothing to do."""
     with (
         ThreadPoolExecutor(1) as pool,
-        place.standing_run("embed", _BATCH) as first,
-        place.parts() as parts,
+        place.started_run("embed", _BATCH) as first,
+        place.services() as services,
         administrator(place.url) as admin,
     ):
         assert first.stdout.readline() == "embed\n"
-        monkeypatch.setitem(parts.__dict__, "partition_locks", PartitionLocks(parts.database, wait_seconds=SECONDS))
+        monkeypatch.setitem(
+            services.__dict__, "partition_locks", PartitionLocks(services.database, wait_seconds=SECONDS)
+        )
         count = f"SELECT count(*) {_OF_RUNS}"
 
         def let_first_end() -> None:
@@ -101,12 +103,12 @@ def test_two_runs_the_first_ends_while_the_second_waits(place: Place, monkeypatc
             go_on(first)
 
         letting = pool.submit(let_first_end)
-        result = run(parts)
+        result = run(services)
 
         letting.result()
         assert result.error is None
         assert (result.metadata["vectorized"], result.metadata["partition/current"]) == (0, CHUNKS)
-        assert parts.embedder.embedded == []
+        assert services.embedder.embedded == []
 
     finish(place, pending=0, later=_NOW)
 
@@ -114,21 +116,21 @@ def test_two_runs_the_first_ends_while_the_second_waits(place: Place, monkeypatc
 def test_the_lock_is_lost_and_taken_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: the lock's connection is cut in the middle. A line says so, and from the next batch on it is held again."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
-    with place.parts() as parts:
+    with place.services() as services:
 
         def be_refused() -> None:
             with (
                 pytest.raises(PartitionBusy),
-                PartitionLocks(parts.database, wait_seconds=0).held(KEY, SPACE.slug, "another"),
+                PartitionLocks(services.database, wait_seconds=0).held(KEY, SPACE.slug, "another"),
             ):
                 pass
 
-        result = run(parts, AtBatches({_BATCH: lambda: end_lock(place), _BATCH + 1: be_refused}))
+        result = run(services, AtBatches({_BATCH: lambda: end_lock(place), _BATCH + 1: be_refused}))
 
         assert result.error is None
         assert "progress_errors" not in result.metadata
-        assert result.metadata["vectorized"] == len(parts.embedder.embedded) == CHUNKS
-        assert [line for line in log_of(parts, result.run_id) if "was lost" in line] == [
+        assert result.metadata["vectorized"] == len(services.embedder.embedded) == CHUNKS
+        assert [line for line in log_of(services, result.run_id) if "was lost" in line] == [
             f"the connection that held {KEY} for this run was lost; it is held again"
         ]
     finish(place, pending=0, later=_NOW)
@@ -137,26 +139,26 @@ def test_the_lock_is_lost_and_taken_again(place: Place, monkeypatch: pytest.Monk
 def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: the lock is lost, and another run is faster. Both go on to a good end, and every vector is there once."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
-    with place.parts() as parts, ExitStack() as children:
+    with place.services() as services, ExitStack() as children:
         others: list[subprocess.Popen[str]] = []
 
         def lose_it() -> None:
             end_lock(place)
-            others.append(children.enter_context(place.standing_run("embed", 1)))
+            others.append(children.enter_context(place.started_run("embed", 1)))
             assert others[0].stdout.readline() == "embed\n"
 
         def let_it_go_on() -> None:
             others[0].stdin.write("\n")
             others[0].stdin.flush()
 
-        result = run(parts, AtBatches({_BATCH: lose_it, _BATCH + 1: let_it_go_on}))
+        result = run(services, AtBatches({_BATCH: lose_it, _BATCH + 1: let_it_go_on}))
 
         assert others[0].communicate(timeout=SECONDS)[0] == "ok\n"
-        _, other = recorded(parts)
+        _, other = recorded(services)
         assert result.error is None
         assert "progress_errors" not in result.metadata
         assert result.metadata["vectorized"] + result.metadata["superseded"] == CHUNKS
-        (lost,) = [line for line in log_of(parts, result.run_id) if "was lost" in line]
+        (lost,) = [line for line in log_of(services, result.run_id) if "was lost" in line]
         assert f"and vector_assets run {other.run_id} " in lost
         assert "Both go on" in lost
     finish(place, pending=0, later=_NOW)
@@ -164,8 +166,8 @@ def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.Monke
 
 def test_a_migration_in_the_middle(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row: a migration while a run is at work. It waits for somebody who reads, the run for it; then both go on."""
-    with ThreadPoolExecutor(2) as pool, program(place) as reader, place.parts() as parts:
-        _ = parts.database  # is at the version before
+    with ThreadPoolExecutor(2) as pool, program(place) as reader, place.services() as services:
+        _ = services.database  # is at the version before
         add_migration(tmp_path, monkeypatch)
 
         def migrate_behind_reader() -> None:
@@ -177,12 +179,12 @@ def test_a_migration_in_the_middle(place: Place, tmp_path: Path, monkeypatch: py
             migrating.result()
 
         begun: list[Future[None]] = []
-        parts.embedder.before = once(_BATCH, lambda: begun.append(pool.submit(migrate_behind_reader)))
+        services.embedder.before = once(_BATCH, lambda: begun.append(pool.submit(migrate_behind_reader)))
 
-        result = run(parts)
+        result = run(services)
 
         begun[0].result()
         assert result.error is None
-        assert result.metadata["vectorized"] == len(parts.embedder.embedded) == CHUNKS
-        assert rows(parts.database, "SELECT version_num FROM alembic_version") == [("9001",)]
+        assert result.metadata["vectorized"] == len(services.embedder.embedded) == CHUNKS
+        assert rows(services.database, "SELECT version_num FROM alembic_version") == [("9001",)]
     finish(place, pending=0, later=_NOW)

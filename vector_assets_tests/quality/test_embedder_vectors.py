@@ -7,7 +7,7 @@ import pytest
 
 from vector_assets.quality.drift import CANARY_TEXTS, compare_canaries
 from vector_assets.quality.vectors import Fault, inspect_rows, seen_as
-from vector_assets.services import Parts
+from vector_assets.services import Services
 from vector_assets.settings import load_settings
 
 from .vector_rows import boilerplate
@@ -17,7 +17,7 @@ def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypa
     """In float32, where they come out nearest; nor do texts that differ only in what the model does not see."""
     monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path))
     monkeypatch.setenv("EMBEDDING_PRECISION", "f32")
-    embedder = Parts(load_settings()).embedder
+    embedder = Services(load_settings()).embedder
     dimension = embedder.space.dimension
     alike = boilerplate(60)
     texts = [*alike, alike[0].upper(), alike[1].replace(" ", "\n"), "董事", "监事", *CANARY_TEXTS]

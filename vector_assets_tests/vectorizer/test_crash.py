@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.resources import Nobody, Watcher
+from vector_assets.defs.resources import ProgressListener, SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
 
 from ..defs.conftest import US, land, sentences
-from ..fakes import FakeParts, rows
+from ..fakes import FakeServices, rows
 
 ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
 
@@ -25,25 +25,25 @@ CHILD = """
 import sys, threading
 from pathlib import Path
 from sqlalchemy import make_url
-from vector_assets.defs.resources import Nobody
-from vector_assets_tests.fakes import FakeParts
+from vector_assets.defs.resources import SilentListener
+from vector_assets_tests.fakes import FakeServices
 from vector_assets_tests.vectorizer.test_crash import ALL, materialize
 
-class HangAfterTwo(Nobody):
+class HangAfterTwo(SilentListener):
     def batch(self, partition, progress):
         if progress.batch_num == 2:
             print("two batches are committed", flush=True)
             threading.Event().wait()
 
 url, home, landing = sys.argv[1:]
-with FakeParts(make_url(url), Path(home), Path(landing)) as parts:
+with FakeServices(make_url(url), Path(home), Path(landing)) as parts:
     materialize(parts, HangAfterTwo())
 """
 
 
-def materialize(parts: FakeParts, watcher: Watcher | None = None, partition: PartitionKey = US):
+def materialize(services: FakeServices, listener: ProgressListener | None = None, partition: PartitionKey = US):
     """One recorded run over all three assets."""
-    with recorded_runs(parts, watcher or Nobody()) as runs:
+    with recorded_runs(services, listener or SilentListener()) as runs:
         runs.prepare([partition])
         return runs.run(partition, ALL, {"batch_size": 4})
 
@@ -62,17 +62,21 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
         assert child.stdout.readline() == "two batches are committed\n"
         os.kill(child.pid, signal.SIGKILL)
 
-    with FakeParts(database_url, tmp_path / "home", landing) as parts:
-        kept = parts.coverage.partition_status(US, parts.embedder.space.slug).current
+    with FakeServices(database_url, tmp_path / "home", landing) as services:
+        kept = services.coverage.partition_status(US, services.embedder.space.slug).current
         assert kept in {8, 12, 16, 20, 24}, "not the two that were told and what was on its way, in whole batches"
-        before = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
+        before = rows(
+            services.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{services.embedder.space.slug}"
+        )
 
-        result = materialize(parts)
+        result = materialize(services)
 
         assert result.error is None
         assert result.metadata["vectorized"] == 60 - kept
-        assert len(parts.embedder.embedded) == 60 - kept
-        after = rows(parts.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{parts.embedder.space.slug}")
+        assert len(services.embedder.embedded) == 60 - kept
+        after = rows(
+            services.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{services.embedder.space.slug}"
+        )
         assert len(after) == 60
         assert set(before) < set(after)
         statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]

@@ -298,11 +298,11 @@ CHILD = """
 import ctypes, sys
 from pathlib import Path
 from sqlalchemy import make_url
-from vector_assets_tests.fakes import KEY, FakeParts, HashEmbedder
+from vector_assets_tests.fakes import KEY, FakeServices, HashEmbedder
 
 embedder = HashEmbedder()
 embedder.before = lambda _: ctypes.CDLL(None).pause() if len(embedder.embedded) >= 4 else None
-with FakeParts(make_url(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[2]), embedder) as parts:
+with FakeServices(make_url(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[2]), embedder) as parts:
     parts.vectorizer(2).vectorize_partition(KEY)
 """
 

@@ -1,4 +1,4 @@
-"""Runs in this process: one Dagster run a partition, with the parts and the model loaded once."""
+"""Runs in this process: one Dagster run a partition, with the services and the model loaded once."""
 
 import threading
 import uuid
@@ -15,12 +15,12 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
 from ...errors import DatabaseFailed
-from ...services import Parts
+from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
 from ..asset_keys import VECTORIZED_CHUNKS
 from ..assets import ASSETS
 from ..partitions import register, run_tags
-from ..resources import Watcher
+from ..resources import ProgressListener
 from ..run_history import Runs, signature
 from .storage_connections import kept_connections
 
@@ -53,16 +53,16 @@ class RunResult:
 class _Stopping:
     """Passes on what it sees until somebody asks to stop; then the work ends there, between two commits."""
 
-    def __init__(self, watcher: Watcher, stop: threading.Event, instance: dg.DagsterInstance) -> None:
-        self._watcher, self._stop, self._instance = watcher, stop, instance
+    def __init__(self, listener: ProgressListener, stop: threading.Event, instance: dg.DagsterInstance) -> None:
+        self._listener, self._stop, self._instance = listener, stop, instance
         self.run_id = ""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
         self._end_if_asked()
-        self._watcher.document(partition, source_uri)
+        self._listener.document(partition, source_uri)
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
-        self._watcher.batch(partition, progress)
+        self._listener.batch(partition, progress)
         self._end_if_asked()
 
     def pause(self, seconds: float) -> None:
@@ -80,22 +80,24 @@ class _Stopping:
         raise KeyboardInterrupt  # no Exception, so that it is not taken for a failing callback
 
 
-class RunsHere:
+class InProcessRuns:
     """Materializes partitions one after another.
 
     Args:
         instance: where the runs are recorded.
-        parts: shared by all runs.
+        services: shared by all runs.
         watcher: sees the work while it goes on.
         stop: once it is set, the run at work ends as canceled at the next document or batch.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, parts: Parts, watcher: Watcher, stop: threading.Event) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, services: Services, listener: ProgressListener, stop: threading.Event
+    ) -> None:
         self._instance = instance
-        self._parts = parts
+        self._services = services
         self._stop = stop
-        self._watcher = _Stopping(watcher, stop, instance)
-        parts.retries.pause = self._watcher.pause
+        self._listener = _Stopping(listener, stop, instance)
+        services.retries.pause = self._listener.pause
 
     def prepare(self, partitions: Sequence[PartitionKey]) -> None:
         """Register the partitions, and end what a killed process left behind."""
@@ -122,7 +124,7 @@ class RunsHere:
             raise DatabaseFailed(reason, None) from error
 
     def _run(self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any]) -> RunResult:
-        run_id = self._watcher.run_id = str(uuid.uuid4())
+        run_id = self._listener.run_id = str(uuid.uuid4())
         result = self._job.execute_in_process(
             run_config={**_QUIET, "ops": {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}}},
             instance=self._instance,
@@ -139,19 +141,21 @@ class RunsHere:
     def _job(self) -> dg.JobDefinition:
         definitions = dg.Definitions(
             assets=ASSETS,
-            resources={"parts": self._parts, "watcher": self._watcher},
+            resources={"services": self._services, "listener": self._listener},
             executor=dg.in_process_executor,
         )
         return definitions.resolve_implicit_global_asset_job_def()
 
 
 @contextmanager
-def recorded_runs(parts: Parts, watcher: Watcher, stop: threading.Event | None = None) -> Iterator[RunsHere]:
+def recorded_runs(
+    services: Services, listener: ProgressListener, stop: threading.Event | None = None
+) -> Iterator[InProcessRuns]:
     """Runs recorded in the instance under the home directory."""
     from .instance import open_instance
 
-    with open_instance(parts) as instance, kept_connections(instance):
-        yield RunsHere(instance, parts, watcher, stop or threading.Event())
+    with open_instance(services) as instance, kept_connections(instance):
+        yield InProcessRuns(instance, services, listener, stop or threading.Event())
 
 
 def _error(result: dg.ExecuteInProcessResult) -> str | None:

@@ -8,7 +8,7 @@ from dagster._core.instance.ref import InstanceRef
 from sqlalchemy import make_url
 
 from ...errors import DatabaseFailed
-from ...services import Parts
+from ...services import Services
 from ...storage.database import noticing_silence
 
 _NO_OUTPUT = {
@@ -18,27 +18,27 @@ _NO_OUTPUT = {
 DATABASE_VARIABLE = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
 
 
-def dagster_environment(parts: Parts) -> dict[str, str]:
+def dagster_environment(services: Services) -> dict[str, str]:
     """The environment in which any part of Dagster finds the same instance and the same settings.
 
     Writes dagster.yaml into the home folder unless DAGSTER_HOME names one that has its own.
     """
-    home = Path(os.environ.get("DAGSTER_HOME") or parts.settings.home / "dagster")
+    home = Path(os.environ.get("DAGSTER_HOME") or services.settings.home / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
     given = os.environ.get(DATABASE_VARIABLE)
-    url = noticing_silence(make_url(given)) if given else parts.dagster_url
+    url = noticing_silence(make_url(given)) if given else services.dagster_url
     return {
         "DAGSTER_HOME": str(home),
         DATABASE_VARIABLE: url.render_as_string(hide_password=False),
-        "VECTOR_ASSETS_HOME": str(parts.settings.home),
-        "VECTOR_ASSETS_LANDING_DIR": str(parts.settings.landing_dir),
-        "EMBEDDING_MODEL": parts.settings.embedding_model,
+        "VECTOR_ASSETS_HOME": str(services.settings.home),
+        "VECTOR_ASSETS_LANDING_DIR": str(services.settings.landing_dir),
+        "EMBEDDING_MODEL": services.settings.embedding_model,
     }
 
 
-def open_instance(parts: Parts) -> dg.DagsterInstance:
+def open_instance(services: Services) -> dg.DagsterInstance:
     """The instance that `vector-assets dev` shows; its tables are made on first use.
 
     What runs in this process print is not kept: to do so, Dagster would start four processes a run.
@@ -46,7 +46,7 @@ def open_instance(parts: Parts) -> dg.DagsterInstance:
     Raises:
         DatabaseFailed: Dagster's storage does not open.
     """
-    environment = dagster_environment(parts)
+    environment = dagster_environment(services)
     os.environ.update(environment)
     try:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(environment["DAGSTER_HOME"], overrides=_NO_OUTPUT))
