@@ -14,7 +14,7 @@ def uniform_texts(services: Services, filings: Path, count: int) -> list[str]:
     """Chunks of the filings in a random order, repeated where they are too few."""
     chunks: list[str] = []
     for landed in LandingDirectory(filings).scan().documents:
-        chunks.extend(services.ingestion.chunker.cut(read_document(landed.path, landed.source_uri)))
+        chunks.extend(services.ingestion.chunker.split(read_document(landed.path, landed.source_uri)))
     return _taken(chunks, count)
 
 
@@ -41,5 +41,5 @@ def store(services: Services, key: PartitionKey, texts: list[str], chunker: str 
     """Put the texts into the tables as the chunks of one document, as if that chunker had cut them."""
     document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", str(key), "1")
     services.documents.save([document], [])
-    for stored in services.documents.uncut_documents(key, chunker):
+    for stored in services.documents.unchunked_documents(key, chunker):
         services.documents.replace_chunks(stored, texts, chunker)

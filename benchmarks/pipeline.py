@@ -137,7 +137,7 @@ def _texts(services: Services, filings: Path) -> Iterator[str]:
     from vector_assets.ingestion.readers import read_document
 
     for document in LandingDirectory(filings).scan().documents:
-        yield from services.ingestion.chunker.cut(read_document(document.path, document.source_uri))
+        yield from services.ingestion.chunker.split(read_document(document.path, document.source_uri))
 
 
 def main() -> None:

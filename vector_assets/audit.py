@@ -2,21 +2,25 @@
 
 from .domain.spaces import EmbeddingSpace, Vectors
 from .errors import EmbedderBroken, EmbedderDrifted
-from .ports import CanaryStore, Embedder
-from .quality.drift import CANARY_DIGEST, CANARY_TEXTS, LEAST_COSINE, CanaryResult, compare_canaries
+from .ports import Embedder, ReferenceVectorStore
+from .quality.drift import MIN_COSINE, REFERENCE_TEXTS, REFERENCE_TEXTS_DIGEST, DriftResult, compare_reference_vectors
 
 
-class DriftWatch:
+class DriftGuard:
     """Embeds a few fixed texts and compares them with what the space keeps of them; `least` is the lowest cosine."""
 
     def __init__(
-        self, embedder: Embedder, canaries: CanaryStore, space: EmbeddingSpace, least: float = LEAST_COSINE
+        self,
+        embedder: Embedder,
+        reference_vectors: ReferenceVectorStore,
+        space: EmbeddingSpace,
+        least: float = MIN_COSINE,
     ) -> None:
         self._embedder = embedder
-        self._canaries = canaries
+        self._reference_vectors = reference_vectors
         self._space = space
         self._least = least
-        self.result: CanaryResult | None = None
+        self.result: DriftResult | None = None
         """None until the first check."""
 
     def check(self) -> None:
@@ -29,18 +33,18 @@ class DriftWatch:
         if self.result is not None:
             return
         now = self._embedded()
-        kept = self._canaries.kept(self._space.slug, CANARY_DIGEST, self._space.dimension)
+        kept = self._reference_vectors.kept(self._space.slug, REFERENCE_TEXTS_DIGEST, self._space.dimension)
         if kept is None:
-            self._canaries.keep(self._space.slug, CANARY_DIGEST, now, self._embedder.device)
-            self.result = compare_canaries(now, now, self._least)
+            self._reference_vectors.keep(self._space.slug, REFERENCE_TEXTS_DIGEST, now, self._embedder.device)
+            self.result = compare_reference_vectors(now, now, self._least)
             return
-        result = compare_canaries(kept.vectors, now, self._least)
+        result = compare_reference_vectors(kept.vectors, now, self._least)
         if result.drifted:
             raise EmbedderDrifted(self._space.model, result.lowest, kept.device, self._embedder.device)
         self.result = result
 
     def _embedded(self) -> Vectors:
         try:
-            return self._embedder.embed(self._embedder.tokenize(CANARY_TEXTS))
+            return self._embedder.embed(self._embedder.tokenize(REFERENCE_TEXTS))
         except Exception as error:
             raise EmbedderBroken(self._space.model, error) from error

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText
-from .domain.documents import ChunkChanges, ChunksAtStake, Document, DocumentRejection, StoredDocument
+from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
 from .domain.search import SearchFilter, SearchHit
-from .domain.spaces import EmbeddingSpace, KeptCanaries, Vectors
+from .domain.spaces import EmbeddingSpace, StoredReferenceVectors, Vectors
 
 
 class Embedder(Protocol):
@@ -78,10 +78,10 @@ class VectorStore(Protocol):
         ...
 
 
-class CanaryStore(Protocol):
+class ReferenceVectorStore(Protocol):
     """Where the vectors of a few fixed texts are kept; `texts` names the set of them."""
 
-    def kept(self, space_slug: str, texts: str, dimension: int) -> KeptCanaries | None:
+    def kept(self, space_slug: str, texts: str, dimension: int) -> StoredReferenceVectors | None:
         """What the space has of them; None: nothing yet."""
         ...
 
@@ -110,21 +110,21 @@ class DocumentStore(Protocol):
         ...
 
 
-class CutStore(Protocol):
+class ChunkingStore(Protocol):
     """Where documents become chunks. `chunker` names what cuts them, so that nothing is cut twice the same way.
 
     Documents that another program wrote are its own to cut.
     """
 
-    def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
+    def unchunked_partitions(self, chunker: str) -> list[PartitionKey]:
         """Partitions with documents whose present text this chunker has not cut."""
         ...
 
-    def chunks_at_stake(self, partition: PartitionKey, chunker: str) -> ChunksAtStake:
-        """Count the partition's chunks, and those of the documents that `uncut_documents` gives."""
+    def chunks_to_replace(self, partition: PartitionKey, chunker: str) -> ChunksToReplace:
+        """Count the partition's chunks, and those of the documents that `unchunked_documents` gives."""
         ...
 
-    def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:
+    def unchunked_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:
         """Documents whose present text this chunker has not cut, by source_uri, one at a time in memory."""
         ...
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from .audit import DriftWatch
+from .audit import DriftGuard
 from .domain.coverage import PartitionStatus, PendingPartition
 from .domain.reports import SightLimits
 from .domain.spaces import EmbeddingSpace
@@ -32,7 +32,7 @@ from .storage.migrate import ensure_database, migrate
 from .storage.partition_locks import PartitionLocks
 from .storage.partition_status import Coverage
 from .storage.quarantine import Quarantine
-from .storage.reference_vectors import PostgresCanaryStore
+from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
 from .storage.spaces import SpaceRegistry
 from .storage.vectors import PostgresVectorStore
@@ -179,10 +179,10 @@ class Services:
         return vectorizer
 
     @cached_property
-    def drift(self) -> DriftWatch:
+    def drift(self) -> DriftGuard:
         """Whether the embedder still makes the vectors that the space has."""
-        canaries = PostgresCanaryStore(self.database)
-        return DriftWatch(self.embedder, canaries, self.space, self.settings.min_drift_cosine)
+        reference_vectors = PostgresReferenceVectorStore(self.database)
+        return DriftGuard(self.embedder, reference_vectors, self.space, self.settings.min_drift_cosine)
 
     @property
     def sight_limits(self) -> SightLimits:

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .domain.reports import UNKNOWN_SHARE_LIMIT
 from .errors import InvalidSetting
-from .quality.drift import LEAST_COSINE
+from .quality.drift import MIN_COSINE
 from .quality.readability import UNREADABLE_LIMIT
 
 
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         "chunk_sizes_in_range warns above this share of chunks of fewer than 20 bytes.",
     )
     min_drift_cosine: float = _share(
-        LEAST_COSINE,
+        MIN_COSINE,
         "VECTOR_ASSETS_MIN_DRIFT_COSINE",
         "A run stops when a fixed text comes out below this cosine with what it was.",
     )

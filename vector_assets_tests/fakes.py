@@ -16,7 +16,7 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
-from vector_assets.quality.drift import CANARY_TEXTS
+from vector_assets.quality.drift import REFERENCE_TEXTS
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.audit_facts import Evidence, Nearest
@@ -68,7 +68,7 @@ class HashEmbedder:
         return [TokenizedText(text, n, min(n, limit), 0) for text, n in zip(texts, counts, strict=True)]
 
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
-        if all(item.text in CANARY_TEXTS for item in texts):  # which are no chunks
+        if all(item.text in REFERENCE_TEXTS for item in texts):  # which are no chunks
             return np.stack([vector_of(item.text, self.space.dimension) for item in texts])
         self.before([item.text for item in texts])
         if any(self.poison in item.text for item in texts):
@@ -119,7 +119,7 @@ def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = K
     documents = PostgresDocumentStore(database)
     document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
     documents.save([document], [])
-    for stored in documents.uncut_documents(key, "lines"):
+    for stored in documents.unchunked_documents(key, "lines"):
         documents.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
 
 

@@ -47,9 +47,9 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
             out.print(
                 f"--by partition lists all {len(chosen):,}, --by company and --by doc_type add them up otherwise."
             )
-        if (ledger := GroupStatus.of("", chosen).ledger).truncated_chunks:
+        if (totals := GroupStatus.of("", chosen).token_totals).truncated_chunks:
             out.print(
-                f"{ledger.truncated_chunks:,} chunks are longer than the model reads; {ledger.lost_share:.1%} of all "
+                f"{totals.truncated_chunks:,} chunks are longer than the model reads; {totals.lost_share:.1%} of all "
                 "tokens are lost. Cut smaller ones: VECTOR_ASSETS_CHUNK_TOKENS"
             )
         if space:
@@ -78,9 +78,9 @@ def _figures(item: "PartitionStatus") -> dict[str, object]:
         "quarantined": item.quarantined,
         "coverage": item.coverage,
         "pending_since": item.pending_since and item.pending_since.isoformat(timespec="seconds"),
-        "tokens": item.ledger.tokens,
-        "tokens_lost": item.ledger.tokens_lost,
-        "truncated_chunks": item.ledger.truncated_chunks,
+        "tokens": item.token_totals.tokens,
+        "tokens_lost": item.token_totals.tokens_lost,
+        "truncated_chunks": item.token_totals.truncated_chunks,
         "last_run": item.last_run and _run(item.last_run),
     }
 

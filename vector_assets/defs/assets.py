@@ -50,7 +50,7 @@ def documents(
     yield from materialize_together(context, services, read)
 
 
-class CutConfig(dg.Config):
+class ChunkingConfig(dg.Config):
     """Run config of `silver/document_chunks`."""
 
     allow_shrink: bool = Field(
@@ -71,7 +71,7 @@ class CutConfig(dg.Config):
 )
 def document_chunks(
     context: dg.AssetExecutionContext,
-    config: CutConfig,
+    config: ChunkingConfig,
     services: dg.ResourceParam[Services],
     listener: dg.ResourceParam[ProgressListener],
 ) -> Results:
@@ -79,7 +79,7 @@ def document_chunks(
 
     def cut(key: PartitionKey) -> Made:
         teller = _teller(context, listener, key, "cutting")
-        report = services.ingestion.cut_documents(key, teller, config.allow_shrink)
+        report = services.ingestion.chunk_documents(key, teller, config.allow_shrink)
         _, count = services.documents.counts(key)
         verdicts = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(services, key))
         return Made(chunks_metadata(report, count), services.coverage.content_digest(key), verdicts)

@@ -83,8 +83,8 @@ def totals(statuses: Sequence[PartitionStatus], space: EmbeddingSpace | None, no
         "quarantined": dg.MetadataValue.int(whole.quarantined),
         "coverage": dg.MetadataValue.float(_floor(whole)),
         "oldest_pending_hours": dg.MetadataValue.float(round(_hours(whole, now), 2)),
-        "truncated_chunks": dg.MetadataValue.int(whole.ledger.truncated_chunks),
-        "tokens_lost_share": dg.MetadataValue.float(round(whole.ledger.lost_share, 4)),
+        "truncated_chunks": dg.MetadataValue.int(whole.token_totals.truncated_chunks),
+        "tokens_lost_share": dg.MetadataValue.float(round(whole.token_totals.lost_share, 4)),
         "model": dg.MetadataValue.text(f"{space.model} ({space.revision})" if space else "none yet"),
     }
 
@@ -174,8 +174,8 @@ def _line(title: str, group: GroupStatus, now: datetime) -> dg.TableRecord:
             "quarantined": group.quarantined,
             "current": group.current,
             "chunks": group.chunks,
-            "truncated": group.ledger.truncated_chunks,
-            "tokens lost": f"{group.ledger.lost_share:.1%}",
+            "truncated": group.token_totals.truncated_chunks,
+            "tokens lost": f"{group.token_totals.lost_share:.1%}",
             "chunks/s": f"{run.chunks_per_second:,.0f}" if run else "",
             # A moment, for nobody knows when this is read; with a blank at which it is not cut in two lines.
             _LAST_RUN: f"{run.ended_at.astimezone(UTC):%Y-%m-%d\N{NO-BREAK SPACE}%H:%M}" if run else "",

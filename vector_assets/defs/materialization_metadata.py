@@ -38,7 +38,7 @@ def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
     """Of `silver/document_chunks`; `chunks` is how many the partition has now."""
     return {
         "chunks": dg.MetadataValue.int(chunks),
-        "documents_cut": dg.MetadataValue.int(report.documents),
+        "documents_chunked": dg.MetadataValue.int(report.documents),
         "added": dg.MetadataValue.int(report.changes.added),
         "unchanged": dg.MetadataValue.int(report.changes.unchanged),
         "removed": dg.MetadataValue.int(report.changes.removed),

@@ -13,7 +13,7 @@ from ..domain.reports import VectorizeReport
 from ..domain.spaces import Vectors
 from ..domain.wording import readable_line
 from ..errors import BadVectors, EmbedderDrifted
-from ..quality.drift import CANARY_TEXTS
+from ..quality.drift import REFERENCE_TEXTS
 from ..quality.scripts import Script, script_of, sight_sentence
 from ..quality.vectors import UNIT_NORMS, seen_as
 from ..services import Services
@@ -219,7 +219,7 @@ def nothing_truncated(facts: VectorFacts) -> Verdict:
             "tokens": chunk.token_count,
             "tokens_lost": chunk.token_count - chunk.tokens_embedded,
         }
-        for chunk in stored.worst_cut
+        for chunk in stored.worst_truncated
     )
     words = (
         f"{stored.cut:,} of {counted(stored.current, 'chunk')} are longer than the {space.max_tokens:,} tokens that "
@@ -278,10 +278,10 @@ def no_drift(facts: VectorFacts) -> Verdict:
     evidence: dict[str, dg.MetadataValue] = {
         "lowest_cosine": dg.MetadataValue.float(round(drift.result.lowest, 6)),
         "least_cosine": limit_of(drift.result.least),
-        "texts": dg.MetadataValue.int(len(CANARY_TEXTS)),
+        "texts": dg.MetadataValue.int(len(REFERENCE_TEXTS)),
         "device": dg.MetadataValue.text(facts.services.embedder.device),
     }
-    words = f"{len(CANARY_TEXTS)} fixed texts come out as ever, at a cosine of {drift.result.lowest:.4f} or more."
+    words = f"{len(REFERENCE_TEXTS)} fixed texts come out as ever, at a cosine of {drift.result.lowest:.4f} or more."
     return Verdict(True, words, evidence)
 
 

@@ -11,7 +11,7 @@ from .partition_keys import PartitionKey
 
 
 @dataclass(frozen=True)
-class Ledger:
+class TokenTotals:
     """What the model could see of chunks: their tokens, those beyond its limit, and how many chunks have such."""
 
     tokens: int = 0
@@ -35,7 +35,7 @@ class Ledger:
 class LastRun:
     """The run that last put vectors into a partition: chunks and tokens that had their turn, in so many seconds.
 
-    The ledger is of all vectors that the partition had after it.
+    The token_totals is of all vectors that the partition had after it.
     """
 
     run_id: str
@@ -43,7 +43,7 @@ class LastRun:
     chunks: int
     tokens: int
     seconds: float
-    ledger: Ledger = Ledger()
+    token_totals: TokenTotals = TokenTotals()
 
     @property
     def chunks_per_second(self) -> float:
@@ -84,9 +84,9 @@ class PartitionStatus(_Shares):
     last_run: LastRun | None
 
     @property
-    def ledger(self) -> Ledger:
+    def token_totals(self) -> TokenTotals:
         """As the last run left it."""
-        return self.last_run.ledger if self.last_run else Ledger()
+        return self.last_run.token_totals if self.last_run else TokenTotals()
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class GroupStatus(_Shares):
     quarantined: int
     pending_since: datetime | None
     last_run: LastRun | None
-    ledger: Ledger
+    token_totals: TokenTotals
 
     @classmethod
     def of(cls, name: str, members: "Sequence[PartitionStatus | GroupStatus]") -> Self:
@@ -115,7 +115,7 @@ class GroupStatus(_Shares):
             sum(item.quarantined for item in members),
             min(waiting, default=None),
             max(runs, key=lambda run: run.ended_at, default=None),
-            sum((item.ledger for item in members), Ledger()),
+            sum((item.token_totals for item in members), TokenTotals()),
         )
 
 

@@ -45,7 +45,7 @@ class StoredDocument:
 
 
 @dataclass(frozen=True)
-class ChunksAtStake:
+class ChunksToReplace:
     """How many chunks a partition has, and how many those of its documents have that are to be cut (id -> chunks).
 
     Documents without chunks are left out: cutting them deletes nothing.

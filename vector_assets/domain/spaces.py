@@ -50,7 +50,7 @@ class EmbeddingSpace:
 
 
 @dataclass(frozen=True)
-class KeptCanaries:
+class StoredReferenceVectors:
     """Vectors of the fixed texts as they once came out, float32 (texts, dimension), and what computed them."""
 
     vectors: Vectors

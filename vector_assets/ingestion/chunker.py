@@ -48,7 +48,7 @@ class Chunker:
         digest = hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()[:12]
         return f"v{_VERSION}-{self._room}-{digest}"
 
-    def cut(self, text: str) -> list[str]:
+    def split(self, text: str) -> list[str]:
         """Slices of the text in its order, unaltered but for white space at both ends; none is blank."""
         # The splitter looks for sentences in a copy whose lines go on where the page had broken them; the copy is as
         # long as the text, so its places are the text's.

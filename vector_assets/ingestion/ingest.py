@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from ..domain.documents import ChunkChanges, Document, DocumentRejection
 from ..domain.partition_keys import PartitionKey
 from ..errors import DocumentError, PartitionWouldShrink
-from ..ports import CutStore, DocumentStore
+from ..ports import ChunkingStore, DocumentStore
 from .chunker import Chunker
 from .landing_directory import LandedDocument, LandingDirectory
 from .reader_process import ReaderApart
@@ -56,7 +56,9 @@ class Ingestion:
 
     allow_shrink = False
 
-    def __init__(self, landing: LandingDirectory, documents: DocumentStore, chunks: CutStore, chunker: Chunker) -> None:
+    def __init__(
+        self, landing: LandingDirectory, documents: DocumentStore, chunks: ChunkingStore, chunker: Chunker
+    ) -> None:
         self._landing = landing
         self._documents = documents
         self._chunks = chunks
@@ -78,8 +80,8 @@ class Ingestion:
         documents = {item.partition for item in scan.documents if item.source_uri in new}
         rejected = {item.partition for item in scan.rejections if item.partition and item.source_uri in new}
         # Cutting may have been interrupted after reading, or another chunker may have been set since.
-        uncut = set(self._chunks.uncut_partitions(self.chunker.identity))
-        return LandingChanges(tuple(sorted(documents | rejected | uncut)), misplaced)
+        unchunked = set(self._chunks.unchunked_partitions(self.chunker.identity))
+        return LandingChanges(tuple(sorted(documents | rejected | unchunked)), misplaced)
 
     def read_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> DocumentsReport:
         """Read and store the partition's new and changed documents; one that was removed stays stored.
@@ -113,7 +115,7 @@ class Ingestion:
         self._documents.save([_document(landed, text)], [])
         return True
 
-    def cut_documents(
+    def chunk_documents(
         self, partition: PartitionKey, told: Told = lambda _: None, allow_shrink: bool = False
     ) -> ChunksReport:
         """Cut each document of the partition whose text, or whose chunker, is new.
@@ -124,9 +126,9 @@ class Ingestion:
         if not (allow_shrink or self.allow_shrink):
             self._refuse_to_shrink(partition, told)
         documents, changes = 0, ChunkChanges()
-        for document in self._chunks.uncut_documents(partition, self.chunker.identity):
+        for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
             told(document.source_uri)
-            texts = self.chunker.cut(document.text)
+            texts = self.chunker.split(document.text)
             changes += self._chunks.replace_chunks(document, texts, self.chunker.identity)
             documents += 1
         return ChunksReport(documents, changes)
@@ -138,17 +140,17 @@ class Ingestion:
         no chunks yet do not make up for those that lose theirs. To keep one document in memory at a time what is cut
         here is cut again; it is little, for only where more than half is at stake, and until half is known to stay.
         """
-        at_stake = self._chunks.chunks_at_stake(partition, self.chunker.identity)
-        stays = at_stake.partition - sum(at_stake.documents.values())
-        if at_stake.partition < _GUARDED_FROM or 2 * stays >= at_stake.partition:
+        to_replace = self._chunks.chunks_to_replace(partition, self.chunker.identity)
+        stays = to_replace.partition - sum(to_replace.documents.values())
+        if to_replace.partition < _GUARDED_FROM or 2 * stays >= to_replace.partition:
             return
-        for document in self._chunks.uncut_documents(partition, self.chunker.identity):
-            if document.id in at_stake.documents:
+        for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
+            if document.id in to_replace.documents:
                 told(document.source_uri)
-                stays += len(self.chunker.cut(document.text))
-            if 2 * stays >= at_stake.partition:
+                stays += len(self.chunker.split(document.text))
+            if 2 * stays >= to_replace.partition:
                 return
-        raise PartitionWouldShrink(str(partition), at_stake.partition, stays)
+        raise PartitionWouldShrink(str(partition), to_replace.partition, stays)
 
     def _forget_gone(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
         listed = [item.source_uri for item in self._documents.rejections(partition)]

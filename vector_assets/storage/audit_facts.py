@@ -29,7 +29,7 @@ class ChunkText(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CutChunk:
+class TruncatedChunk:
     """A chunk of which the model saw only a part, in tokens."""
 
     document: str
@@ -53,7 +53,7 @@ class VectorEvidence:
 
     `left_behind` are pending although nobody has touched them since the run began. `without_vector` are marked as
     current and have no vector here. `off_norm` have a vector whose length is not 1. `tokens` and `tokens_lost` are of
-    all current vectors; of the chunks that were cut, `worst_cut` are those that lost most.
+    all current vectors; of the chunks that were cut, `worst_truncated` are those that lost most.
     """
 
     chunks: int
@@ -66,7 +66,7 @@ class VectorEvidence:
     cut: int
     tokens: int
     tokens_lost: int
-    worst_cut: tuple[CutChunk, ...]
+    worst_truncated: tuple[TruncatedChunk, ...]
     compared: int
     twins: tuple[Twins, ...]
     sample: tuple[ChunkText, ...]
@@ -233,7 +233,7 @@ class Evidence:
                 cut=cut,
                 tokens=tokens,
                 tokens_lost=lost,
-                worst_cut=tuple(CutChunk(*row) for row in asked.rows(_CUT, ids=worst)) if worst else (),
+                worst_truncated=tuple(TruncatedChunk(*row) for row in asked.rows(_CUT, ids=worst)) if worst else (),
                 compared=len(compared),
                 twins=tuple(_twins(row) for row in asked.rows(_TWINS, ids=compared)),
                 sample=tuple(ChunkText(*row) for row in asked.rows(_SAMPLE, ids=list(sample), new=new)),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 
 from ..domain.chunks import text_hash
-from ..domain.documents import ChunkChanges, ChunksAtStake, Document, DocumentRejection, StoredDocument
+from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from ..domain.partition_keys import PartitionKey
 from .database import Connection, Database, repeatable
 
@@ -29,10 +29,10 @@ ON CONFLICT (source_uri) DO UPDATE SET
 """
 
 # Ingestion gives every document a fingerprint; one without is another program's, and so are its chunks.
-_UNCUT = """
+_UNCHUNKED = """
 SELECT id FROM documents
 WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-  AND cut_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
+  AND chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
 ORDER BY source_uri
 """
 
@@ -41,16 +41,16 @@ SELECT count(*) FROM document_chunks
 WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
 """
 
-_CHUNKS_OF_UNCUT = """
+_CHUNKS_OF_UNCHUNKED = """
 SELECT d.id, count(*) FROM documents d JOIN document_chunks c ON c.document_id = d.id
 WHERE (d.market, d.doc_type, d.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-  AND d.cut_by IS DISTINCT FROM %(chunker)s AND d.fingerprint <> ''
+  AND d.chunked_by IS DISTINCT FROM %(chunker)s AND d.fingerprint <> ''
 GROUP BY d.id
 """
 
-_UNCUT_PARTITIONS = """
+_UNCHUNKED_PARTITIONS = """
 SELECT DISTINCT market, doc_type, stock_code FROM documents
-WHERE cut_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
+WHERE chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
 """
 
 _COUNTS = """
@@ -117,7 +117,7 @@ def match_chunks(existing: Sequence[ExistingChunk], hashes: Sequence[bytes]) -> 
 
 
 class PostgresDocumentStore:
-    """The `DocumentStore` and `CutStore` ports."""
+    """The `DocumentStore` and `ChunkingStore` ports."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -174,32 +174,32 @@ class PostgresDocumentStore:
                 })  # fmt: skip
 
     @repeatable
-    def uncut_partitions(self, chunker: str) -> list[PartitionKey]:
+    def unchunked_partitions(self, chunker: str) -> list[PartitionKey]:
         """Partitions with documents of ingestion whose present text this chunker has not cut."""
         with self._database.transaction() as connection:
-            rows = connection.execute(_UNCUT_PARTITIONS, {"chunker": chunker}).fetchall()
+            rows = connection.execute(_UNCHUNKED_PARTITIONS, {"chunker": chunker}).fetchall()
         return [PartitionKey(*row) for row in rows]
 
     @repeatable
-    def chunks_at_stake(self, partition: PartitionKey, chunker: str) -> ChunksAtStake:
-        """Count the partition's chunks, and those of the documents that `uncut_documents` gives."""
+    def chunks_to_replace(self, partition: PartitionKey, chunker: str) -> ChunksToReplace:
+        """Count the partition's chunks, and those of the documents that `unchunked_documents` gives."""
         with self._database.transaction() as connection:
             row = connection.execute(_CHUNKS, _key(partition)).fetchone()
-            rows = connection.execute(_CHUNKS_OF_UNCUT, _key(partition) | {"chunker": chunker}).fetchall()
+            rows = connection.execute(_CHUNKS_OF_UNCHUNKED, _key(partition) | {"chunker": chunker}).fetchall()
         assert row is not None
-        return ChunksAtStake(row[0], dict(rows))
+        return ChunksToReplace(row[0], dict(rows))
 
-    def uncut_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
+    def unchunked_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
         """One document at a time in memory; one deleted meanwhile is left out."""
-        for id_ in self._uncut_ids(partition, chunker):
+        for id_ in self._unchunked_ids(partition, chunker):
             document = self._document(id_)
             if document is not None:
                 yield document
 
     @repeatable
-    def _uncut_ids(self, partition: PartitionKey, chunker: str) -> list[int]:
+    def _unchunked_ids(self, partition: PartitionKey, chunker: str) -> list[int]:
         with self._database.transaction() as connection:
-            return [row[0] for row in connection.execute(_UNCUT, _key(partition) | {"chunker": chunker})]
+            return [row[0] for row in connection.execute(_UNCHUNKED, _key(partition) | {"chunker": chunker})]
 
     @repeatable
     def _document(self, id_: int) -> StoredDocument | None:
@@ -222,7 +222,7 @@ class PostgresDocumentStore:
             with connection.cursor() as cursor:
                 cursor.executemany(_PLACE, [(match.kept[id_], id_) for id_ in match.moved])
                 cursor.executemany(_ADD, [(document.id, index, texts[index]) for index in match.added])
-            connection.execute("UPDATE documents SET cut_by = %s WHERE id = %s", (chunker, document.id))
+            connection.execute("UPDATE documents SET chunked_by = %s WHERE id = %s", (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 
     @repeatable

@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from ..domain.coverage import LastRun, Ledger, PartitionStatus, PendingPartition
+from ..domain.coverage import LastRun, PartitionStatus, PendingPartition, TokenTotals
 from ..domain.partition_keys import PartitionKey
 from .chunks import PENDING
 from .database import Database, repeatable
@@ -99,7 +99,11 @@ class Coverage:
 
 def _partition_status(row: tuple[Any, ...]) -> PartitionStatus:
     market, doc_type, stock_code, chunks, pending, quarantined, pending_since, run_id, *run = row
-    ended_at, chunks_done, tokens, seconds, *ledger = run
-    last_run = LastRun(run_id, ended_at, chunks_done, tokens, seconds, Ledger(*ledger)) if run_id is not None else None
+    ended_at, chunks_done, tokens, seconds, *token_totals = run
+    last_run = (
+        LastRun(run_id, ended_at, chunks_done, tokens, seconds, TokenTotals(*token_totals))
+        if run_id is not None
+        else None
+    )
     key = PartitionKey(market, doc_type, stock_code)
     return PartitionStatus(key, chunks, pending, quarantined, pending_since, last_run)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.quality.drift import CANARY_TEXTS
+from vector_assets.quality.drift import REFERENCE_TEXTS
 
 from ..defs.conftest import CN, US, land
 from ..fakes import HashEmbedder
@@ -138,7 +138,7 @@ def test_a_failing_partition_does_not_keep_the_others(command: Command, filings:
     calls = []
 
     def fail_first(texts):
-        if texts[0].text in CANARY_TEXTS:
+        if texts[0].text in REFERENCE_TEXTS:
             return embed(texts)
         calls.append(texts)
         if len(calls) <= 2:  # the first partition's chunk, and the probe that tells whom to blame

@@ -85,7 +85,7 @@ def test_filings_become_vectors(instance: dg.DagsterInstance, services: FakeServ
     again = materialize(instance, services, US)
 
     assert metadata(again, DOCUMENTS)["unchanged"] == 1
-    assert metadata(again, DOCUMENT_CHUNKS)["documents_cut"] == 0
+    assert metadata(again, DOCUMENT_CHUNKS)["documents_chunked"] == 0
     assert metadata(again, VECTORIZED_CHUNKS)["vectorized"] == 0
 
 

@@ -23,7 +23,7 @@ from vector_assets.domain.chunks import ChunkPlan, TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseUnreachable
-from vector_assets.quality.drift import CanaryResult
+from vector_assets.quality.drift import DriftResult
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
@@ -309,7 +309,7 @@ def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(services: Fak
             return np.stack([vector_of("the same") for _ in texts])
 
     use(services, Bounded())
-    services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": CanaryResult(1.0, "")})()
+    services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": DriftResult(1.0, "")})()
     store_chunks(services.database, TEXTS, KEYS[0])
 
     assert failed(way()) == {}

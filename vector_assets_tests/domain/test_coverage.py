@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vector_assets.domain.coverage import GroupBy, GroupStatus, LastRun, Ledger, PartitionStatus, grouped, readable_age
+from vector_assets.domain.coverage import (
+    GroupBy,
+    GroupStatus,
+    LastRun,
+    PartitionStatus,
+    TokenTotals,
+    grouped,
+    readable_age,
+)
 from vector_assets.domain.partition_keys import PartitionKey
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -12,8 +20,8 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 def status(key: str, chunks: int = 10, pending: int = 0, hours: float | None = None, run: str = "") -> PartitionStatus:
     since = NOON - timedelta(hours=hours) if hours is not None else None
-    ledger = Ledger(100, 10, 2)
-    last_run = LastRun(run, NOON - timedelta(hours=hours or 0), 5, 50, 0.5, ledger) if run else None
+    token_totals = TokenTotals(100, 10, 2)
+    last_run = LastRun(run, NOON - timedelta(hours=hours or 0), 5, 50, 0.5, token_totals) if run else None
     return PartitionStatus(PartitionKey.parse(key), chunks, pending, 1, since, last_run)
 
 
@@ -35,8 +43,8 @@ def test_a_group_is_the_sum_of_its_partitions() -> None:
     assert us.pending_since == NOON - timedelta(hours=3)
     assert us.last_run is not None
     assert (us.last_run.run_id, us.last_run.chunks_per_second) == ("new", 10)
-    assert (hk.ledger, us.ledger) == (Ledger(), Ledger(200, 20, 4))
-    assert us.ledger.lost_share == 0.1
+    assert (hk.token_totals, us.token_totals) == (TokenTotals(), TokenTotals(200, 20, 4))
+    assert us.token_totals.lost_share == 0.1
     whole = GroupStatus.of("all", [hk, us])
     assert (whole.partitions, whole.chunks, whole.pending, whole.last_run) == (4, 70, 10, us.last_run)
 

@@ -109,7 +109,7 @@ def test_what_differs_or_gains_nothing_is_refused_once(
 ) -> None:
     """The model as it was converted serves; the reason is kept, and nothing is tried again."""
     model = make_tiny_model(tmp_path, "bert", "mean")
-    monkeypatch.setattr(int8, "LEAST_COSINE", least_cosine)
+    monkeypatch.setattr(int8, "MIN_COSINE", least_cosine)
     monkeypatch.setattr(int8, "_LEAST_GAIN", least_gain)
     embedder = make_embedder(str(model), tmp_path / "cache")
 
@@ -138,7 +138,7 @@ def test_other_precisions_on_request_leave_8_bits_out(precision: str, tmp_path: 
 def test_inputs_are_gathered_in_passes_that_fit_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One input a pass comes to the same weights as all at once."""
     monkeypatch.setattr(int8, "_LEAST_GAIN", 0.0)
-    monkeypatch.setattr(int8, "LEAST_COSINE", -1.0)
+    monkeypatch.setattr(int8, "MIN_COSINE", -1.0)
     model = str(make_tiny_model(tmp_path, "bert", "mean"))
     at_once = make_embedder(model, tmp_path / "one")
     at_once.load()

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from vector_assets.cli import main
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
-from vector_assets.quality.drift import CANARY_TEXTS
+from vector_assets.quality.drift import REFERENCE_TEXTS
 
 from ..fakes import DIMENSION, HashEmbedder
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, finish, run
@@ -97,7 +97,7 @@ def test_memory_becomes_scarce(place: Place) -> None:
     assert result.error is None
     assert (result.metadata["vectorized"], result.metadata["failed"]) == (CHUNKS, 0)
     again = 1 + CHUNKS // 2000  # which a check embeds once more
-    assert sizes == {len(CANARY_TEXTS), BATCH_SIZE, BATCH_SIZE // 4, again}
+    assert sizes == {len(REFERENCE_TEXTS), BATCH_SIZE, BATCH_SIZE // 4, again}
     finish(place, pending=0, later=_NOW)
 
 

@@ -70,7 +70,7 @@ def wrapped(sentences: list[str], width: int, gap: str) -> str:
 @given(TEXTS, st.sampled_from(ROOMS))
 def test_any_text(text: str, room: int):
     """Chunks are slices of the text that fit, none blank; together they hold all that is not white, in order."""
-    chunks = chunker(room).cut(text)
+    chunks = chunker(room).split(text)
 
     assert visible("".join(chunks)) == visible(text)
     assert all(chunk in text and chunk == chunk.strip() != "" for chunk in chunks)
@@ -91,19 +91,19 @@ def test_unwrap_any_text(text: str):
 @pytest.mark.parametrize("text", ["", " \n\t\f ", "\u3000"])
 def test_nothing_to_cut(text: str):
     """Blank text has no chunks."""
-    assert chunker(16).cut(text) == []
+    assert chunker(16).split(text) == []
 
 
 def test_short_text_is_one_chunk():
     """A text that fits is one chunk, its inner lines as they were."""
-    assert chunker(64).cut("\n  Revenue grew.\r\n\n营业收入增长。\n") == ["Revenue grew.\r\n\n营业收入增长。"]
+    assert chunker(64).split("\n  Revenue grew.\r\n\n营业收入增长。\n") == ["Revenue grew.\r\n\n营业收入增长。"]
 
 
 def test_a_word_that_does_not_fit():
     """A word longer than the room is cut inside, for nothing may be left out."""
     word = "x" * 50 + "营" * 50
 
-    chunks = chunker(8).cut(word)
+    chunks = chunker(8).split(word)
 
     assert "".join(chunks) == word
     assert max(map(tokens, chunks)) <= 8
@@ -118,7 +118,7 @@ def test_texts_of_several_blocks(text: str, monkeypatch: pytest.MonkeyPatch):
     """A text that is handed over in blocks is cut whole, with or without places to cut at."""
     monkeypatch.setattr(module, "_BLOCK", 1_000)
 
-    chunks = chunker(64).cut(text)
+    chunks = chunker(64).split(text)
 
     assert visible("".join(chunks)) == visible(text)
     assert all(tokens(chunk) <= 64 for chunk in chunks)
@@ -128,10 +128,10 @@ def test_blocks_end_between_paragraphs(monkeypatch: pytest.MonkeyPatch):
     """Where the text is handed over in blocks does not show in the chunks, if there are paragraphs."""
     paragraphs = [f"In {year} the net revenue of the company rose to {year} million dollars." for year in range(400)]
     text = "\n\n".join(paragraphs)
-    whole = chunker(16).cut(text)
+    whole = chunker(16).split(text)
     monkeypatch.setattr(module, "_BLOCK", 1_000)
 
-    assert chunker(16).cut(text) == whole
+    assert chunker(16).split(text) == whole
     assert len(whole) >= 400
 
 
@@ -139,7 +139,7 @@ def test_cutting_is_repeatable():
     """The same text is cut alike by any chunker of the same identity."""
     text = "Revenue grew by 5 %. Costs fell. " * 40
 
-    assert Chunker(tokenizer(), 16).cut(text) == Chunker(tokenizer(), 16).cut(text)
+    assert Chunker(tokenizer(), 16).split(text) == Chunker(tokenizer(), 16).split(text)
 
 
 # Where cuts fall
@@ -153,7 +153,7 @@ def test_wrapped_english():
     ]
     text = wrapped(sentences, 70, " ")
 
-    chunks = chunker(64).cut(text)
+    chunks = chunker(64).split(text)
 
     assert len(chunks) > 5
     assert all(chunk.endswith("dollars.") and chunk.startswith("In the year") for chunk in chunks)
@@ -165,7 +165,7 @@ def test_wrapped_chinese():
     sentences = ["报告期内公司实现营业收入稳步增长，主要系核心产品销量提升以及海外市场拓展所致。"] * 24
     text = wrapped(sentences, 35, "")
 
-    chunks = chunker(64).cut(text)
+    chunks = chunker(64).split(text)
 
     assert len(chunks) > 5
     assert all(chunk.endswith("。") and chunk.startswith("报") for chunk in chunks)
@@ -179,7 +179,7 @@ def test_sentence_across_pages():
     padding = "Nothing else of importance is to be told about the seasons of this trade."
     text = f"{padding}\n{first}\f{second}\n{padding}"
 
-    chunks = chunker(40).cut(text)
+    chunks = chunker(40).split(text)
 
     assert any(f"{first}\f{second}" in chunk for chunk in chunks)
 
@@ -188,7 +188,7 @@ def test_table_rows():
     """Rows of a table are cut between lines where they fit."""
     rows = [f"Segment {number}  1,{number:03},500  2,{number:03},750  {number}.5%" for number in range(60)]
 
-    chunks = chunker(64).cut("\n".join(rows))
+    chunks = chunker(64).split("\n".join(rows))
 
     assert len(chunks) > 10
     assert [line for chunk in chunks for line in chunk.split("\n")] == rows
@@ -220,7 +220,7 @@ def test_line_breaks_that_cost_tokens():
     counting.pre_tokenizer = Sequence([Split(" ", "removed"), Split("\n", "isolated")])
     text = "\n".join(["customers in forty countries and"] * 12)
 
-    chunks = Chunker(counting, 7).cut(text)
+    chunks = Chunker(counting, 7).split(text)
 
     assert visible("".join(chunks)) == visible(text)
     assert max(len(counting.encode(chunk).ids) for chunk in chunks) <= 7
@@ -235,7 +235,7 @@ def test_no_room(room: int):
 
 def test_room_of_one():
     """One token is room enough for a text of single tokens."""
-    assert Chunker(tokenizer(), 1).cut("revenue grew 营") == ["revenue", "grew", "营"]
+    assert Chunker(tokenizer(), 1).split("revenue grew 营") == ["revenue", "grew", "营"]
 
 
 def test_identity():

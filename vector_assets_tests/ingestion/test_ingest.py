@@ -109,7 +109,7 @@ def test_progress_is_told(ingestion: Ingestion, landing: Path):
     told: list[str] = []
 
     ingestion.read_documents(KEY, told.append)
-    ingestion.cut_documents(KEY, told.append)
+    ingestion.chunk_documents(KEY, told.append)
 
     assert told == [A, B, A]
 
@@ -125,7 +125,7 @@ def test_unchanged_directory(ingestion: Ingestion, landing: Path):
 
     assert told == []
     assert (report.read, report.unchanged, errors(report)) == ((), 2, {B: "WrongEncoding"})
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     assert ingestion.changes().partitions == ()
 
 
@@ -146,11 +146,11 @@ def test_changed_manifest_row(ingestion: Ingestion, database: Database, landing:
     """A new title in the manifest reaches the document, but its chunks stay as they are."""
     put(landing, A, "Revenue grew.")
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     put(landing, "manifest.csv", f"path,title\n{A},Annual Report\n")
 
     report = ingestion.read_documents(KEY)
-    changes = ingestion.cut_documents(KEY).changes
+    changes = ingestion.chunk_documents(KEY).changes
 
     assert report.read == (A,)
     assert rows(database, "SELECT title FROM documents") == [("Annual Report",)]
@@ -198,12 +198,12 @@ def test_document_that_goes_bad(ingestion: Ingestion, database: Database, landin
     """A document that goes bad is listed and keeps its former text and chunks, until it is mended."""
     put(landing, A, "Revenue grew.")
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     before = chunks(database)
     put(landing, A, b"\xff")
 
     report = ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
 
     assert errors(report) == {A: "WrongEncoding"}
     assert texts(database) == {A: "Revenue grew."}
@@ -218,13 +218,13 @@ def test_other_partitions_are_left_alone(ingestion: Ingestion, database: Databas
     put(landing, f"{OTHER}/a.txt", "公司营业收入增长。")
     put(landing, f"{OTHER}/b.txt", b"\xff")
     ingestion.read_documents(OTHER)
-    ingestion.cut_documents(OTHER)
+    ingestion.chunk_documents(OTHER)
     before = chunks(database)
     put(landing, f"{OTHER}/a.txt", "净利润下降。")
     put(landing, A, "Revenue grew.")
 
     report = ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
 
     assert (report.read, report.rejections) == ((A,), ())
     assert texts(database)[f"{OTHER}/a.txt"] == "公司营业收入增长。"
@@ -241,7 +241,7 @@ def test_name_that_is_not_utf8(ingestion: Ingestion, database: Database, landing
 
     assert report.rejections == ()
     assert rows(database, "SELECT source_uri, title FROM documents") == [(f"{KEY}/\\xb9\\xab.txt", "\\xb9\\xab")]
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     assert ingestion.changes().partitions == ()
 
 
@@ -349,7 +349,7 @@ def test_changes(ingestion: Ingestion, landing: Path):
     before = ingestion.changes()
 
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     after = ingestion.changes()
     ingestion.read_documents(OTHER)
     put(landing, A, "Revenue fell.")
@@ -400,7 +400,7 @@ def test_documents_are_cut(ingestion: Ingestion, database: Database, landing: Pa
     put(landing, A, "one two three four. five six seven eight.")
     ingestion.read_documents(KEY)
 
-    first, second = ingestion.cut_documents(KEY), ingestion.cut_documents(KEY)
+    first, second = ingestion.chunk_documents(KEY), ingestion.chunk_documents(KEY)
 
     assert (first.documents, first.changes) == (1, ChunkChanges(added=2))
     assert (second.documents, second.changes) == (0, ChunkChanges())
@@ -411,9 +411,9 @@ def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path
     """A chunker with another room cuts all documents again, though no text changed."""
     put(landing, A, "one two three four. five six seven eight.")
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
 
-    report = make(database, landing, room=50).cut_documents(KEY)
+    report = make(database, landing, room=50).chunk_documents(KEY)
 
     assert (report.documents, report.changes) == (1, ChunkChanges(added=1, removed=2))
     assert list(chunks(database)) == ["one two three four. five six seven eight."]
@@ -423,14 +423,14 @@ def test_unchanged_chunks_keep_their_ids(ingestion: Ingestion, database: Databas
     """Of a changed document, chunks whose text stayed keep ids and vectors; removed ones take theirs along."""
     put(landing, A, "one two three four. five six seven eight. nine ten eleven twelve.")
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     before = chunks(database)
     embedder = HashEmbedder()
     make_vectorizer(database, embedder).vectorize_partition(KEY)
     put(landing, A, "zero zero zero zero. one two three four. nine ten eleven twelve.")
 
     ingestion.read_documents(KEY)
-    changes = ingestion.cut_documents(KEY).changes
+    changes = ingestion.chunk_documents(KEY).changes
 
     after = chunks(database)
     kept = ["one two three four.", "nine ten eleven twelve."]
@@ -472,7 +472,7 @@ def test_what_was_read_but_not_cut_is_still_to_be_done(ingestion: Ingestion, lan
     ingestion.read_documents(KEY)
 
     assert ingestion.changes().partitions == (KEY,)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
     assert ingestion.changes().partitions == ()
 
 
@@ -480,7 +480,7 @@ def test_another_chunker_has_everything_to_do(ingestion: Ingestion, database: Da
     """A changed limit, or another model's tokenizer, is no silent no."""
     put(landing, A, "one two three four.")
     ingestion.read_documents(KEY)
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
 
     assert make(database, landing, room=50).changes().partitions == (KEY,)
 
@@ -499,6 +499,6 @@ def test_documents_of_other_programs_are_theirs_to_cut(ingestion: Ingestion, dat
     )
 
     assert ingestion.changes().partitions == ()
-    ingestion.cut_documents(KEY)
+    ingestion.chunk_documents(KEY)
 
     assert list(chunks(database)) == ["as they cut it"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.domain.documents import ChunkChanges, ChunksAtStake
+from vector_assets.domain.documents import ChunkChanges, ChunksToReplace
 from vector_assets.errors import PartitionWouldShrink
 from vector_assets.ingestion.ingest import Ingestion
 from vector_assets.storage.database import Database
@@ -31,7 +31,7 @@ def ingested(ingestion: Ingestion, landing: Path, **texts: str) -> ChunkChanges:
     for name, text in texts.items():
         put(landing, f"{KEY}/{name}.txt", text)
     ingestion.read_documents(KEY)
-    return ingestion.cut_documents(KEY).changes
+    return ingestion.chunk_documents(KEY).changes
 
 
 def test_a_document_cut_short(ingestion: Ingestion, database: Database, landing: Path) -> None:
@@ -72,7 +72,7 @@ def test_it_is_meant(ingestion: Ingestion, database: Database, landing: Path) ->
     put(landing, A, sentences(5))
     ingestion.read_documents(KEY)
 
-    report = ingestion.cut_documents(KEY, allow_shrink=True)
+    report = ingestion.chunk_documents(KEY, allow_shrink=True)
 
     assert report.changes == ChunkChanges(unchanged=5, removed=35)
     assert len(rows(database, CHUNKS)) == 5
@@ -112,8 +112,8 @@ def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path
     ingested(ingestion, landing, a=sentences(40), b=sentences(10))
 
     with pytest.raises(PartitionWouldShrink, match="from 50 chunks to 5"):
-        make(database, landing, room=50).cut_documents(KEY)
-    report = make(database, landing, room=6).cut_documents(KEY)
+        make(database, landing, room=50).chunk_documents(KEY)
+    report = make(database, landing, room=6).chunk_documents(KEY)
 
     assert report.documents == 2
 
@@ -145,7 +145,7 @@ def test_new_documents_are_no_danger(ingestion: Ingestion, landing: Path) -> Non
     ingestion.read_documents(KEY)
     told: list[str] = []
 
-    ingestion.cut_documents(KEY, told.append)
+    ingestion.chunk_documents(KEY, told.append)
 
     assert told == [B]
 
@@ -159,7 +159,7 @@ def test_removed_file(ingestion: Ingestion, database: Database, landing: Path) -
 
     ingestion.read_documents(KEY)
 
-    assert ingestion.cut_documents(KEY).changes == ChunkChanges()
+    assert ingestion.chunk_documents(KEY).changes == ChunkChanges()
     assert rows(database, CHUNKS) == before
 
 
@@ -167,14 +167,14 @@ def test_other_partitions_do_not_count(ingestion: Ingestion, landing: Path) -> N
     """Chunks of another partition neither save this one nor are guarded with it."""
     put(landing, f"{OTHER}/a.txt", sentences(100))
     ingestion.read_documents(OTHER)
-    ingestion.cut_documents(OTHER)
+    ingestion.chunk_documents(OTHER)
     ingested(ingestion, landing, a=sentences(40))
 
     with pytest.raises(PartitionWouldShrink, match="from 40 chunks to 1"):
         ingested(ingestion, landing, a="one.")
 
 
-def test_what_is_at_stake(ingestion: Ingestion, database: Database, landing: Path) -> None:
+def test_what_is_to_replace(ingestion: Ingestion, database: Database, landing: Path) -> None:
     """All chunks of the partition count, those of other programs too; at stake are those of documents to be cut."""
     ingested(ingestion, landing, a=sentences(3), b=sentences(4))
     put(landing, B, "one.")
@@ -192,6 +192,6 @@ def test_what_is_at_stake(ingestion: Ingestion, database: Database, landing: Pat
     )
     ((b,),) = rows(database, f"SELECT id FROM documents WHERE source_uri = '{B}'")
 
-    at_stake = PostgresDocumentStore(database).chunks_at_stake(KEY, ingestion.chunker.identity)
+    to_replace = PostgresDocumentStore(database).chunks_to_replace(KEY, ingestion.chunker.identity)
 
-    assert at_stake == ChunksAtStake(8, {b: 4})
+    assert to_replace == ChunksToReplace(8, {b: 4})

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from vector_assets.quality.drift import CANARY_DIGEST, CANARY_TEXTS, compare_canaries
+from vector_assets.quality.drift import REFERENCE_TEXTS, REFERENCE_TEXTS_DIGEST, compare_reference_vectors
 
 from .vector_rows import rotated, unit_rows
 
-STORED = unit_rows(len(CANARY_TEXTS))
+STORED = unit_rows(len(REFERENCE_TEXTS))
 
 
 def test_the_same_vectors_have_not_drifted() -> None:
     """Nor have they as they are stored, in float16, or rounded to 8 bits."""
     step = np.abs(STORED).max(axis=1, keepdims=True) / 127
     for stored in (STORED, STORED.astype(np.float16), (np.rint(STORED / step) * step).astype(np.float32)):
-        result = compare_canaries(stored.astype(np.float32), STORED)
+        result = compare_reference_vectors(stored.astype(np.float32), STORED)
 
         assert not result.drifted
         assert result.lowest > 0.9995
@@ -25,7 +25,7 @@ def test_other_weights_are_drift(amount: float) -> None:
     """However well formed their vectors are, and if they are near the former ones."""
     now = rotated(STORED, amount=amount)
 
-    result = compare_canaries(STORED, now)
+    result = compare_reference_vectors(STORED, now)
 
     assert np.linalg.norm(now, axis=1) == pytest.approx(1, abs=1e-5)
     assert result.drifted
@@ -34,7 +34,7 @@ def test_other_weights_are_drift(amount: float) -> None:
 
 def test_a_rotation_too_small_to_matter_is_none() -> None:
     """Below what rounding does."""
-    assert not compare_canaries(STORED, rotated(STORED, amount=0.005)).drifted
+    assert not compare_reference_vectors(STORED, rotated(STORED, amount=0.005)).drifted
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
@@ -43,29 +43,29 @@ def test_a_vector_without_direction_is_the_lowest(value: float) -> None:
     now = STORED.copy()
     now[3] = value
 
-    result = compare_canaries(STORED, now)
+    result = compare_reference_vectors(STORED, now)
 
-    assert (result.drifted, result.lowest, result.text) == (True, -1.0, CANARY_TEXTS[3])
+    assert (result.drifted, result.lowest, result.text) == (True, -1.0, REFERENCE_TEXTS[3])
 
 
 def test_swapped_vectors_are_drift() -> None:
     """Here the order is known."""
-    assert compare_canaries(STORED, STORED[::-1]).drifted
+    assert compare_reference_vectors(STORED, STORED[::-1]).drifted
 
 
 def test_length_is_no_drift() -> None:
     """Only the direction is compared."""
-    assert not compare_canaries(STORED, 3 * STORED).drifted
+    assert not compare_reference_vectors(STORED, 3 * STORED).drifted
 
 
 @pytest.mark.parametrize("now", [STORED[:-1], STORED[:, :-1]])
 def test_vectors_of_other_texts_or_spaces_are_refused(now: np.ndarray) -> None:
     """A cosine of them would mean nothing."""
-    with pytest.raises(ValueError, match="canary vectors"):
-        compare_canaries(STORED, now)
+    with pytest.raises(ValueError, match="reference vectors"):
+        compare_reference_vectors(STORED, now)
 
 
 def test_the_texts_are_those_whose_vectors_are_stored() -> None:
     """Whoever edits them changes this line, and with it what stored vectors are compared with."""
-    assert CANARY_DIGEST == "f181158fa022"
-    assert len(set(CANARY_TEXTS)) == 4
+    assert REFERENCE_TEXTS_DIGEST == "f181158fa022"
+    assert len(set(REFERENCE_TEXTS)) == 4

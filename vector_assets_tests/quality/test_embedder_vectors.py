@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vector_assets.quality.drift import CANARY_TEXTS, compare_canaries
+from vector_assets.quality.drift import REFERENCE_TEXTS, compare_reference_vectors
 from vector_assets.quality.vectors import Fault, inspect_rows, seen_as
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -20,7 +20,7 @@ def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypa
     embedder = Services(load_settings()).embedder
     dimension = embedder.space.dimension
     alike = boilerplate(60)
-    texts = [*alike, alike[0].upper(), alike[1].replace(" ", "\n"), "董事", "监事", *CANARY_TEXTS]
+    texts = [*alike, alike[0].upper(), alike[1].replace(" ", "\n"), "董事", "监事", *REFERENCE_TEXTS]
 
     tokens = embedder.tokenize(texts)
     vectors = embedder.embed(tokens)
@@ -30,8 +30,8 @@ def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypa
     assert inspect_rows(vectors, seen, dimension) == []
     cosines = vectors[:60] @ vectors[:60].T - 2 * np.eye(60)
     assert cosines.max() > 0.999, "these texts no longer try what they should"
-    again = embedder.embed(embedder.tokenize(CANARY_TEXTS))
-    assert not compare_canaries(vectors[-len(CANARY_TEXTS) :], again).drifted
+    again = embedder.embed(embedder.tokenize(REFERENCE_TEXTS))
+    assert not compare_reference_vectors(vectors[-len(REFERENCE_TEXTS) :], again).drifted
 
     vectors[7] = vectors[6]
     assert {bad.index: bad.fault for bad in inspect_rows(vectors, seen, dimension)} == {

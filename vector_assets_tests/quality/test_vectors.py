@@ -188,7 +188,7 @@ def test_each_fault_in_one_batch() -> None:
 
 
 def test_what_rows_alone_do_not_tell() -> None:
-    """Swapped rows, and other weights: those need the texts' own vectors, see the canaries."""
+    """Swapped rows, and other weights: those need the texts' own vectors, see the reference_vectors."""
     vectors = unit_rows(32)
 
     assert inspect_rows(vectors[::-1], keys(32), DIMENSION) == []

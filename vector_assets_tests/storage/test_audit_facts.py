@@ -115,8 +115,8 @@ def test_what_was_cut_is_counted_and_the_worst_named(database: Database, evidenc
     found = of(evidence)
 
     assert (found.cut, found.tokens_lost) == (7, 30)
-    assert [item.token_count - item.tokens_embedded for item in found.worst_cut] == [9, 6, 5, 4, 3]
-    assert found.worst_cut[0].document == f"{KEY}/a.txt"
+    assert [item.token_count - item.tokens_embedded for item in found.worst_truncated] == [9, 6, 5, 4, 3]
+    assert found.worst_truncated[0].document == f"{KEY}/a.txt"
 
 
 def test_the_same_vector_of_two_texts_is_a_pair_of_twins(database: Database, evidence: Evidence) -> None:

@@ -89,17 +89,17 @@ def test_a_document_is_cut_once_by_one_chunker(database: Database) -> None:
     store = PostgresDocumentStore(database)
     store_chunks(database, ["a"])
 
-    assert list(store.uncut_documents(KEY, "lines")) == []
-    assert len(list(store.uncut_documents(KEY, "other"))) == 1
+    assert list(store.unchunked_documents(KEY, "lines")) == []
+    assert len(list(store.unchunked_documents(KEY, "other"))) == 1
     store.save([Document(f"{KEY}/a.txt", KEY, "X", "title", "2024", "en", "changed", "2")], [])
-    assert len(list(store.uncut_documents(KEY, "lines"))) == 1
+    assert len(list(store.unchunked_documents(KEY, "lines"))) == 1
 
 
 def test_chunks_of_text_that_changed_meanwhile_are_not_stored(database: Database) -> None:
     """A slow cutter cannot overwrite the chunks of newer text."""
     store = PostgresDocumentStore(database)
     store_chunks(database, ["a", "b"])
-    (old,) = store.uncut_documents(KEY, "slow")
+    (old,) = store.unchunked_documents(KEY, "slow")
     store.save([Document(f"{KEY}/a.txt", KEY, "X", "title", "2024", "en", "newer", "2")], [])
 
     changes = store.replace_chunks(old, ["stale"], "slow")

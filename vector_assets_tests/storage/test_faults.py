@@ -393,7 +393,7 @@ def test_a_server_that_was_never_reached_is_not_waited_for(retries: Retries, wai
     database = Database(URL.create("postgresql+psycopg", "me", None, "127.0.0.1", 1, "db"), retries)
 
     with pytest.raises(DatabaseUnreachable):
-        PostgresDocumentStore(database).uncut_partitions("any")
+        PostgresDocumentStore(database).unchunked_partitions("any")
 
     assert waits.count == 0
 
@@ -441,7 +441,7 @@ def test_a_wrong_password_is_told_at_once(locked: OwnServer, retries: Retries, w
     database = Database(locked.url.set(username="guarded", password="wrong"), retries, reached=True)
 
     with pytest.raises(DatabaseUnreachable, match="password authentication failed") as caught:
-        PostgresDocumentStore(database).uncut_partitions("any")
+        PostgresDocumentStore(database).unchunked_partitions("any")
 
     assert not caught.value.passes
     assert waits.count == 0
@@ -452,7 +452,7 @@ def test_a_database_that_is_gone_is_told_at_once(database: Database, retries: Re
     gone = Database(database.url.set(database="never_there"), retries, reached=True)
 
     with pytest.raises(DatabaseUnreachable, match="does not exist"):
-        PostgresDocumentStore(gone).uncut_partitions("any")
+        PostgresDocumentStore(gone).unchunked_partitions("any")
 
     assert waits.count == 0
 
@@ -495,7 +495,7 @@ def test_a_right_that_is_taken_away_is_told_at_once(database: Database, retries:
     reader = Database(database.url.set(username="reader"), retries, reached=True)
 
     with pytest.raises(DatabaseFailed, match="42501"):
-        PostgresDocumentStore(reader).uncut_partitions("any")
+        PostgresDocumentStore(reader).unchunked_partitions("any")
 
     assert waits.count == 0
     reader.close()

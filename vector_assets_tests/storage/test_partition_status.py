@@ -1,6 +1,6 @@
 """Every chunk is current, pending or quarantined, exactly one of them."""
 
-from vector_assets.domain.coverage import Ledger
+from vector_assets.domain.coverage import TokenTotals
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.distribution import Distribution
 from vector_assets.storage.database import Database
@@ -52,10 +52,10 @@ def test_the_ledger_is_of_all_vectors_that_the_partition_has(database: Database)
         vectorizer = make_vectorizer(database, HashEmbedder())
         last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY))
 
-    ledger = Coverage(database).partition_status(KEY, SPACE.slug).ledger
+    token_totals = Coverage(database).partition_status(KEY, SPACE.slug).token_totals
 
-    assert ledger == Ledger(tokens=SPACE.max_tokens + 8, tokens_lost=6, truncated_chunks=1)
-    assert Coverage(database).status(None)[0].ledger == Ledger()
+    assert token_totals == TokenTotals(tokens=SPACE.max_tokens + 8, tokens_lost=6, truncated_chunks=1)
+    assert Coverage(database).status(None)[0].token_totals == TokenTotals()
 
 
 def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:

@@ -14,7 +14,7 @@ from ..model_files import ModelFolder
 from ..torch_embedder import load_sentence_transformer, sentence_vectors
 from .compiled_model import CompiledModel
 from .library import import_openvino
-from .parity import LEAST_COSINE, PARITY_TEXTS
+from .parity import MIN_COSINE, PARITY_TEXTS
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ def convert(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Ca
     except Exception as error:
         reason = f"OpenVINO cannot run it ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise ConversionFailed(space.model, reason) from error
-    if not cosine >= LEAST_COSINE:  # also when it is not a number
+    if not cosine >= MIN_COSINE:  # also when it is not a number
         raise ConversionFailed(space.model, f"its vectors come out different (cosine {cosine:.4f})")
 
 

@@ -22,7 +22,7 @@ from .compiled_model import CompiledModel
 from .conversion import conversion_name
 from .converted_models import KeptModel
 from .library import import_openvino
-from .parity import LEAST_COSINE, PARITY_TEXTS
+from .parity import MIN_COSINE, PARITY_TEXTS
 from .rounding import InputStatistics, Matrix, round_weights, smoothing
 
 TokenIds = NDArray[np.integer[Any]]
@@ -108,7 +108,7 @@ def _write_nearest(made: Path, model: Any, exact: KeptModel, counter: TokenCount
         import_openvino().save_model(model, made / "model.xml", compress_to_fp16=False)
         rounded = compile_(made / "model.xml", "auto")
         cosine = float((expected * rounded.embed(texts)).sum(axis=1).min())
-        if cosine >= LEAST_COSINE:
+        if cosine >= MIN_COSINE:
             return rounded
     raise ConversionFailed(exact.folder.name, f"with 8 bits its vectors come out different (cosine {cosine:.4f})")
 

@@ -1,7 +1,7 @@
 """When a faster form of a model counts as the same model."""
 
 # Vectors nearer than this to the reference's are the same for any search; bfloat16 comes to 0.9999 and better.
-LEAST_COSINE = 0.999
+MIN_COSINE = 0.999
 
 # Short, long and longer than any limit, in both languages, with figures and with signs that no vocabulary holds.
 PARITY_TEXTS = (

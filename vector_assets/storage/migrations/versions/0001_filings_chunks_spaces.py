@@ -28,18 +28,18 @@ CREATE TABLE documents (
     fingerprint  text NOT NULL DEFAULT '',
     text         text NOT NULL,
     content_hash bytea NOT NULL,
-    cut_by       text,
+    chunked_by       text,
     created_at   timestamptz NOT NULL DEFAULT now(),
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX documents_partition ON documents (market, doc_type, stock_code);
 
--- cut_by names what cut the present text into chunks; new text has not been cut yet.
+-- chunked_by names what cut the present text into chunks; new text has not been cut yet.
 CREATE FUNCTION documents_fill() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
     IF TG_OP = 'UPDATE' AND NEW.content_hash IS DISTINCT FROM OLD.content_hash THEN
-        NEW.cut_by := NULL;
+        NEW.chunked_by := NULL;
     END IF;
     RETURN NEW;
 END $$;

@@ -6,9 +6,9 @@ revision = "0003"
 down_revision = "0002"
 
 # `texts` names the set of texts; `vectors` are float32, little-endian, row after row.
-CANARIES = """
+REFERENCE_VECTORS = """
 ALTER TABLE embedding_spaces ADD COLUMN generation integer NOT NULL DEFAULT 0 CHECK (generation >= 0);
-CREATE TABLE canaries (
+CREATE TABLE reference_vectors (
     space   text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
     texts   text NOT NULL,
     vectors bytea NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE canaries (
 
 
 def upgrade() -> None:
-    op.execute(CANARIES)
+    op.execute(REFERENCE_VECTORS)
 
 
 def downgrade() -> None:
