@@ -15,7 +15,7 @@ from vector_assets.errors import InvalidSetting
 from vector_assets.ingestion import chunker as module
 from vector_assets.ingestion.chunker import Chunker, unwrap
 
-from ..fakes import WordCounter
+from ..fakes import WordTokenCounter
 
 ROOMS = (8, 16, 64)
 
@@ -244,4 +244,4 @@ def test_identity():
 
     assert Chunker(tokenizer(), 16).identity == identity
     assert Chunker(tokenizer(), 17).identity != identity
-    assert Chunker(WordCounter().tokenizer, 16).identity != identity
+    assert Chunker(WordTokenCounter().tokenizer, 16).identity != identity

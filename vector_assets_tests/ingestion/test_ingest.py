@@ -18,7 +18,7 @@ from vector_assets.ingestion.reader_process import ReaderApart
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
 
-from ..fakes import KEY, HashEmbedder, WordCounter, make_vectorizer, rows
+from ..fakes import KEY, HashEmbedder, WordTokenCounter, make_vectorizer, rows
 from .links import swap
 from .pdfs import lines, nested_forms, pdf
 
@@ -33,7 +33,7 @@ def ingestion(database: Database, landing: Path) -> Ingestion:
 
 def make(database: Database, landing: Path, room: int = 5) -> Ingestion:
     store = PostgresDocumentStore(database)
-    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordCounter().tokenizer, room))
+    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordTokenCounter().tokenizer, room))
 
 
 def put(landing: Path, source_uri: str, text: str | bytes) -> None:

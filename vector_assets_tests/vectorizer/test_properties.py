@@ -20,9 +20,11 @@ from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.reports import VectorizeReport
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import EmbedderBroken
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Connection, Database
 from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.spaces import SpaceRegistry
+from vector_assets.storage.vectors import PostgresVectorStore
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import Findings, check_invariants
@@ -151,8 +153,8 @@ class Run:
         embedder.concurrency = at_once
         embedder.before = lambda _: self.reach("embed")
         embedder.tokenize = self.reaching("tokenize", embedder.tokenize)
-        self.vectorizer = make_vectorizer(database, embedder, batch_size)
-        chunks, vectors = self.vectorizer._chunks, self.vectorizer._vectors
+        chunks, vectors = PostgresChunkStore(database, SPACE.slug), PostgresVectorStore(database, SPACE.slug)
+        self.vectorizer = make_vectorizer(database, embedder, batch_size, chunks=chunks, vectors=vectors)
         chunks.plan = self.reaching("plan", chunks.plan)
         chunks.read_window = self.reaching("read", chunks.read_window)
         vectors.commit_batch = self.reaching("commit", vectors.commit_batch, first=True)

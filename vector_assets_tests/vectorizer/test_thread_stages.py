@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from vector_assets.vectorizer.embed_deadline import Deadline
-from vector_assets.vectorizer.thread_stages import Waits, as_done
+from vector_assets.vectorizer.embed_deadline import EmbedDeadline
+from vector_assets.vectorizer.thread_stages import WaitSeconds, map_as_done
 
-DEADLINE = Deadline("a model", 60.0)
+DEADLINE = EmbedDeadline("a model", 60.0)
 PATIENCE = 30.0
 
 
@@ -22,7 +22,7 @@ def test_a_result_is_given_while_the_next_item_is_still_being_made() -> None:
         yield 2
 
     found = []
-    for result in as_done(lambda item: item * 10, items(), 2, DEADLINE, Waits()):
+    for result in map_as_done(lambda item: item * 10, items(), 2, DEADLINE, WaitSeconds()):
         found.append(result)
         told.set()
 
@@ -40,7 +40,7 @@ def test_results_come_in_the_order_of_their_items() -> None:
             later_done.set()
         return item
 
-    assert list(as_done(work, iter([1, 2, 3]), 2, DEADLINE, Waits())) == [1, 2, 3]
+    assert list(map_as_done(work, iter([1, 2, 3]), 2, DEADLINE, WaitSeconds())) == [1, 2, 3]
 
 
 def test_what_was_made_before_an_error_is_worked_on_first() -> None:
@@ -52,7 +52,7 @@ def test_what_was_made_before_an_error_is_worked_on_first() -> None:
 
     given: list[int] = []
     with pytest.raises(ValueError, match="broke"):
-        given.extend(as_done(lambda item: item, items(), 2, DEADLINE, Waits()))
+        given.extend(map_as_done(lambda item: item, items(), 2, DEADLINE, WaitSeconds()))
 
     assert given == [1, 2, 3]
 
@@ -71,7 +71,7 @@ def test_after_a_failure_nothing_more_is_begun() -> None:
         third_began.wait(0.2)  # the first is still at it, while the other worker could take up the third
 
     with pytest.raises(ValueError, match="away"):
-        list(as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, Waits()))
+        list(map_as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, WaitSeconds()))
 
     assert sorted(begun) == [1, 2]
 
@@ -85,7 +85,7 @@ def test_no_more_is_made_than_can_wait() -> None:
             made.append(number)
             yield number
 
-    results = as_done(lambda item: item, items(), 2, DEADLINE, Waits())
+    results = map_as_done(lambda item: item, items(), 2, DEADLINE, WaitSeconds())
     next(results)
     results.close()
 
@@ -104,7 +104,7 @@ def test_an_interrupt_while_a_thread_is_started_leaves_none_behind(monkeypatch: 
 
     def take_all() -> None:
         with pytest.raises(KeyboardInterrupt):
-            list(as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, Waits()))
+            list(map_as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, WaitSeconds()))
 
     monkeypatch.setattr(threading.Thread, "start", start_interrupted)
     taking = threading.Thread(target=take_all, daemon=True)

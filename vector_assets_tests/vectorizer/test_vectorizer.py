@@ -8,10 +8,11 @@ import pytest
 
 from vector_assets.domain.chunks import ChunkSelection
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import WINDOW_BATCHES, loop
+from vector_assets.vectorizer import WINDOW_BATCHES, windows
 from vector_assets.vectorizer.halving import attempt_halving
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
@@ -139,17 +140,18 @@ def test_the_next_batches_are_embedded_while_one_is_committed(database: Database
 def test_no_thread_outlives_a_run(database: Database) -> None:
     """Neither one that ends well nor one whose commit fails."""
     store_chunks(database, [f"text {n}" for n in range(40)])
-    vectorizer = make_vectorizer(database, HashEmbedder())
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), vectors=vectors)
     before = set(threading.enumerate())
 
     def refuse(*_: object) -> None:
         raise DatabaseFailed("the disk is full", "53100")
 
-    vectorizer._vectors.commit_batch, commit = refuse, vectorizer._vectors.commit_batch
+    vectors.commit_batch, commit = refuse, vectors.commit_batch
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
     assert set(threading.enumerate()) == before
-    vectorizer._vectors.commit_batch = commit
+    vectors.commit_batch = commit
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 40
 
     assert set(threading.enumerate()) == before
@@ -189,7 +191,7 @@ def test_a_few_chunks_are_shared_out_among_the_calls_at_once(database: Database)
 
 def test_only_the_last_window_is_shared_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere batches are as large as they may be."""
-    monkeypatch.setattr(loop, "WINDOW_BATCHES", 1)
+    monkeypatch.setattr(windows, "WINDOW_BATCHES", 1)
     store_chunks(database, [f"text {n}" for n in range(13)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
@@ -415,15 +417,16 @@ def test_memory_is_bounded_by_the_window(database: Database) -> None:
 def test_the_loop_never_asks_for_more_than_a_window(database: Database) -> None:
     """Promise 8: a partition of any size is read by windows."""
     store_chunks(database, [f"text {n}" for n in range(600)])
-    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=4)
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=4, chunks=chunks)
     asked = []
-    read = vectorizer._chunks.read_window
+    read = chunks.read_window
 
     def spying(selection: ChunkSelection, after_id: int, up_to_id: int, limit: int):
         asked.append(limit)
         return read(selection, after_id, up_to_id, limit)
 
-    vectorizer._chunks.read_window = spying
+    chunks.read_window = spying
     vectorizer.vectorize_partition(KEY)
 
     assert max(asked) == WINDOW_BATCHES * 4

@@ -15,7 +15,9 @@ from sqlalchemy import URL
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, EmbedderHung, InvalidSetting
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
+from vector_assets.storage.vectors import PostgresVectorStore
 
 from ..fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
@@ -251,8 +253,9 @@ def test_a_callback_may_stop_the_run(database: Database, error: type[BaseExcepti
 def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database, error: Exception) -> None:
     """Promise 2: its error ends the run, no chunk is blamed, no thread stays."""
     store_chunks(database, [f"text {n}" for n in range(40)])
-    vectorizer = make_vectorizer(database, HashEmbedder())
-    commit = vectorizer._vectors.commit_batch
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), vectors=vectors)
+    commit = vectors.commit_batch
     batches = []
 
     def failing(*batch: object) -> set[int]:
@@ -261,7 +264,7 @@ def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database
             raise error
         return commit(*batch)
 
-    vectorizer._vectors.commit_batch = failing
+    vectors.commit_batch = failing
 
     with pytest.raises(type(error)):
         vectorizer.vectorize_partition(KEY)
@@ -274,15 +277,16 @@ def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database
 def test_a_window_that_cannot_be_read_keeps_the_batches_before(database: Database) -> None:
     """Promise 2: the same for the thread that reads ahead."""
     store_chunks(database, [f"text {n}" for n in range(300)])
-    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2)
-    read = vectorizer._chunks.read_window
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2, chunks=chunks)
+    read = chunks.read_window
 
     def failing(selection, after_id: int, up_to_id: int, limit: int):
         if after_id:
             raise DatabaseFailed("the connection is gone", "57P01")
         return read(selection, after_id, up_to_id, limit)
 
-    vectorizer._chunks.read_window = failing
+    chunks.read_window = failing
 
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
@@ -372,12 +376,13 @@ def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Datab
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     embedder.before = lambda _: answers.wait() if len(embedder.embedded) >= 8 else None
-    vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3)
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3, vectors=vectors)
 
     def refuse(*_: object) -> set[int]:
         raise DatabaseFailed("the disk is full", "53100")
 
-    vectorizer._vectors.commit_batch = refuse
+    vectors.commit_batch = refuse
 
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
@@ -388,10 +393,11 @@ def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
     store_chunks(database, [f"text {n}" for n in range(11)] + ["POISON"])
     embedder = HashEmbedder()
     embedder.before = lambda _: time.sleep(0.1)
-    vectorizer = make_vectorizer(database, embedder, batch_size=6, embed_timeout_seconds=0.3)
-    read, commit = vectorizer._chunks.read_window, vectorizer._vectors.commit_batch
-    vectorizer._chunks.read_window = lambda *given: (time.sleep(0.4), read(*given))[1]
-    vectorizer._vectors.commit_batch = lambda *given: (time.sleep(0.4), commit(*given))[1]
+    chunks, vectors = PostgresChunkStore(database, SPACE.slug), PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, embedder, 6, 0.3, chunks=chunks, vectors=vectors)
+    read, commit = chunks.read_window, vectors.commit_batch
+    chunks.read_window = lambda *given: (time.sleep(0.4), read(*given))[1]
+    vectors.commit_batch = lambda *given: (time.sleep(0.4), commit(*given))[1]
 
     report = vectorizer.vectorize_partition(KEY, progress_callback=lambda _: time.sleep(0.4))
 
