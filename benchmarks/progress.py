@@ -1,7 +1,7 @@
 """What progress events cost: runs with an event a second against runs with the first and the last only.
 
 The runs take turns on the same chunks. The machine's noise is larger than the difference, so the share that the
-run itself measured for telling is given too.
+run itself measured for reporting is given too.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
                         events.append(told["progress_events"])
                 ratios.append(seconds[1.0] / seconds[_OFF])
         leave_embedded_server(Path(home))
-    columns = ("texts", "seconds with events / without (each round)", "median", "events a run", "telling's share")
+    columns = ("texts", "seconds with events / without (each round)", "median", "events a run", "reporting's share")
     table = Table(*columns, json_file=arguments.json)
     table.add(arguments.texts, ratios, statistics.median(ratios), events, statistics.median(shares))
 

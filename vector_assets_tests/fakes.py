@@ -1,4 +1,4 @@
-"""Stand-ins for what is slow or must fail on demand, and short ways to say what a test needs."""
+"""Fakes for components that are slow or must fail on demand, and functions that set up what a test needs."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
+from vector_assets.ports import ChunkStore, VectorStore
 from vector_assets.quality.drift import REFERENCE_TEXTS
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -32,8 +33,8 @@ SPACE = EmbeddingSpace("hash", "1", "mean", "", "", DIMENSION, 64, "digest")
 KEY = PartitionKey("us", "annual_report", "XTEST")
 
 
-class WordCounter:
-    """Counts words, as if each were a token."""
+class WordTokenCounter:
+    """A token counter that counts each word as one token."""
 
     room_for_text = SPACE.max_tokens
 
@@ -45,9 +46,10 @@ class WordCounter:
 
 
 class HashEmbedder:
-    """Vectors drawn from the text itself; texts that hold the poison raise.
+    """An embedder that computes a vector from the hash of the text, and fails on texts that contain `poison`.
 
-    `before` is called with the texts of each call, to do something while they are being embedded.
+    `before` is called with the texts of each call of `embed`, so that a test can act while they are being embedded.
+    `embedded` records the texts that were embedded.
     """
 
     def __init__(self, space: EmbeddingSpace = SPACE, poison: str = "POISON") -> None:
@@ -55,7 +57,7 @@ class HashEmbedder:
         self.poison = poison
         self.before: Callable[[list[str]], None] = lambda _: None
         self.embedded: list[str] = []
-        self.counter = WordCounter()
+        self.counter = WordTokenCounter()
         self.device = "cpu"
         self.concurrency = 1
 
@@ -68,7 +70,7 @@ class HashEmbedder:
         return [TokenizedText(text, n, min(n, limit), 0) for text, n in zip(texts, counts, strict=True)]
 
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
-        if all(item.text in REFERENCE_TEXTS for item in texts):  # which are no chunks
+        if all(item.text in REFERENCE_TEXTS for item in texts):  # these are not chunks, so they are not recorded
             return np.stack([vector_of(item.text, self.space.dimension) for item in texts])
         self.before([item.text for item in texts])
         if any(self.poison in item.text for item in texts):
@@ -81,14 +83,14 @@ class HashEmbedder:
 
 
 def vector_of(text: str, dimension: int = DIMENSION) -> Vectors:
-    """The one vector of a text: float32 (dimension,), of length 1."""
+    """Return the vector that `HashEmbedder` gives a text: float32 (dimension,), of length 1."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     vector = np.random.default_rng(seed).normal(size=dimension).astype(np.float32)
     return vector / np.linalg.norm(vector)
 
 
-class ForgetfulEvidence(Evidence):
-    """Strikes what a check has embedded again off the embedder's list, which is of what runs embed."""
+class UnrecordedAuditFacts(Evidence):
+    """Audit facts that remove what a check embeds from the embedder's record, so that it holds what runs embed."""
 
     def __init__(self, database: Database, embedder: HashEmbedder) -> None:
         super().__init__(database)
@@ -102,7 +104,7 @@ class ForgetfulEvidence(Evidence):
 
 
 class FakeServices(Services):
-    """The real parts with an embedder that takes no time."""
+    """The real services with an embedder that takes no time."""
 
     def __init__(self, url: URL, home: Path, landing: Path, embedder: HashEmbedder | None = None) -> None:
         secret = SecretStr(url.render_as_string(hide_password=False))
@@ -111,11 +113,11 @@ class FakeServices(Services):
 
     @cached_property
     def evidence(self) -> Evidence:
-        return ForgetfulEvidence(self.database, self.embedder)
+        return UnrecordedAuditFacts(self.database, self.embedder)
 
 
 def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
-    """One document whose chunks are the texts, as ingestion would write it."""
+    """Store one document whose chunks are the texts, in the way ingestion does."""
     documents = PostgresDocumentStore(database)
     document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
     documents.save([document], [])
@@ -124,17 +126,23 @@ def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = K
 
 
 def make_vectorizer(
-    database: Database, embedder: HashEmbedder, batch_size: int = 4, embed_timeout_seconds: float = 600.0
+    database: Database,
+    embedder: HashEmbedder,
+    batch_size: int = 4,
+    embed_timeout_seconds: float = 600.0,
+    *,
+    chunks: ChunkStore | None = None,
+    vectors: VectorStore | None = None,
 ) -> Vectorizer:
-    """The loop over the real tables; the embedder's space is the active one."""
+    """Make the loop over the real tables, or over the given stores. The embedder's space becomes the active one."""
     SpaceRegistry(database).activate(embedder.space)
-    slug = embedder.space.slug
-    chunks, vectors = PostgresChunkStore(database, slug), PostgresVectorStore(database, slug)
+    chunks = chunks or PostgresChunkStore(database, embedder.space.slug)
+    vectors = vectors or PostgresVectorStore(database, embedder.space.slug)
     return Vectorizer(chunks, vectors, embedder, batch_size, embed_timeout_seconds)
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:
-    """What a query gives."""
+    """Run a statement and return its rows, if it has any."""
     with database.transaction() as connection:
         cursor = connection.execute(query, parameters or None)
         return cursor.fetchall() if cursor.description else []

@@ -18,8 +18,8 @@ from ..quality.scripts import Script, script_of, sight_sentence
 from ..quality.vectors import UNIT_NORMS, seen_as
 from ..services import Services
 from ..storage.audit_facts import ChunkText, Nearest, Twins, VectorEvidence
-from ..vectorizer.embed_deadline import Deadline
-from ..vectorizer.thread_stages import apart, overlapped
+from ..vectorizer.embed_deadline import EmbedDeadline
+from ..vectorizer.thread_stages import map_in_order, run_in_thread
 from .check_events import ERROR, WARN, Check, Verdict, counted, limit_of, table
 
 # One chunk is embedded again, and one more for each two thousand that the run embedded: a two-thousandth of its
@@ -269,11 +269,11 @@ def no_drift(facts: VectorFacts) -> Verdict:
     drift, deadline = facts.services.drift, _deadline(facts)
 
     def check() -> None:
-        with deadline.running():
+        with deadline.embedder_call():
             drift.check()
 
     if drift.result is None:
-        apart(check, deadline)
+        run_in_thread(check, deadline)
     assert drift.result is not None
     evidence: dict[str, dg.MetadataValue] = {
         "lowest_cosine": dg.MetadataValue.float(round(drift.result.lowest, 6)),
@@ -348,7 +348,7 @@ def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
     calls, dimension = embedder.concurrency, facts.services.space.dimension
 
     def embedded(part: Sequence[ChunkText]) -> Vectors:
-        with deadline.running():
+        with deadline.embedder_call():
             rows = embedder.embed(embedder.tokenize([chunk.text for chunk in part]))
         if rows.shape != (len(part), dimension):
             raise BadVectors(f"shape {rows.shape} instead of {(len(part), dimension)}")
@@ -356,14 +356,14 @@ def _embedded_again(facts: VectorFacts, tried: Sequence[ChunkText]) -> Vectors:
 
     vectors = np.empty((len(tried), dimension), np.float32)
     parts = (tried[first::calls] for first in range(min(calls, len(tried))))
-    with closing(overlapped(embedded, parts, calls, deadline)) as answers:
+    with closing(map_in_order(embedded, parts, calls, deadline)) as answers:
         for first, rows in enumerate(answers):
             vectors[first::calls] = rows
     return vectors
 
 
-def _deadline(facts: VectorFacts) -> Deadline:
-    return Deadline(facts.services.space.model, facts.services.settings.embed_timeout_seconds)
+def _deadline(facts: VectorFacts) -> EmbedDeadline:
+    return EmbedDeadline(facts.services.space.model, facts.services.settings.embed_timeout_seconds)
 
 
 def _cosine(distance: float) -> float:

@@ -1,4 +1,4 @@
-"""What became of the chunks of a batch."""
+"""The chunks of a batch: embedded, failed, and their outcomes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from .chunks import Chunk, TokenizedText
 
 
 class Outcome(StrEnum):
-    """What became of one chunk in a batch."""
+    """The outcome of one chunk in a batch."""
 
     VECTORIZED = "vectorized"
     SUPERSEDED = "superseded"
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class EmbeddedChunk:
-    """A chunk with the vector of exactly this text, float32 of shape (dimension,)."""
+    """A chunk with the vector of exactly its text: float32 of shape (dimension,)."""
 
     chunk: Chunk
     tokens: TokenizedText
@@ -28,7 +28,7 @@ class EmbeddedChunk:
 
 @dataclass(frozen=True)
 class ChunkFailure:
-    """A chunk that failed alone, with its error."""
+    """A chunk that failed alone, with the class and the message of its error."""
 
     chunk: Chunk
     error: str
@@ -37,7 +37,7 @@ class ChunkFailure:
 
 @dataclass(frozen=True)
 class BatchChunk:
-    """One line of a batch's table."""
+    """One chunk of a committed batch, as progress reports list it."""
 
     chunk_id: int
     document: str

@@ -1,4 +1,4 @@
-"""Chunks: which ones a run is about, and what the model sees of them."""
+"""Chunks, the selection of chunks that a run embeds, and the tokens that the model sees of them."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from .partition_keys import PartitionKey
 
 
 def text_hash(text: str) -> bytes:
-    """sha256 of the UTF-8 text, 32 bytes: what the database's trigger computes for the same text."""
+    """Return the sha256 of the UTF-8 text, 32 bytes. The database's trigger computes the same hash of a text."""
     return hashlib.sha256(text.encode("utf-8")).digest()
 
 
@@ -28,9 +28,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkSelection:
-    """Which chunks a run is about: a partition's, or those with the given ids (sorted, without repeats).
+    """The chunks that a run selects: those of a partition, or those with the given ids (sorted, without repeats).
 
-    `include_current` takes those that have a current vector or are quarantined too.
+    Only pending chunks are selected, unless `include_current` selects current and quarantined chunks as well.
     """
 
     partition: PartitionKey | None = None
@@ -40,7 +40,7 @@ class ChunkSelection:
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """What a selection holds before the run starts: chunks, and the greatest id."""
+    """The number of selected chunks before the run starts, and the greatest id of them."""
 
     chunks: int
     last_id: int
@@ -48,7 +48,7 @@ class ChunkPlan:
 
 @dataclass(frozen=True)
 class ChunkWindow:
-    """Some chunks of a selection in the order of their ids, and where to go on (None: that was all)."""
+    """Some chunks of a selection in the order of their ids, and the id to resume after (None: there are no more)."""
 
     chunks: list[Chunk]
     resume_after: int | None
@@ -58,9 +58,9 @@ class ChunkWindow:
 class TokenizedText:
     """A text as the model will see it.
 
-    `token_count` is what the text has (special tokens and prompt included), `tokens_embedded` what is left after
-    the model's limit, `unknown_tokens` how many of those the model's vocabulary does not hold. `ids` are those that
-    are left, int32, for embedders that need not tokenize again.
+    `token_count` counts the tokens of the text, special tokens and prompt included. `tokens_embedded` counts the tokens
+    that remain when the text is truncated at the model's limit, and `unknown_tokens` those of them that the model's
+    vocabulary does not hold. `ids` are the remaining tokens as int32, so that an embedder need not tokenize again.
     """
 
     text: str

@@ -10,7 +10,7 @@ from ..errors import InvalidPartitionKey, InvalidPattern
 
 @dataclass(frozen=True, order=True)
 class PartitionKey:
-    """`market/doc_type/stock_code`: one company's documents of one type in one market.
+    """The key `market/doc_type/stock_code`: one company's documents of one type in one market.
 
     Raises:
         InvalidPartitionKey: a part is empty, too long, or holds a character that Dagster's UI cannot select.
@@ -24,7 +24,7 @@ class PartitionKey:
         self._refuse_unless("market", self.market, r"[a-z0-9_-]+", "lower-case letters, digits, _ and -")
         self._refuse_unless("doc_type", self.doc_type, r"[A-Za-z0-9_-]+", "letters, digits, _ and -")
         self._refuse_unless("stock_code", self.stock_code, r"[A-Za-z0-9._-]+", "letters, digits, . _ and -")
-        # Dagster reads `...` as a range of partitions, and `.` and `..` are not names of folders.
+        # Dagster reads `...` as a range of partitions, and `.` and `..` cannot name a folder.
         if "..." in self.stock_code or self.stock_code in {".", ".."}:
             raise InvalidPartitionKey(str(self), "the stock_code is made of dots")
 
@@ -38,7 +38,7 @@ class PartitionKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `market/doc_type/stock_code`.
+        """Parse `market/doc_type/stock_code`.
 
         Raises:
             InvalidPartitionKey: the text does not have three valid parts.
@@ -54,7 +54,7 @@ class PartitionKey:
 
 @dataclass(frozen=True)
 class PartitionPattern:
-    """Three globs, one a part: `us/*/*` is a market, `*/*/AAPL` a company in all markets."""
+    """Three glob patterns, one for each part of the key: `us/*/*` is a market, `*/*/AAPL` a company in all markets."""
 
     market: str
     doc_type: str
@@ -62,10 +62,10 @@ class PartitionPattern:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a pattern.
+        """Parse a pattern.
 
         Raises:
-            InvalidPattern: it has not three parts, or a part could match nothing.
+            InvalidPattern: the text does not have three parts, or a part could match nothing.
         """
         parts = text.split("/")
         if len(parts) != 3 or not all(re.fullmatch(r"[A-Za-z0-9._*?-]+", part, re.ASCII) for part in parts):
@@ -73,7 +73,7 @@ class PartitionPattern:
         return cls(*parts)
 
     def matches(self, key: PartitionKey) -> bool:
-        """Whether each part of the key fits its glob, letter case included."""
+        """Return whether each part of the key matches its pattern, letter case included."""
         return (
             fnmatchcase(key.market, self.market)
             and fnmatchcase(key.doc_type, self.doc_type)

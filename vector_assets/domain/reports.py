@@ -1,4 +1,4 @@
-"""What a run did, once it has ended."""
+"""The report of a run that has ended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from .batches import ChunkFailure
 
 @dataclass
 class StageSeconds:
-    """Where a run's time went, in seconds.
+    """Seconds that a run spent in each of its stages. Only the thread that runs the loop writes them.
 
-    Reading, tokenizing, embedding and committing go on in threads, so that these do not add up to the run; `embed` and
-    `commit` are sums over all threads, and `inspect`, the most of which is part of `embed`, is the CPU's. What the run
-    is made of is `load`, the three waits and `tell`.
+    Reading, tokenizing, embedding and committing happen in threads at the same time, so they do not add up to the
+    length of the run. `embed` and `commit` are sums over all threads. `inspect` is CPU time, and most of it is part of
+    `embed`. What adds up to the run is `load`, `report` and the three waits.
     """
 
     load: float = 0.0
@@ -21,21 +21,21 @@ class StageSeconds:
     embed: float = 0.0
     inspect: float = 0.0
     commit: float = 0.0
-    tell: float = 0.0
+    report: float = 0.0
     wait_for_window: float = 0.0
     wait_for_embedder: float = 0.0
     wait_for_commit: float = 0.0
 
     @property
     def bottleneck(self) -> str:
-        """The stage that a faster run would need to be faster, the loading left aside."""
-        parts = {
+        """The stage that must become faster to make the run faster. Loading the model does not count."""
+        seconds = {
             "reading": self.wait_for_window,
             "embedding": self.wait_for_embedder,
             "committing": self.wait_for_commit,
-            "telling": self.tell,
+            "reporting": self.report,
         }
-        return max(parts, key=lambda name: parts[name])
+        return max(seconds, key=lambda stage: seconds[stage])
 
 
 # English filings give 0.0 % unknown tokens with the bundled model and Chinese ones over 50 %; a few rare symbols are
@@ -72,12 +72,12 @@ class SightLimits:
 
 @dataclass(frozen=True)
 class VectorizeReport:
-    """What a run did. Counts are of chunks or tokens; `failures` holds the first ten.
+    """The report of one run. Counts are of chunks or tokens; `failures` holds the first ten.
 
-    `seconds` is the work after the model was loaded. `faults` counts the vectors that were refused, by what was wrong.
-    `script` is what most of the texts looked at are written in: `latin`, `han` or `other`. `estimate_errors` says, in
-    percent, how wrong the announced time left was when 25, 50 and 75 % of the chunks were done (None: not announced).
-    `course` is how the run went: seconds since it began, and chunks that had had their turn by then.
+    `seconds` is the length of the run without loading the model. `faults` counts the refused vectors by their fault.
+    `script` is the script that most of the sampled texts are written in: `latin`, `han` or `other`. `estimate_errors`
+    has the error of the estimated time left, in percent, when 25, 50 and 75 % of the chunks were processed (None: there
+    was no estimate). `course` lists seconds since the run began, each with the chunks processed by then.
     """
 
     run_id: str
@@ -101,19 +101,19 @@ class VectorizeReport:
 
     @property
     def processed(self) -> int:
-        """Chunks that had their turn."""
+        """Chunks whose batch was committed."""
         return self.vectorized_count + self.superseded_count + self.failed_count
 
     @property
     def failed_fraction(self) -> float:
-        """Share of the chunks that had their turn and failed, 0 to 1."""
+        """Share of the processed chunks that failed, 0 to 1."""
         return self.failed_count / self.processed if self.processed else 0.0
 
     def failed_too_many(self, max_failed_fraction: float) -> bool:
-        """Whether a larger share of the chunks that had their turn failed than may: 0 lets none pass, 1 all.
+        """Return whether more than this share of the processed chunks failed: 0 allows no failure, 1 allows all.
 
-        Above 0, one failure is always let pass. In a partition of three chunks one is a third already, yet it says
-        something of that chunk and nothing of the run.
+        Above 0, a single failure is always allowed. In a partition of three chunks it is a third of them, but it says
+        something about that chunk and nothing about the run.
         """
         if self.failed_count == 1 and max_failed_fraction > 0:
             return False
@@ -121,12 +121,12 @@ class VectorizeReport:
 
     @property
     def chunks_per_second(self) -> float:
-        """Over the whole run, reading and committing included, loading the model not."""
+        """Speed of the whole run, with reading and committing, without loading the model."""
         return self.processed / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def tokens_per_second(self) -> float:
-        """Embedded, over the whole run."""
+        """Embedded tokens per second of the whole run."""
         return self.tokens_embedded / self.seconds if self.seconds > 0 else 0.0
 
     @property

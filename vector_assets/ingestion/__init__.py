@@ -1,1 +1,1 @@
-"""Documents in: found in the landing directory, read, and cut into chunks."""
+"""Documents are found in the landing directory, read as text, and split into chunks."""

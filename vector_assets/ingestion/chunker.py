@@ -1,4 +1,4 @@
-"""Cuts text into chunks that fit the model, at paragraphs and sentences of English and Chinese."""
+"""Text is split into chunks that fit the model, at paragraphs and sentences of English and Chinese."""
 
 import hashlib
 import re
@@ -12,46 +12,46 @@ from tokenizers import Tokenizer
 from ..errors import InvalidSetting
 
 _VERSION = 2
-"""Raised when the same text is cut elsewhere, so that every document is cut again."""
+"""Increase this number when the same text is split differently. Then every document is chunked again."""
 
-_LINE = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
-# Nine in ten lines of a page set to a measure are no longer than this (Chinese pages: about 45, English ones: about
-# 160 at most); text with longer lines has one paragraph a line.
-_LONGEST_MEASURE = 240
-# A line that fills this share of the measure was broken by the page, not by the writer.
-_FULL = 0.75
-# The splitter's time grows with the square of a text that has nothing to cut at; up to here it is a second or two. What
-# is cut here is cut at a paragraph, where there is one.
-_BLOCK = 100_000
+_LINES = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
+# On a page with wrapped lines, nine in ten lines are no longer than this (about 45 characters on Chinese pages, and at
+# most about 160 on English ones). Text with longer lines has one paragraph in each line.
+_MAX_LINE_WIDTH = 240
+# A line that fills this share of the line width was broken by the page, not by the writer.
+_FULL_LINE_SHARE = 0.75
+# The time of the splitter grows with the square of the length of a text without any boundary. Blocks of this length
+# take a second or two. A longer text is first divided into blocks, at paragraphs if it has any.
+BLOCK_CHARACTERS = 100_000
 _BLOCK_ENDS = ("\n\n", "\n", "。", ". ", " ")
-_GOES_ON = ",，、&/-–—"
+_SENTENCE_CONTINUES = ",，、&/-–—"
 
 
 class Chunker:
-    """Cuts texts into chunks of at most `room` tokens of the model's own tokenizer.
+    """Splits texts into chunks of at most `max_tokens` tokens of the model's own tokenizer.
 
     Raises:
-        InvalidSetting: nothing would fit.
+        InvalidSetting: the chunks would have no room for text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, room: int) -> None:
-        if room < 1:
-            mend = "Raise it, or shorten EMBEDDING_DOCUMENT_PROMPT."
-            raise InvalidSetting("VECTOR_ASSETS_CHUNK_TOKENS", "leaves no room for text beside the prompt", mend)
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        if max_tokens < 1:
+            fix = "Raise it, or shorten EMBEDDING_DOCUMENT_PROMPT."
+            raise InvalidSetting("VECTOR_ASSETS_CHUNK_TOKENS", "leaves no room for text beside the prompt", fix)
         self._tokenizer = tokenizer
-        self._room = room
-        self._splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, room)
+        self._max_tokens = max_tokens
+        self._splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, max_tokens)
 
     @cached_property
     def identity(self) -> str:
-        """Names what cuts: chunkers of one identity cut a text alike."""
+        """The identity of this chunker. Chunkers with the same identity split a text in the same way."""
         digest = hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()[:12]
-        return f"v{_VERSION}-{self._room}-{digest}"
+        return f"v{_VERSION}-{self._max_tokens}-{digest}"
 
     def split(self, text: str) -> list[str]:
-        """Slices of the text in its order, unaltered but for white space at both ends; none is blank."""
-        # The splitter looks for sentences in a copy whose lines go on where the page had broken them; the copy is as
-        # long as the text, so its places are the text's.
+        """Return the chunks of the text in order: unaltered slices, stripped of white space, none of them blank."""
+        # The splitter looks for sentences in a copy in which wrapped lines are joined. The copy is as long as the text,
+        # so its offsets are valid in the text.
         unwrapped = unwrap(text)
         chunks = []
         for block_start, block in _blocks(unwrapped):
@@ -59,14 +59,14 @@ class Chunker:
                 start = block_start + piece_start
                 original = text[start : start + len(piece)].strip()
                 if original:
-                    chunks.extend(self._refit(original))
+                    chunks.extend(self._split_again(original))
         return chunks
 
-    def _refit(self, chunk: str) -> list[str]:
-        """Cut again where the true line breaks cost tokens that the copy's spaces did not."""
+    def _split_again(self, chunk: str) -> list[str]:
+        """Split a chunk again if it is too long with its true line breaks, which may need more tokens than spaces."""
         if "\n" not in chunk and "\f" not in chunk:
             return [chunk]
-        if len(self._tokenizer.encode(chunk, add_special_tokens=False).ids) <= self._room:
+        if len(self._tokenizer.encode(chunk, add_special_tokens=False).ids) <= self._max_tokens:
             return [chunk]
         return list(self._splitter.chunks(chunk))
 
@@ -80,37 +80,37 @@ def _blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _block_end(text: str, start: int) -> int:
-    """After the last good place to cut in the second half of a full block."""
-    end = start + _BLOCK
+    """Return the offset after the last boundary in the second half of a full block."""
+    end = start + BLOCK_CHARACTERS
     if end >= len(text):
         return len(text)
-    for mark in _BLOCK_ENDS:
-        found = text.rfind(mark, start + _BLOCK // 2, end)
+    for boundary in _BLOCK_ENDS:
+        found = text.rfind(boundary, start + BLOCK_CHARACTERS // 2, end)
         if found >= 0:
-            return found + len(mark)
+            return found + len(boundary)
     return end
 
 
 def unwrap(text: str) -> str:
-    """The text, equally long, with a space for each line or page break inside a sentence.
+    """Return a copy of the text, equally long, with a space for each line break or page break inside a sentence.
 
-    Other page breaks become line breaks. Rows of tables keep theirs: they end in figures, or short of the measure.
+    Other page breaks become line breaks. The rows of tables stay apart, because they end in figures or are short.
     """
-    lines = _LINE.findall(text)
+    lines = _LINES.findall(text)
     lengths = [len(line.rstrip()) for line in lines if line.strip()]
     if len(lengths) < 2:
         return text.replace("\f", "\n")
-    measure = quantiles(lengths, n=10)[-1]
-    if measure > _LONGEST_MEASURE:
+    line_width = quantiles(lengths, n=10)[-1]
+    if line_width > _MAX_LINE_WIDTH:
         return text.replace("\f", "\n")
-    return "".join(_unwrapped(lines, _FULL * measure))
+    return "".join(_unwrapped(lines, _FULL_LINE_SHARE * line_width))
 
 
-def _unwrapped(lines: list[str], full: float) -> Iterator[str]:
+def _unwrapped(lines: list[str], full_length: float) -> Iterator[str]:
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         content = line.rstrip()
-        goes_on = len(content) >= full and (content[-1:].isalpha() or content[-1:] in _GOES_ON) and following.strip()
-        if goes_on and content:
+        ends_in_sentence = content[-1:].isalpha() or content[-1:] in _SENTENCE_CONTINUES
+        if content and len(content) >= full_length and ends_in_sentence and following.strip():
             yield content + " " * (len(line) - len(content))
         else:
             yield line.replace("\f", "\n")

@@ -1,4 +1,4 @@
-"""Text out of HTML: paragraphs as lines, table rows as lines with their cells side by side."""
+"""The text of HTML: a line for each paragraph, and a line for each table row with its cells side by side."""
 
 import codecs
 import re
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _CELL_GAP = "  "
-# A charset is looked for where HTML wants it to stand: in the first 1,024 bytes.
+# HTML demands that a document names its charset in the first 1,024 bytes.
 _CHARSET = re.compile(
     rb"""<(?:meta|\?xml)\b[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_:.-]+)""", re.IGNORECASE
 )
-_CHARSET_WITHIN = 1024
-# What browsers read in place of what is named (https://encoding.spec.whatwg.org/#names-and-labels): many pages that
-# name a small charset hold its superset's characters, and one that can be seen to name UTF-16 is not in it.
-_READ_AS = {
+_CHARSET_BYTES = 1024
+# Browsers read another encoding than the one that is named (https://encoding.spec.whatwg.org/#names-and-labels): many
+# pages that name a small charset contain characters of its superset, and a page that names UTF-16 in ASCII letters is
+# not written in UTF-16.
+_BROWSER_ENCODINGS = {
     "ascii": "cp1252",
     "big5": "big5hkscs",
     "gb2312": "gb18030",
@@ -31,24 +32,24 @@ _READ_AS = {
     "utf-16-be": "utf-8-sig",
     "utf-16-le": "utf-8-sig",
 }
-# Python decodes these too, but no document is written in them.
-_NO_CHARSETS = {"charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
-_HIDES = re.compile(r"\bdisplay\s*:\s*none\b", re.IGNORECASE)
-_KEEPS_LINES = re.compile(r"\bwhite-space\s*:\s*(?:pre|break-spaces)", re.IGNORECASE)
-# inscriptis unescapes what is unescaped already, so that R&amp;lt would become R<. A noncharacter, which Unicode keeps
-# for such uses, stands for the ampersand on the way through.
-_AMPERSAND_ESCAPED = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
-_AMPERSAND = "\ufdd0"
+# Python can decode these, but no document is written in them.
+_NOT_FOR_DOCUMENTS = {"charmap", "idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+_HIDDEN_STYLE = re.compile(r"\bdisplay\s*:\s*none\b", re.IGNORECASE)
+_PRESERVED_LINES_STYLE = re.compile(r"\bwhite-space\s*:\s*(?:pre|break-spaces)", re.IGNORECASE)
+# inscriptis unescapes text that is unescaped already, so that R&amp;lt would become R<. A noncharacter, which Unicode
+# reserves for such uses, replaces the ampersand until the text is extracted.
+_ESCAPED_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+_AMPERSAND_MARK = "\ufdd0"
 _SPACES = re.compile(r"[ \t\xa0]{2,}")
 _LINE_END_SPACES = re.compile(r"[ \t\xa0]+$", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def read_html(data: bytes, document: str) -> str:
-    """What a browser would show, tables as rows; columns are parted by two spaces instead of padded.
+    """Return the text that a browser would show. The cells of a table row are separated by two spaces, not padded.
 
     Raises:
-        WrongEncoding: the bytes are not in the encoding that the document names (UTF-8 if none).
+        WrongEncoding: the bytes are not in the encoding that the document names (UTF-8 if it names none).
         NulBytes, EmptyDocument, UnreadableDocument.
     """
     import lxml.etree
@@ -58,9 +59,9 @@ def read_html(data: bytes, document: str) -> str:
     from inscriptis.model.config import ParserConfig
     from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 
-    source = _AMPERSAND_ESCAPED.sub(_AMPERSAND, _decode(data, document))
-    # lxml refuses text that still names an encoding in an XML declaration. Without huge_tree it drops, in silence, what
-    # lies 256 elements deep (a page that never closes its <font>) and text beyond 10 MB.
+    source = _ESCAPED_AMPERSAND.sub(_AMPERSAND_MARK, _decode(data, document))
+    # lxml does not parse a string that names an encoding in an XML declaration, so it gets bytes. Without huge_tree it
+    # silently drops text in 256 nested elements (a page that never closes its <font>) and text beyond 10 MB.
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
         tree = lxml.html.document_fromstring(source.encode("utf-8"), parser=parser)
@@ -75,13 +76,13 @@ def read_html(data: bytes, document: str) -> str:
         raise UnreadableDocument(document, "its elements are nested too deep") from error
     except (lxml.etree.LxmlError, ValueError) as error:
         raise UnreadableDocument(document, f"not HTML that can be parsed ({error})") from error
-    text = text.replace(_AMPERSAND, "&")
+    text = text.replace(_AMPERSAND_MARK, "&")
     text = _LINE_END_SPACES.sub("", _SPACES.sub(_CELL_GAP, text))
     return _EMPTY_LINES.sub("\n\n", text).strip("\n")
 
 
 class _Table:
-    """In place of inscriptis' own, which pads each cell to its column's width: gigabytes where one cell is long."""
+    """Replaces the table of inscriptis, which pads each cell to the width of its column, so that text may explode."""
 
     def __init__(self) -> None:
         self._rows: list[list[TableCell]] = []
@@ -107,18 +108,18 @@ class _Table:
 def _open_table(state: "HtmlDocumentState", _: object) -> None:
     from inscriptis.model.canvas import Canvas
 
-    # Text right before a table has a line of its own.
+    # The text right before a table gets a line of its own.
     state.tags[-2].canvas.flush_inline()
     state.tags[-1].set_canvas(Canvas())
     state.current_table.append(_Table())
 
 
 def _simplify_style(element: "HtmlElement") -> None:
-    """Leave of an element's style what hides text or keeps its lines; inscriptis fails on lengths beyond all bounds."""
+    """Keep only styles that hide text or preserve its lines, because inscriptis fails on lengths that are too large."""
     style = element.attrib.pop("style", "")
-    if "hidden" in element.attrib or element.tag == "template" or _HIDES.search(style):
+    if "hidden" in element.attrib or element.tag == "template" or _HIDDEN_STYLE.search(style):
         element.set("style", "display: none")
-    elif _KEEPS_LINES.search(style):
+    elif _PRESERVED_LINES_STYLE.search(style):
         element.set("style", "white-space: pre")
 
 
@@ -128,9 +129,9 @@ def _decode(data: bytes, document: str) -> str:
     label = _named_encoding(data)
     try:
         encoding = codecs.lookup(label).name
-        if encoding in _NO_CHARSETS:
+        if encoding in _NOT_FOR_DOCUMENTS:
             raise LookupError(label)
-        return data.decode(_READ_AS.get(encoding, encoding))
+        return data.decode(_BROWSER_ENCODINGS.get(encoding, encoding))
     except UnicodeDecodeError as error:
         raise WrongEncoding(document, label, error.start) from error
     except LookupError as error:
@@ -138,8 +139,8 @@ def _decode(data: bytes, document: str) -> str:
 
 
 def _named_encoding(data: bytes) -> str:
-    """What the document says of itself; a byte order mark goes before that, as in browsers."""
-    named = _CHARSET.search(data[:_CHARSET_WITHIN])
+    """Return the encoding that the document names. A byte order mark takes precedence, as in browsers."""
+    named = _CHARSET.search(data[:_CHARSET_BYTES])
     if named is None or data.startswith(codecs.BOM_UTF8):
         return "utf-8"
     return named[1].decode("ascii").lower()

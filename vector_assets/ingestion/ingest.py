@@ -1,4 +1,4 @@
-"""Landing directory -> documents -> chunks, one partition at a time. A bad document is listed and skipped."""
+"""Documents are read from the landing directory, stored, and chunked, one partition at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,22 +10,23 @@ from ..errors import DocumentError, PartitionWouldShrink
 from ..ports import ChunkingStore, DocumentStore
 from .chunker import Chunker
 from .landing_directory import LandedDocument, LandingDirectory
-from .reader_process import ReaderApart
+from .reader_process import ReaderProcess
 
-# From here on a document counts as Chinese: English filings quote names, Chinese ones figures and Latin terms.
-_CHINESE_SHARE = 0.2
-_LANGUAGE_SAMPLE = 20_000
-# An ordinary correction may halve a few pages, and their vectors are made anew in a second; from here on, about ten
-# pages, a loss by half means that files or readers broke.
-_GUARDED_FROM = 20
+# A document with a larger share of Chinese characters is Chinese. English filings quote a few Chinese names, and
+# Chinese filings contain figures and Latin terms.
+_MIN_CHINESE_SHARE = 0.2
+_LANGUAGE_SAMPLE_CHARACTERS = 20_000
+# An ordinary correction may halve a document of a few pages, and its vectors are computed again in a second. If a
+# partition of this size, about ten pages, loses half of its chunks, files or readers are broken.
+_MIN_GUARDED_CHUNKS = 20
 
-Told = Callable[[str], None]
-"""Gets the name of the document whose turn it is."""
+OnDocument = Callable[[str], None]
+"""Is called with the source_uri of each document before the document is read or chunked."""
 
 
 @dataclass(frozen=True)
 class LandingChanges:
-    """What is to be done: partitions with something to read or to cut, and files that lie in none."""
+    """Partitions with documents to read or to chunk, and files that do not lie in any partition."""
 
     partitions: tuple[PartitionKey, ...]
     misplaced: tuple[DocumentRejection, ...]
@@ -33,7 +34,7 @@ class LandingChanges:
 
 @dataclass(frozen=True)
 class DocumentsReport:
-    """What reading a partition's folder did: documents by path that were read now, and all that cannot be used."""
+    """The result of reading a partition: the documents that were read now, and all that cannot be used, by path."""
 
     read: tuple[str, ...]
     unchanged: int
@@ -42,19 +43,17 @@ class DocumentsReport:
 
 @dataclass(frozen=True)
 class ChunksReport:
-    """What cutting a partition's documents did."""
+    """The result of chunking a partition: how many documents were chunked, and what changed."""
 
     documents: int
     changes: ChunkChanges
 
 
 class Ingestion:
-    """Reads what is new in the landing directory and cuts what has not been cut.
+    """Reads new documents of the landing directory, and chunks documents whose text or chunker is new.
 
-    `allow_shrink` lets partitions lose more than half of their chunks; a single call may allow it, too.
+    A document that cannot be used is listed with the reason and skipped.
     """
-
-    allow_shrink = False
 
     def __init__(
         self, landing: LandingDirectory, documents: DocumentStore, chunks: ChunkingStore, chunker: Chunker
@@ -65,7 +64,9 @@ class Ingestion:
         self.chunker = chunker
 
     def changes(self) -> LandingChanges:
-        """Compare the directory with the store; remember files that lie in no partition, forget those that are gone.
+        """Compare the directory with the store, and return what is new.
+
+        Files that lie in no partition are stored as rejections, and rejections of files that are gone are deleted.
 
         Raises:
             LandingDirectoryMissing, InvalidManifest.
@@ -76,83 +77,87 @@ class Ingestion:
         new = {source_uri for source_uri, fingerprint in found.items() if known.get(source_uri) != fingerprint}
         misplaced = tuple(item for item in scan.rejections if item.partition is None)
         self._documents.save([], [item for item in misplaced if item.source_uri in new])
-        self._forget_gone(None, found)
+        self._forget_vanished(None, found)
         documents = {item.partition for item in scan.documents if item.source_uri in new}
         rejected = {item.partition for item in scan.rejections if item.partition and item.source_uri in new}
-        # Cutting may have been interrupted after reading, or another chunker may have been set since.
+        # A run may have ended between reading and chunking, or another chunker may be configured now.
         unchunked = set(self._chunks.unchunked_partitions(self.chunker.identity))
         return LandingChanges(tuple(sorted(documents | rejected | unchunked)), misplaced)
 
-    def read_documents(self, partition: PartitionKey, told: Told = lambda _: None) -> DocumentsReport:
-        """Read and store the partition's new and changed documents; one that was removed stays stored.
+    def read_documents(self, partition: PartitionKey, on_document: OnDocument = lambda _: None) -> DocumentsReport:
+        """Read and store the new and changed documents of a partition. A document whose file is gone stays stored.
 
         Raises:
             LandingDirectoryMissing, InvalidManifest.
-            ReaderNotStarted: this machine cannot start a process.
+            ReaderNotStarted: the process that reads documents cannot be started.
         """
         scan = self._landing.scan(partition)
         known = self._documents.known_fingerprints(partition)
         new = [landed for landed in scan.documents if known.get(landed.source_uri) != landed.fingerprint]
         read = []
-        with ReaderApart() as reader:
+        with ReaderProcess() as reader:
             for landed in new:
-                told(landed.source_uri)
+                on_document(landed.source_uri)
                 if self._read_document(landed, reader):
                     read.append(landed.source_uri)
         self._documents.save([], scan.rejections)
-        self._forget_gone(partition, scan.fingerprints)
+        self._forget_vanished(partition, scan.fingerprints)
         rejections = tuple(self._documents.rejections(partition))
         return DocumentsReport(tuple(read), len(scan.documents) - len(new), rejections)
 
-    def _read_document(self, landed: LandedDocument, reader: ReaderApart) -> bool:
-        """Store the document, or why it cannot be used."""
+    def _read_document(self, landed: LandedDocument, reader: ReaderProcess) -> bool:
+        """Store the document, or the reason why it cannot be used. Return whether it was stored."""
         try:
             text = reader.read(self._landing.read(landed), landed.path.suffix, landed.source_uri)
         except DocumentError as error:
-            why = (type(error).__name__, str(error), landed.fingerprint)
-            self._documents.save([], [DocumentRejection(landed.source_uri, landed.partition, *why)])
+            reason = (type(error).__name__, str(error), landed.fingerprint)
+            self._documents.save([], [DocumentRejection(landed.source_uri, landed.partition, *reason)])
             return False
         self._documents.save([_document(landed, text)], [])
         return True
 
     def chunk_documents(
-        self, partition: PartitionKey, told: Told = lambda _: None, allow_shrink: bool = False
+        self, partition: PartitionKey, on_document: OnDocument = lambda _: None, allow_shrink: bool = False
     ) -> ChunksReport:
-        """Cut each document of the partition whose text, or whose chunker, is new.
+        """Chunk each document of the partition whose text or chunker is new.
 
         Raises:
-            PartitionWouldShrink: more than half of the partition's chunks would go; none has gone.
+            PartitionWouldShrink: the partition would lose more than half of its chunks, which `allow_shrink` does not
+                allow; nothing was deleted.
         """
-        if not (allow_shrink or self.allow_shrink):
-            self._refuse_to_shrink(partition, told)
+        if not allow_shrink:
+            self._refuse_to_shrink(partition, on_document)
         documents, changes = 0, ChunkChanges()
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
-            told(document.source_uri)
+            on_document(document.source_uri)
             texts = self.chunker.split(document.text)
             changes += self._chunks.replace_chunks(document, texts, self.chunker.identity)
             documents += 1
         return ChunksReport(documents, changes)
 
-    def _refuse_to_shrink(self, partition: PartitionKey, told: Told) -> None:
-        """Count what cutting would leave, before anything is deleted.
+    def _refuse_to_shrink(self, partition: PartitionKey, on_document: OnDocument) -> None:
+        """Count the chunks that would remain, before anything is deleted.
 
-        Numbers are compared, not texts: a new chunker replaces every chunk and takes nothing away. Documents that have
-        no chunks yet do not make up for those that lose theirs. To keep one document in memory at a time what is cut
-        here is cut again; it is little, for only where more than half is at stake, and until half is known to stay.
+        Numbers of chunks are compared, not texts, because a new chunker replaces every chunk without a loss. Chunks of
+        documents that have none yet do not make up for chunks that other documents lose.
+
+        So that one document at a time is in memory, the documents that are split here are split again afterwards. Few
+        are: only if more than half of the chunks are at stake, and only until half of them are known to remain.
         """
         to_replace = self._chunks.chunks_to_replace(partition, self.chunker.identity)
-        stays = to_replace.partition - sum(to_replace.documents.values())
-        if to_replace.partition < _GUARDED_FROM or 2 * stays >= to_replace.partition:
+        remaining = to_replace.partition - sum(to_replace.documents.values())
+        if to_replace.partition < _MIN_GUARDED_CHUNKS or 2 * remaining >= to_replace.partition:
             return
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
             if document.id in to_replace.documents:
-                told(document.source_uri)
-                stays += len(self.chunker.split(document.text))
-            if 2 * stays >= to_replace.partition:
+                on_document(document.source_uri)
+                remaining += len(self.chunker.split(document.text))
+            if 2 * remaining >= to_replace.partition:
                 return
-        raise PartitionWouldShrink(str(partition), to_replace.partition, stays)
+        raise PartitionWouldShrink(str(partition), to_replace.partition, remaining)
 
-    def _forget_gone(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
+    def _forget_vanished(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
+        """Delete the rejections of files that no longer exist."""
         listed = [item.source_uri for item in self._documents.rejections(partition)]
         gone = [source_uri for source_uri in listed if source_uri not in found]
         if gone:
@@ -174,7 +179,7 @@ def _document(landed: LandedDocument, text: str) -> Document:
 
 
 def language_of(text: str) -> str:
-    """`zh` or `en`, by the share of Chinese characters among the letters."""
-    letters = [character for character in text[:_LANGUAGE_SAMPLE] if character.isalpha()]
+    """Return `zh` or `en`, by the share of Chinese characters among the letters."""
+    letters = [character for character in text[:_LANGUAGE_SAMPLE_CHARACTERS] if character.isalpha()]
     chinese = sum("\u3400" <= character <= "\u9fff" for character in letters)
-    return "zh" if chinese > _CHINESE_SHARE * len(letters) else "en"
+    return "zh" if chinese > _MIN_CHINESE_SHARE * len(letters) else "en"

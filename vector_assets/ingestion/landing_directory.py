@@ -1,4 +1,4 @@
-"""The landing directory: which documents lie there, and which cannot be used because of where they lie."""
+"""The landing directory: the documents in it, and the files that cannot be used because of their place or kind."""
 
 import hashlib
 import os
@@ -20,19 +20,19 @@ from ..errors import (
     UnreadableDocument,
     UnsupportedFormat,
 )
-from .document_limits import MOST_BYTES
+from .document_limits import MAX_FILE_BYTES
 from .manifest import MANIFEST, ManifestRow, read_manifest
 from .readers import FORMATS, READERS_VERSION
-from .safe_open import LeadsOut, open_below
+from .safe_open import OutsideFolder, open_below
 
-# PostgreSQL's index on names takes about 2,700 bytes; a document in its place has a fraction of that.
-_LONGEST_NAME = 2_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# PostgreSQL can index names of about 2,700 bytes. The path of a document in its place is much shorter.
+_MAX_NAME_BYTES = 2_000
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class LandedDocument:
-    """A file in its place. `source_uri` is its path under the landing directory, with `/`."""
+    """A file in the folder of a partition. `source_uri` is its path under the landing directory, with `/`."""
 
     source_uri: str
     path: Path
@@ -43,32 +43,32 @@ class LandedDocument:
 
 @dataclass
 class LandingScan:
-    """What lies in the landing directory, by path: documents to read, and what is in the way."""
+    """The files found in the landing directory, by path: documents to read, and files that cannot be used."""
 
     documents: list[LandedDocument] = field(default_factory=list)
     rejections: list[DocumentRejection] = field(default_factory=list)
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """source_uri -> fingerprint of everything found."""
+        """The fingerprint of every file that was found, by source_uri."""
         documents = {item.source_uri: item.fingerprint for item in self.documents}
         return documents | {item.source_uri: item.fingerprint for item in self.rejections}
 
 
 class LandingDirectory:
-    """`market/doc_type/stock_code/<file>`, with an optional manifest.csv on top. Nothing outside it is ever read."""
+    """The folder with `market/doc_type/stock_code/<file>` and an optional manifest.csv. Nothing outside it is read."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
     def scan(self, partition: PartitionKey | None = None) -> LandingScan:
-        """Look at one partition's folder or at everything (None), without opening a document.
+        """List the files of one partition, or of all (None), without opening a document.
 
-        Hidden files and READMEs on top of the directory are no documents.
+        Hidden files, and READMEs at the top of the directory, are not documents.
 
         Raises:
-            LandingDirectoryMissing: it is not there.
-            InvalidManifest: there is a manifest, but it cannot be used.
+            LandingDirectoryMissing: the directory does not exist.
+            InvalidManifest: the directory has a manifest that cannot be used.
         """
         if not self.root.is_dir():
             raise LandingDirectoryMissing(self.root)
@@ -78,7 +78,7 @@ class LandingDirectory:
             source_uri = _storable(path.relative_to(self.root).as_posix())
             row = manifest.pop(source_uri, None)
             try:
-                scan.documents.append(self._place(path, source_uri, row))
+                scan.documents.append(self._landed_document(path, source_uri, row))
             except DocumentError as error:
                 scan.rejections.append(_rejection(error, _partition_of(source_uri), _fingerprint(path, row)))
         for source_uri, row in manifest.items():
@@ -89,29 +89,29 @@ class LandingDirectory:
         return scan
 
     def read(self, landed: LandedDocument) -> bytes:
-        """The document's bytes, whatever has happened to its path since it was found.
+        """Return the bytes of a document, safely even if its path has changed since it was found.
 
         Raises:
-            OutsideLandingDirectory: it is, or lies behind, a link that leads out by now.
+            OutsideLandingDirectory: its path now leads out of the landing directory through a link.
             DocumentTooLarge, UnreadableDocument.
         """
         try:
             with open_below(self.root, landed.path) as file:
-                data = file.read(MOST_BYTES + 1)
-        except LeadsOut as error:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except OutsideFolder as error:
             raise OutsideLandingDirectory(landed.source_uri) from error
         except OSError as error:
             raise UnreadableDocument(landed.source_uri, f"it cannot be opened ({error.strerror})") from error
-        if len(data) > MOST_BYTES:
-            raise DocumentTooLarge(landed.source_uri, f"it is larger than {MOST_BYTES // 2**20} MiB")
+        if len(data) > MAX_FILE_BYTES:
+            raise DocumentTooLarge(landed.source_uri, f"it is larger than {MAX_FILE_BYTES // 2**20} MiB")
         return data
 
     def _files(self, top: Path) -> Iterator[Path]:
-        """Every file below, by path.
+        """Yield every file below `top`, by path.
 
-        Links to folders, and folders that cannot be opened, count as files, so that none is passed over in silence.
+        Links to folders and folders that cannot be opened count as files, so that none is ignored silently.
         """
-        # A partition's folder behind a link is not one: the look at everything lists the link.
+        # A link is not the folder of a partition. A scan of all partitions lists the link as a file.
         if os.path.realpath(top) != str(top):
             return
         errors: list[OSError] = []
@@ -120,13 +120,13 @@ class LandingDirectory:
             subfolders[:] = sorted(name for name in subfolders if name not in links and not name.startswith("."))
             for name in sorted(files + links):
                 path = Path(folder) / name
-                if not name.startswith(".") and not (path.parent == self.root and _is_about_the_directory(path)):
+                if not name.startswith(".") and not (path.parent == self.root and _describes_the_directory(path)):
                     yield path
-        gone = (FileNotFoundError, NotADirectoryError)
-        yield from (Path(error.filename) for error in errors if not isinstance(error, gone))
+        vanished = (FileNotFoundError, NotADirectoryError)
+        yield from (Path(error.filename) for error in errors if not isinstance(error, vanished))
 
-    def _place(self, path: Path, source_uri: str, row: ManifestRow | None) -> LandedDocument:
-        # os.path answers whatever the links, permissions and lengths are; pathlib raises at some.
+    def _landed_document(self, path: Path, source_uri: str, row: ManifestRow | None) -> LandedDocument:
+        # os.path answers for all links, permissions and lengths; pathlib raises an error for some of them.
         if not Path(os.path.realpath(path)).is_relative_to(self.root):
             raise OutsideLandingDirectory(source_uri)
         if os.path.isdir(path) and not os.path.islink(path):
@@ -139,10 +139,10 @@ class LandingDirectory:
         return LandedDocument(source_uri, path, partition, _fingerprint(path, row), row)
 
 
-def _is_about_the_directory(path: Path) -> bool:
-    """The manifest, a README, and files that no reader opens: lists and notes beside the markets' folders."""
-    named = path.name == MANIFEST or path.stem.lower() == "readme" or path.suffix.lower() not in FORMATS
-    return named and os.path.isfile(path)
+def _describes_the_directory(path: Path) -> bool:
+    """Return whether this is the manifest, a README or a file of an unknown format at the top of the directory."""
+    describes = path.name == MANIFEST or path.stem.lower() == "readme" or path.suffix.lower() not in FORMATS
+    return describes and os.path.isfile(path)
 
 
 def _partition_from_path(source_uri: str) -> PartitionKey:
@@ -163,14 +163,14 @@ def _partition_of(source_uri: str) -> PartitionKey | None:
 
 
 def _fingerprint(path: Path, row: ManifestRow | None) -> str:
-    """Changes with the file's size or time, its manifest row, and the readers; costs no look into the file."""
+    """Return a string that changes with the file's size or time, its manifest row and the readers. It is not opened."""
     try:
         stat = path.stat()
-        seen = f"{stat.st_size}-{stat.st_mtime_ns}"
+        state = f"{stat.st_size}-{stat.st_mtime_ns}"
     except OSError:
-        seen = "gone"
-    about = hashlib.sha256((row.mark if row else "").encode()).hexdigest()[:8]
-    return f"{READERS_VERSION}-{seen}-{about}"
+        state = "gone"
+    manifest_hash = hashlib.sha256((row.values_mark if row else "").encode()).hexdigest()[:8]
+    return f"{READERS_VERSION}-{state}-{manifest_hash}"
 
 
 def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint: str) -> DocumentRejection:
@@ -178,11 +178,13 @@ def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint
 
 
 def _storable(name: str) -> str:
-    """A name that PostgreSQL can store and index, and a terminal can show on one line.
+    """Return a name that PostgreSQL can store and index, and that a terminal shows on one line.
 
-    Bytes that are not UTF-8, and control characters, are spelled out.
+    Control characters, and bytes that are not UTF-8, are written as escapes.
     """
-    shown = _CONTROL.sub(lambda found: repr(found[0])[1:-1], os.fsencode(name).decode("utf-8", "backslashreplace"))
-    if len(shown.encode()) <= _LONGEST_NAME:
+    shown = _CONTROL_CHARACTERS.sub(
+        lambda match: repr(match[0])[1:-1], os.fsencode(name).decode("utf-8", "backslashreplace")
+    )
+    if len(shown.encode()) <= _MAX_NAME_BYTES:
         return shown
     return f"{shown[:200]}…{hashlib.sha256(shown.encode()).hexdigest()[:12]}"

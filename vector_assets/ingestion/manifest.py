@@ -1,4 +1,4 @@
-"""manifest.csv: what is known of the documents beside their text."""
+"""manifest.csv: company name, title, period and language of the documents."""
 
 import csv
 import io
@@ -7,17 +7,17 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from ..errors import InvalidManifest
-from .safe_open import LeadsOut, open_below
+from .safe_open import OutsideFolder, open_below
 
 MANIFEST = "manifest.csv"
 # Two million rows of the usual length.
-_MOST_BYTES = 256 * 1024 * 1024
+MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 _FORM = "The first row must name the columns, with commas between them, and one must be `path`."
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One line: what the file does not say of itself. Columns that are not there are empty."""
+    """The row of one document. Columns that the manifest does not have are empty."""
 
     line: int
     company_name: str = ""
@@ -26,54 +26,54 @@ class ManifestRow:
     language: str = ""
 
     @property
-    def mark(self) -> str:
-        """Changes when a value does, not when the line moves."""
+    def values_mark(self) -> str:
+        """A string that changes when a value changes, and stays the same when the row moves to another line."""
         return "\x1f".join(astuple(self)[1:])
 
 
 def read_manifest(root: Path) -> dict[str, ManifestRow]:
-    """source_uri -> its row; empty where there is no manifest. Columns that are not known are passed over.
+    """Return the row of each source_uri, or nothing if there is no manifest. Unknown columns are ignored.
 
     Raises:
-        InvalidManifest: it cannot be read, has no column `path`, names a path twice, or is a link that leads out.
+        InvalidManifest: the file cannot be read, has no column `path`, names a path twice, or is a link to the outside.
     """
     path = root / MANIFEST
     if not os.path.lexists(path):
         return {}
     try:
-        text = _bytes(root, path).decode("utf-8-sig")
+        text = _read_bytes(root, path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidManifest(path, f"it cannot be read ({error})", "Save it as UTF-8 CSV.") from error
-    return _rows(path, csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    return _read_rows(path, csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-def _bytes(root: Path, path: Path) -> bytes:
+def _read_bytes(root: Path, path: Path) -> bytes:
     if os.path.exists(path) and not os.path.isfile(path):
         raise InvalidManifest(path, "it is not a file", f"Put a CSV file there, or remove it. {_FORM}")
     try:
         with open_below(root, path) as file:
-            data = file.read(_MOST_BYTES + 1)
-    except LeadsOut as error:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+    except OutsideFolder as error:
         problem = "it is a link that leads out of the landing directory"
         raise InvalidManifest(path, problem, "Copy the file in instead of linking it.") from error
     except OSError as error:
         raise InvalidManifest(path, f"it cannot be read ({error.strerror})", "Check its permissions.") from error
-    if len(data) > _MOST_BYTES:
-        problem = f"it is larger than {_MOST_BYTES // 2**20} MiB"
+    if len(data) > MAX_MANIFEST_BYTES:
+        problem = f"it is larger than {MAX_MANIFEST_BYTES // 2**20} MiB"
         raise InvalidManifest(path, problem, "Keep the rows of documents that are there.")
     return data
 
 
-def _rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
+def _read_rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
     try:
-        return _known(path, reader)
+        return _parse_rows(path, reader)
     except csv.Error as error:
         problem = f"it cannot be read (row {reader.reader.line_num}: {error})"
-        # What opens a quote and does not close it swallows the rows after it.
+        # A quote that is not closed swallows the rows after it, so the fault may be in a row before this one.
         raise InvalidManifest(path, problem, "Check the quotes there and before; save it as UTF-8 CSV.") from error
 
 
-def _known(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
+def _parse_rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
     if reader.fieldnames is None:
         raise InvalidManifest(path, "it is empty", f"Fill it, or remove it. {_FORM}")
     if "path" not in reader.fieldnames:
@@ -88,6 +88,6 @@ def _known(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
         if source_uri in rows:
             both = f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}"
             raise InvalidManifest(path, both, "Keep one of them.")
-        known = ("company_name", "title", "period", "language")
-        rows[source_uri] = ManifestRow(reader.line_num, **{name: (record.get(name) or "").strip() for name in known})
+        columns = ("company_name", "title", "period", "language")
+        rows[source_uri] = ManifestRow(reader.line_num, **{name: (record.get(name) or "").strip() for name in columns})
     return rows

@@ -1,4 +1,4 @@
-"""Parses documents in a process apart, which may hang, grow or crash without harm to this one."""
+"""Documents are read in a child process, which may hang, grow or crash without harm to this process."""
 
 import os
 import signal
@@ -10,21 +10,23 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import DocumentError, DocumentTooLarge, DocumentTooSlow, ReaderNotStarted, UnreadableDocument
-from .document_limits import MOST_MEMORY, MOST_SECONDS
+from .document_limits import MAX_READ_MEMORY, MAX_READ_SECONDS
 from .reader_worker import FAILED, NO_MEMORY, TEXT
-from .readers import PLAIN, text_of
+from .readers import PLAIN_TEXT_FORMATS, extract_text
 
 
-class ReaderApart:
-    """Reads documents one after another in a child process, started for the first that needs it.
+class ReaderProcess:
+    """Reads documents one after another in a child process, which is started for the first document that needs it.
 
-    Only a process truly bounds a parser: C code deep in one page looks at no deadline, a thread cannot be stopped, and
-    what a bomb unfolds to, or a crash, would take the run along, with the database that it may serve. One process for
-    many documents costs a start (0.1 s) a partition, not a document. It is told to end itself by its own alarm clock,
-    which works when this process is gone, too. Not `multiprocessing`: it would import the caller's main module anew.
+    Only a process of its own can limit a parser. C code that works on one page checks no deadline, and a thread cannot
+    be stopped. A file that unfolds to gigabytes, or a crash, would end the run and a database server that it hosts.
+
+    One process reads many documents, so that its start (0.1 s) is paid once for a partition. It ends itself by its own
+    alarm clock, which works even when this process is gone. It is not a process of `multiprocessing`, which would
+    import the main module of the caller again.
     """
 
-    def __init__(self, seconds: float = MOST_SECONDS, memory: int = MOST_MEMORY) -> None:
+    def __init__(self, seconds: float = MAX_READ_SECONDS, memory: int = MAX_READ_MEMORY) -> None:
         self._seconds = seconds
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,72 +42,72 @@ class ReaderApart:
         """End the process, whatever it is doing."""
         if self._process is not None:
             self._process.kill()
-        self._forget()
+        self._wait_for_exit()
 
     def read(self, data: bytes, suffix: str, document: str) -> str:
-        """`text_of`, within the bounds of time and memory.
+        """Return what `extract_text` returns, within the limits of time and memory.
 
         Raises:
             DocumentError: the document cannot be used; the subclass says why.
-            ReaderNotStarted: no document is at fault.
+            ReaderNotStarted: the process cannot be started; no document is at fault.
         """
-        # Decoding does nothing that could take long.
-        if suffix.lower() in PLAIN:
-            return text_of(data, suffix, document)
+        # Decoding plain text takes neither long nor much memory, so it needs no process.
+        if suffix.lower() in PLAIN_TEXT_FORMATS:
+            return extract_text(data, suffix, document)
         connection = self._connection or self._start()
         try:
-            for part in (document.encode(), suffix.encode(), data):
-                connection.send_bytes(part)
-            kind, words = connection.recv_bytes().decode(), connection.recv_bytes().decode()
+            for message in (document.encode(), suffix.encode(), data):
+                connection.send_bytes(message)
+            kind, answer = connection.recv_bytes().decode(), connection.recv_bytes().decode()
         except (EOFError, OSError) as error:
-            raise self._why_it_ended(document) from error
+            raise self._error_of_ended_process(document) from error
         if kind == TEXT:
-            return words
-        raise self._refusal(kind, words, document)
+            return answer
+        raise self._error_of_answer(kind, answer, document)
 
     def _start(self) -> Connection:
-        here, there = Pipe()
-        arguments = [str(there.fileno()), str(self._seconds), str(self._memory)]
+        connection, worker_end = Pipe()
+        arguments = [str(worker_end.fileno()), str(self._seconds), str(self._memory)]
         command = [sys.executable, "-P", "-m", f"{__package__}.reader_worker", *arguments]
         try:
-            with there:
-                self._process = subprocess.Popen(  # noqa: S603 - this very Python, and nothing of a document
+            with worker_end:
+                self._process = subprocess.Popen(  # noqa: S603 - this Python itself; no argument comes from a document
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    pass_fds=[there.fileno()],
+                    pass_fds=[worker_end.fileno()],
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                     start_new_session=True,
                 )
-            here.recv_bytes()
+            connection.recv_bytes()
         except (EOFError, OSError) as error:
-            here.close()
+            connection.close()
             self.close()
             raise ReaderNotStarted(sys.executable, str(error) or "it ended at once") from error
-        self._connection = here
-        return here
+        self._connection = connection
+        return connection
 
-    def _forget(self) -> int:
-        """Take leave of a process that has ended or will at once; returns its exit code."""
+    def _wait_for_exit(self) -> int:
+        """Wait for a process that has ended or will end at once, and return its exit code."""
         process, connection = self._process, self._connection
         self._process = self._connection = None
         if connection is not None:
             connection.close()
         return process.wait() if process is not None else 0
 
-    def _refusal(self, kind: str, words: str, document: str) -> DocumentError:
+    def _error_of_answer(self, kind: str, message: str, document: str) -> DocumentError:
         if kind not in (NO_MEMORY, FAILED):
-            return DocumentError.retold(kind, document, words)
-        # Who knows in what state it is.
+            return DocumentError.retold(kind, document, message)
+        # The state of the process is unknown after such an error.
         self.close()
         if kind == FAILED:
-            return UnreadableDocument(document, f"the reader failed on it ({words})")
+            return UnreadableDocument(document, f"the reader failed on it ({message})")
         return DocumentTooLarge(document, f"reading it takes more than {self._memory // 2**20:,} MiB of memory")
 
-    def _why_it_ended(self, document: str) -> DocumentError:
-        code = self._forget()
+    def _error_of_ended_process(self, document: str) -> DocumentError:
+        code = self._wait_for_exit()
         if code == -signal.SIGALRM:
             return DocumentTooSlow(document, self._seconds)
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return UnreadableDocument(document, f"the reader crashed on it ({how})")
+        reason = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return UnreadableDocument(document, f"the reader crashed on it ({reason})")

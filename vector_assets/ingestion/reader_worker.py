@@ -1,6 +1,6 @@
-"""The process that parses one document after another: `python -m vector_assets.ingestion.reader_worker`.
+"""The process that reads one document after another: `python -m vector_assets.ingestion.reader_worker`.
 
-Its parent is `reader_process.py`, which says why there is such a process.
+`reader_process.py` starts it and says why the documents are read in a process of their own.
 """
 
 import resource
@@ -10,20 +10,22 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from ..errors import DocumentError
-from .readers import text_of
+from .readers import extract_text
 
 TEXT, NO_MEMORY, FAILED = "text", "no memory", "failed"
-"""The first word of an answer, or else the name of a `DocumentError`; the second is the text, or the message."""
+"""The first message of an answer, or else the name of a `DocumentError`. The second is the text or the error."""
 
 
 def main() -> None:
-    """Serve the parent at the other end of a pipe until it is closed.
+    """Answer the parent process at the other end of a pipe until the pipe is closed.
 
-    Arguments: the pipe's number, seconds for one document, bytes of memory.
+    The arguments are the number of the pipe, the seconds for one document, and the bytes of memory.
     """
     descriptor, seconds, memory = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    _settle(memory)
-    # Closed by the parent, or by the parent's death.
+    _set_up_signals()
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # The pipe is closed by the parent, or by the system when the parent dies.
     with Connection(descriptor) as parent, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         parent.send_bytes(b"ready")
         while True:
@@ -32,30 +34,28 @@ def main() -> None:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             answer = _answer(data, suffix, document)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            for word in answer:
-                parent.send_bytes(word.encode(errors="replace"))
+            for message in answer:
+                parent.send_bytes(message.encode(errors="replace"))
 
 
-def _settle(memory: int) -> None:
-    """Leave stopping to the parent and the clock, and bound the memory."""
-    # Who stops the parent, with Ctrl-C or a whole group of processes at once, must not make a document look bad.
+def _set_up_signals() -> None:
+    """Let only the parent and the alarm clock end this process."""
+    # Ctrl-C and a signal to a whole group of processes are meant for the parent. A document must not look bad for them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Without a handler the alarm ends the process in the middle of any C code; parents may have passed on other ways.
+    # Without a handler the alarm ends the process in the middle of any C code. The parent may have set it otherwise.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    with suppress(ValueError, OSError):  # macOS knows no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def _answer(data: bytes, suffix: str, document: str) -> tuple[str, str]:
     try:
-        return TEXT, text_of(data, suffix, document)
+        return TEXT, extract_text(data, suffix, document)
     except DocumentError as error:
         return type(error).__name__, str(error)
     except MemoryError:
         return NO_MEMORY, ""
-    except Exception as error:  # noqa: BLE001 - a reader's fault with one document is no reason to stop the others
+    except Exception as error:  # noqa: BLE001 - a reader that fails on one document must not stop the others
         return FAILED, " ".join(f"{type(error).__name__}: {error}".split())
 
 

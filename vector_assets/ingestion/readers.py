@@ -1,44 +1,44 @@
-"""Text out of files, without loss: one reader a format."""
+"""Files are read as text without loss, with one reader for each format."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
-from .document_limits import MOST_BYTES, MOST_CHARACTERS
+from .document_limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from .html import read_html
 from .pdf import read_pdf
 
 READERS_VERSION = 2
-"""Raised when a reader gives other text for the same file, so that every document is read again."""
+"""Increase this number when a reader returns another text for the same file. Then every document is read again."""
 
 
 def read_document(path: Path, document: str) -> str:
-    """`text_of` a file that is trusted: it is parsed here, wherever it lies and however long that takes.
+    """Return the text of a trusted file. It is read in this process, wherever it lies and however long that takes.
 
     Raises:
-        DocumentError: it cannot be used; the subclass says why.
+        DocumentError: the document cannot be used; the subclass says why.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UnreadableDocument(document, f"it cannot be opened ({error.strerror})") from error
-    return text_of(data, path.suffix, document)
+    return extract_text(data, path.suffix, document)
 
 
-def text_of(data: bytes, suffix: str, document: str) -> str:
-    """A file's text; pages of a PDF are parted by form feeds. `document` is its name in errors.
+def extract_text(data: bytes, suffix: str, document: str) -> str:
+    """Return the text of a file's bytes, the pages of a PDF separated by form feeds. Errors name the `document`.
 
     Raises:
-        DocumentError: it cannot be used; the subclass says why.
+        DocumentError: the document cannot be used; the subclass says why.
     """
-    if len(data) > MOST_BYTES:
-        raise DocumentTooLarge(document, f"it is larger than {MOST_BYTES // 2**20} MiB")
+    if len(data) > MAX_FILE_BYTES:
+        raise DocumentTooLarge(document, f"it is larger than {MAX_FILE_BYTES // 2**20} MiB")
     if not data.strip():
         raise EmptyDocument(document)
     text = _READERS[suffix.lower()](data, document)
-    if len(text) > MOST_CHARACTERS:
-        raise DocumentTooLarge(document, f"its text is longer than {MOST_CHARACTERS:,} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise DocumentTooLarge(document, f"its text is longer than {MAX_CHARACTERS:,} characters")
     if "\0" in text:
         raise NulBytes(document)
     if not text.strip():
@@ -46,8 +46,8 @@ def text_of(data: bytes, suffix: str, document: str) -> str:
     return text
 
 
-def read_plain(data: bytes, document: str) -> str:
-    """UTF-8, a byte order mark left out.
+def read_plain_text(data: bytes, document: str) -> str:
+    """Decode UTF-8, and leave out a byte order mark.
 
     Raises:
         NulBytes, WrongEncoding.
@@ -64,10 +64,10 @@ _READERS: dict[str, Callable[[bytes, str], str]] = {
     ".pdf": read_pdf,
     ".html": read_html,
     ".htm": read_html,
-    ".txt": read_plain,
-    ".md": read_plain,
+    ".txt": read_plain_text,
+    ".md": read_plain_text,
 }
 
 FORMATS = tuple(_READERS)
-PLAIN = tuple(suffix for suffix, reader in _READERS.items() if reader is read_plain)
-"""Formats whose reading is bounded by their size."""
+PLAIN_TEXT_FORMATS = tuple(suffix for suffix, reader in _READERS.items() if reader is read_plain_text)
+"""Formats whose reading time and memory are bounded by the size of the file."""

@@ -1,5 +1,6 @@
 """The loop: plan, read, embed, inspect, commit, report. It knows no Dagster, no SQL and no torch."""
 
-from .loop import WINDOW_BATCHES, ProgressCallback, Vectorizer
+from .loop import ProgressCallback, Vectorizer
+from .windows import WINDOW_BATCHES
 
 __all__ = ["WINDOW_BATCHES", "ProgressCallback", "Vectorizer"]

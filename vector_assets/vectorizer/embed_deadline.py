@@ -1,4 +1,4 @@
-"""How long the embedder may take over one answer."""
+"""The time limit of each call of the embedder."""
 
 import threading
 import time
@@ -11,52 +11,54 @@ from ..errors import EmbedderHung
 
 Result = TypeVar("Result")
 
-# The longest sleep of a thread that may be the main one. The system may give a signal to any thread, and Python answers
-# it when the main thread runs next: asleep in a lock it was seen not to, one time in ten, so that Ctrl-C did nothing.
+# A thread that may be the main one sleeps no longer than this. The system may deliver a signal to any thread, and
+# Python handles it when the main thread runs next. A main thread that slept in a lock did not, one time in ten, so that
+# Ctrl-C had no effect.
 ANSWER_SIGNALS_SECONDS = 0.5
 
 
-class Deadline:
-    """Seconds for each call of the embedder, which threads make while others wait here for what comes of it.
+class EmbedDeadline:
+    """The time limit, in seconds, of each call of one embedder.
 
-    Native code cannot be interrupted. Whoever waits can stop waiting, though, and leave the thread behind.
+    Threads make the calls while another thread waits for the results. Native code cannot be interrupted, so after the
+    time limit the waiting thread gives up and abandons the thread that makes the call.
     """
 
     def __init__(self, model: str, seconds: float) -> None:
         self._model = model
         self._seconds = seconds
-        self._began: dict[threading.Thread, float] = {}
+        self._call_started: dict[threading.Thread, float] = {}
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Put round a call of the embedder by the thread that makes it: nothing else is counted."""
+    def embedder_call(self) -> Iterator[None]:
+        """Measure a call of the embedder in the thread that makes it. Nothing else counts against the limit."""
         thread = threading.current_thread()
-        self._began[thread] = time.monotonic()
+        self._call_started[thread] = time.monotonic()
         try:
             yield
         finally:
-            del self._began[thread]
+            del self._call_started[thread]
 
-    def result(self, future: Future[Result], threads: Sequence[threading.Thread]) -> Result:
-        """Wait for the result, or the error, of what one of the threads is at, or will be.
+    def wait_for_result(self, future: Future[Result], threads: Sequence[threading.Thread]) -> Result:
+        """Return the result of the future, or raise its error, once one of the threads has set it.
 
         Raises:
-            EmbedderHung: a call that one of the threads makes is overdue.
+            EmbedderHung: a call of the embedder in one of the threads is overdue.
         """
         while not future.done():
-            left = self._left(threads)
-            if left <= 0:
+            seconds_left = self._seconds_left(threads)
+            if seconds_left <= 0:
                 raise EmbedderHung(self._model, self._seconds)
-            wait([future], min(left, ANSWER_SIGNALS_SECONDS))
+            wait([future], min(seconds_left, ANSWER_SIGNALS_SECONDS))
         return future.result()
 
     def join(self, threads: Sequence[threading.Thread]) -> None:
-        """Wait until the threads have ended. Once a call of theirs is overdue, none of them is waited for."""
+        """Wait until the threads have ended. As soon as one of their calls is overdue, stop waiting for all of them."""
         for thread in threads:
-            while thread.is_alive() and (left := self._left(threads)) > 0:
-                thread.join(min(left, ANSWER_SIGNALS_SECONDS))
+            while thread.is_alive() and (seconds_left := self._seconds_left(threads)) > 0:
+                thread.join(min(seconds_left, ANSWER_SIGNALS_SECONDS))
 
-    def _left(self, threads: Sequence[threading.Thread]) -> float:
-        """Seconds until a call is overdue, of those being made and of those that may begin now."""
-        began = [at for thread in threads if (at := self._began.get(thread)) is not None]
-        return min(began, default=time.monotonic()) + self._seconds - time.monotonic()
+    def _seconds_left(self, threads: Sequence[threading.Thread]) -> float:
+        """Return the seconds until the oldest call is overdue. If there is none, a call may begin now."""
+        started = [at for thread in threads if (at := self._call_started.get(thread)) is not None]
+        return min(started, default=time.monotonic()) + self._seconds - time.monotonic()

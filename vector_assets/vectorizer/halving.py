@@ -1,4 +1,4 @@
-"""A batch that fails is halved until the culprits are alone."""
+"""A batch that fails is halved until each item that causes a failure is alone."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,9 +10,9 @@ Result = TypeVar("Result")
 def attempt_halving(
     items: Sequence[Item], attempt: Callable[[Sequence[Item]], Sequence[Result]]
 ) -> tuple[list[tuple[Item, Result]], list[tuple[Item, Exception]]]:
-    """Call `attempt` on all items; where it raises, on each half, until the culprits are alone.
+    """Call `attempt` with all items. If it raises, call it with each half, until it fails on single items only.
 
-    Gives the items with their results and the single items with the error each raised, both in order.
+    Returns the items with their results, and the items that failed alone with their errors, both in order.
     """
     try:
         return list(zip(items, attempt(items), strict=True)), []
@@ -26,8 +26,8 @@ def attempt_halving(
 
 
 def message_of(error: Exception) -> str:
-    """What it says; where that is nothing, or cannot be had, what it is."""
+    """Return the error's message. An error without one, or whose message cannot be read, is described by its class."""
     try:
         return str(error) or repr(error)
-    except Exception:  # noqa: BLE001  (whoever wrote it, its message may fail as well)
+    except Exception:  # noqa: BLE001  (the message is foreign code, which may fail as well)
         return f"{type(error).__name__}, whose message cannot be read"

@@ -1,34 +1,34 @@
-"""Counts of a run, and what is said of it while it goes on and at its end."""
+"""The counts of a run, and the progress and the report that are made of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ..domain.batches import BatchChunk, ChunkFailure, Outcome
-from ..domain.chunks import Chunk, TokenizedText
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
+from ..errors import BadVectors
 from ..estimates.time_left import Estimate
 from ..quality.scripts import Script, script_of
+from .batch_embedder import EmbeddedBatch
+from .windows import TokenizedChunk
 
-_SHOWN_FAILURES = 10
-
-
-class Candidate(NamedTuple):
-    """A chunk whose turn has come, as the model will see it, or with the error that kept it from being tokenized."""
-
-    chunk: Chunk
-    tokens: TokenizedText
-    error: Exception | None = None
+_LISTED_FAILURES = 10
 
 
-Rows = Sequence[tuple[Candidate, Outcome]]
+@dataclass(frozen=True)
+class CommittedBatch:
+    """A batch after its transaction, with the outcome of each chunk."""
+
+    embedded: EmbeddedBatch
+    outcomes: list[tuple[TokenizedChunk, Outcome]]
+    failures: list[ChunkFailure]
+    seconds: float
 
 
 @dataclass
-class Tally:
-    """Written by the loop's own thread only."""
+class RunCounts:
+    """The counts of one run. Only the thread that runs the loop writes them."""
 
     run_id: str
     total: int
@@ -47,34 +47,38 @@ class Tally:
 
     @property
     def processed(self) -> int:
-        """Chunks that had their turn."""
+        """Chunks whose batch was committed."""
         return sum(self.outcomes.values())
 
-    def add(self, rows: Rows, failures: Sequence[ChunkFailure], faults: Iterable[str], tokens_to_come: float) -> None:
-        """Count a batch that was committed; `faults` are those of its bad vectors."""
+    def add(self, committed: CommittedBatch) -> None:
+        """Count a batch that was committed."""
+        embedded = committed.embedded
         self.batches += 1
-        for candidate, outcome in rows:
+        self.total = embedded.batch.total_chunks
+        for chunk, outcome in committed.outcomes:
             self.outcomes[outcome] += 1
-            self.tokens += candidate.tokens.token_count
-            self.tokens_embedded += candidate.tokens.tokens_embedded
-            self.unknown_tokens += candidate.tokens.unknown_tokens
-            self.truncated_chunks += candidate.tokens.tokens_embedded < candidate.tokens.token_count
-        self.failures.extend(failures[: _SHOWN_FAILURES - len(self.failures)])
-        self.faults.update(faults)
-        self._look_at_script(rows)
-        self.estimate.batch_committed(self.processed, self.tokens_embedded, tokens_to_come)
+            self.tokens += chunk.tokens.token_count
+            self.tokens_embedded += chunk.tokens.tokens_embedded
+            self.unknown_tokens += chunk.tokens.unknown_tokens
+            self.truncated_chunks += chunk.tokens.tokens_embedded < chunk.tokens.token_count
+        self.failures.extend(committed.failures[: _LISTED_FAILURES - len(self.failures)])
+        self.faults.update(error.fault for _, error in embedded.errors if isinstance(error, BadVectors))
+        self._count_script(embedded.batch.chunks)
+        self.estimate.batch_committed(self.processed, self.tokens_embedded, embedded.batch.tokens_after)
+        self.stages.embed += embedded.seconds
+        self.stages.commit += committed.seconds
 
-    def _look_at_script(self, rows: Rows) -> None:
-        """Of the text that the model knows least of, for the others of the batch are like enough."""
-        tokens = max((candidate.tokens for candidate, _ in rows), key=lambda tokens: tokens.unknown_tokens)
+    def _count_script(self, chunks: Sequence[TokenizedChunk]) -> None:
+        """Look at the script of the text with most unknown tokens; the other texts of a batch are similar enough."""
+        tokens = max((chunk.tokens for chunk in chunks), key=lambda tokens: tokens.unknown_tokens)
         self._scripts[script_of(tokens.text)] += 1 + tokens.unknown_tokens
 
-    def progress(self, rows: Rows, batches_to_come: int) -> BatchProgress:
-        """Where the run stands after the batch with these rows."""
+    def progress(self, committed: CommittedBatch) -> BatchProgress:
+        """Return the progress of the run after this batch, which was counted last."""
         return BatchProgress(
             batch_num=self.batches,
-            total_batches=self.batches + batches_to_come,
-            batch_size=len(rows),
+            total_batches=self.batches + committed.embedded.batch.batches_after,
+            batch_size=len(committed.outcomes),
             processed=self.processed,
             total=self.total,
             vectorized_count=self.outcomes[Outcome.VECTORIZED],
@@ -91,12 +95,12 @@ class Tally:
             seconds_left_spread=self.estimate.spread,
             batch_chunks=tuple(
                 BatchChunk(chunk.id, chunk.document, chunk.chunk_index, tokens.token_count, outcome)
-                for (chunk, tokens, _), outcome in rows
+                for (chunk, tokens, _), outcome in committed.outcomes
             ),
         )
 
     def report(self) -> VectorizeReport:
-        """What the run did."""
+        """Return the report of the whole run."""
         return VectorizeReport(
             run_id=self.run_id,
             total=self.total,

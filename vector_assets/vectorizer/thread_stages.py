@@ -1,115 +1,131 @@
-"""Iterators whose next items are made in threads meanwhile: bounded, in order, and gone with the run."""
+"""Stages of the loop whose work is done in threads. They are bounded, keep the order, and end with the run.
+
+`read_ahead` makes the next item while the present one is in use. `map_in_order` calls a function in several threads.
+`map_as_done` does the same and gives each result as soon as it is there, even while it still waits for the next item.
+"""
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from .embed_deadline import ANSWER_SIGNALS_SECONDS, Deadline
+from .embed_deadline import ANSWER_SIGNALS_SECONDS, EmbedDeadline
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items that may wait beyond those in the making: enough that no worker waits while one result is being committed.
-_SPARE = 2
+# Items that may wait beside those that are being worked on. With these no thread is idle while one result is committed.
+_SPARE_ITEMS = 2
 
 
-def apart(work: Callable[[], Result], deadline: Deadline) -> Result:
-    """What `work` gives, made in a thread of its own that can be left behind."""
-    with _Threads("vector-assets-load", 1, deadline) as threads:
-        return threads.result(threads.submit(work))
+def run_in_thread(call: Callable[[], Result], deadline: EmbedDeadline) -> Result:
+    """Make one call in a thread that can be abandoned, and return its result."""
+    with _WorkerThreads("vector-assets-load", 1, deadline) as worker:
+        return worker.wait_for_result(worker.submit(call))
 
 
-def ahead(items: Iterator[Item], deadline: Deadline) -> Generator[Item]:
-    """The items, each being made while the one before it is in use. What the making raises comes in its turn."""
-    with _Threads("vector-assets-read", 1, deadline) as maker:
-        upcoming = maker.submit(partial(next, items, None))
-        while (item := maker.result(upcoming)) is not None:
-            upcoming = maker.submit(partial(next, items, None))
+def read_ahead(items: Iterator[Item], deadline: EmbedDeadline) -> Generator[Item]:
+    """Yield the items. A thread makes the next item while the caller uses the present one.
+
+    An error of the iterator is raised after the items that it made before.
+    """
+    with _WorkerThreads("vector-assets-read", 1, deadline) as reader:
+        next_item = reader.submit(partial(next, items, None))
+        while (item := reader.wait_for_result(next_item)) is not None:
+            next_item = reader.submit(partial(next, items, None))
             yield item
 
 
-def overlapped(
-    work: Callable[[Item], Result], items: Iterator[Item], at_once: int, deadline: Deadline
+def map_in_order(
+    work: Callable[[Item], Result], items: Iterator[Item], concurrency: int, deadline: EmbedDeadline
 ) -> Generator[Result]:
-    """What `work` makes of each item, in order, up to `at_once` of them at work at a time.
+    """Yield `work(item)` of each item, in order. Up to `concurrency` threads work at a time.
 
-    When the iterator is closed, or `work` raises, what has not begun is dropped and what has is waited for.
+    The calling thread takes the items. When the generator is closed, or `work` raises, calls that have not begun are
+    dropped, and calls that have begun are waited for.
     """
-    waiting: deque[Future[Result]] = deque()
-    with _Threads("vector-assets-embed", at_once, deadline) as workers:
+    results: deque[Future[Result]] = deque()
+    with _WorkerThreads("vector-assets-embed", concurrency, deadline) as workers:
         for item in items:
-            waiting.append(workers.submit(partial(work, item)))
-            if len(waiting) >= at_once + _SPARE:
-                yield workers.result(waiting.popleft())
-        while waiting:
-            yield workers.result(waiting.popleft())
+            results.append(workers.submit(partial(work, item)))
+            if len(results) >= concurrency + _SPARE_ITEMS:
+                yield workers.wait_for_result(results.popleft())
+        while results:
+            yield workers.wait_for_result(results.popleft())
 
 
 @dataclass
-class Waits:
-    """Seconds in which nothing was ready: `for_items` that were to be made, `for_work` where all workers had one."""
+class WaitSeconds:
+    """Seconds in which `map_as_done` had no result to give. Only the thread that takes the results writes them.
 
-    for_items: float = 0.0
+    `for_item` is the time in which the next item was not ready, `for_work` the time in which all threads were busy.
+    """
+
+    for_item: float = 0.0
     for_work: float = 0.0
 
 
-def as_done(
-    work: Callable[[Item], Result], items: Iterator[Item], at_once: int, deadline: Deadline, waits: Waits
+def map_as_done(
+    work: Callable[[Item], Result], items: Iterator[Item], concurrency: int, deadline: EmbedDeadline, waits: WaitSeconds
 ) -> Generator[Result]:
-    """What `work` makes of each item, in order, each as soon as it is there, while the next item is waited for.
+    """Yield `work(item)` of each item, in order, as soon as it is done, even while the next item is being made.
 
-    What the making of an item raises comes in its turn. When the iterator is closed, or `work` raises, what has not
-    begun is dropped and what has is waited for.
+    A thread takes the items, and up to `concurrency` threads work. An error of the iterator is raised after the results
+    of the items before it. When the generator is closed, or `work` raises, calls that have not begun are dropped, and
+    calls that have begun are waited for.
     """
-    waiting: deque[Future[Result]] = deque()
+    results: deque[Future[Result]] = deque()
     with (
-        _Threads("vector-assets-commit", at_once, deadline) as workers,
-        _Threads("vector-assets-take", 1, deadline) as taker,
+        _WorkerThreads("vector-assets-commit", concurrency, deadline) as workers,
+        _WorkerThreads("vector-assets-take", 1, deadline) as taker,
     ):
-        upcoming = taker.submit(partial(next, items, None))
+        next_item = taker.submit(partial(next, items, None))
         exhausted = False
-        while waiting or not exhausted:
-            open_ = not exhausted and len(waiting) < at_once + _SPARE
-            before = time.perf_counter()
-            awaited = [*([upcoming] if open_ else []), *([waiting[0]] if waiting else [])]
-            while not wait(awaited, ANSWER_SIGNALS_SECONDS, FIRST_COMPLETED).done:
-                pass
-            waited = time.perf_counter() - before
-            if open_:
-                waits.for_items += waited
+        while results or not exhausted:
+            accepts_item = not exhausted and len(results) < concurrency + _SPARE_ITEMS
+            waited = _wait_for_any([*([next_item] if accepts_item else []), *([results[0]] if results else [])])
+            if accepts_item:
+                waits.for_item += waited
             else:
                 waits.for_work += waited
-            # What the making of the next item raised comes in its turn: after what was made before it.
-            if waiting and (waiting[0].done() or (upcoming.done() and upcoming.exception() is not None)):
-                yield waiting.popleft().result()
-            elif (item := upcoming.result()) is None:
+            item_failed = next_item.done() and next_item.exception() is not None
+            if results and (results[0].done() or item_failed):
+                yield results.popleft().result()
+            elif (item := next_item.result()) is None:
                 exhausted = True
             else:
-                waiting.append(workers.submit(partial(work, item)))
-                upcoming = taker.submit(partial(next, items, None))
+                results.append(workers.submit(partial(work, item)))
+                next_item = taker.submit(partial(next, items, None))
 
 
-class _Threads:
-    """At most so many threads that make calls in turn, and end with the `with` block.
+def _wait_for_any(futures: Sequence[Future[Any]]) -> float:
+    """Wait until one of the futures is done, and return the seconds that this took."""
+    started = time.perf_counter()
+    while not wait(futures, ANSWER_SIGNALS_SECONDS, FIRST_COMPLETED).done:
+        pass
+    return time.perf_counter() - started
 
-    When a call has raised, those that have not begun are dropped: whoever waits for the results in order never comes to
-    them, and each might take as long to fail.
 
-    One whose call is overdue stays behind. The pools of the standard library would have the interpreter wait for it
-    at its exit; for daemons it does not wait.
+class _WorkerThreads:
+    """Up to a number of threads that make the submitted calls in order. They end with the `with` block.
+
+    When a call raises, the calls that have not begun are dropped. The results are taken in order, so nobody would take
+    those of later calls, and each of these might need as long to fail.
+
+    A thread whose call of the embedder is overdue is abandoned. The threads are daemons, because the interpreter does
+    not wait for daemons when it exits; it does wait for the thread pools of the standard library.
     """
 
-    def __init__(self, name: str, at_most: int, deadline: Deadline) -> None:
+    def __init__(self, name: str, max_threads: int, deadline: EmbedDeadline) -> None:
         self._name = name
-        self._at_most = at_most
+        self._max_threads = max_threads
         self._deadline = deadline
         self._threads: list[threading.Thread] = []
         self._calls: SimpleQueue[Callable[[], bool] | None] = SimpleQueue()
@@ -127,27 +143,27 @@ class _Threads:
         self._deadline.join(self._threads)
 
     def submit(self, call: Callable[[], Result]) -> Future[Result]:
-        if not self._threads or len(self._threads) < self._at_most:
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-            # In this order: an interrupt may strike between the two, and a thread nobody knows of would not be ended.
+        if not self._threads or len(self._threads) < self._max_threads:
+            thread = threading.Thread(target=self._make_calls, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            # In this order: an interrupt may come between the two lines, and a thread that is not listed is not ended.
             self._threads.append(thread)
             thread.start()
         future: Future[Result] = Future()
-        self._calls.put(partial(_settle, future, call))
+        self._calls.put(partial(_complete, future, call))
         return future
 
-    def result(self, future: Future[Result]) -> Result:
-        return self._deadline.result(future, self._threads)
+    def wait_for_result(self, future: Future[Result]) -> Result:
+        return self._deadline.wait_for_result(future, self._threads)
 
-    def _work(self) -> None:
+    def _make_calls(self) -> None:
         while (call := self._calls.get()) is not None:
             if not self._failed and not call():
                 self._failed = True
-            del call  # or what it gave would be kept until the next one
+            del call  # otherwise its result would be kept in memory until the next call
 
 
-def _settle(future: Future[Result], call: Callable[[], Result]) -> bool:
-    """Whether the call went well. What it raises is for whoever waits, an interrupt too."""
+def _complete(future: Future[Result], call: Callable[[], Result]) -> bool:
+    """Make the call and set the future to its result or its error, interrupts included. Return whether it succeeded."""
     try:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001

@@ -23,7 +23,7 @@ from vector_assets.defs import step_failures as failures
 from vector_assets.storage import database
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.retries import Retries
-from vector_assets.vectorizer.loop import _COMMITS_AT_ONCE
+from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
 
 from ..fakes import HashEmbedder
 from .conftest import empty_place
@@ -121,7 +121,7 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
 def silence_when_commits_wait(place: Place) -> None:
     """All that was sent has arrived, and is known to have: only who asks for signs of life can miss them."""
     with administrator(place.url) as admin:
-        eventually(lambda: len(admin.execute(_WAITING, [place.url.database]).fetchall()) == _COMMITS_AT_ONCE)
+        eventually(lambda: len(admin.execute(_WAITING, [place.url.database]).fetchall()) == CONCURRENT_COMMITS)
     eventually(lambda: unacknowledged() == 0)
     silence()
 
@@ -193,6 +193,6 @@ def test_the_network_stays_silent(server: DistantServer, distant: Place, monkeyp
     distant.check_nothing_left()
     found = finish(distant)
     # The server may have ended well what waited in it.
-    assert (_BATCH - 10) * BATCH_SIZE <= len(found.current) < (_BATCH + _COMMITS_AT_ONCE) * BATCH_SIZE
+    assert (_BATCH - 10) * BATCH_SIZE <= len(found.current) < (_BATCH + CONCURRENT_COMMITS) * BATCH_SIZE
     assert len(found.current) % BATCH_SIZE == 0
     assert len(found.pending) == CHUNKS - len(found.current)

@@ -1,4 +1,4 @@
-"""The chunker cuts, and does nothing else: no character is lost, no chunk is too long, cuts fall between sentences."""
+"""The chunker only splits: no character is lost, no chunk is too long, and chunks end between sentences."""
 
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from vector_assets.errors import InvalidSetting
 from vector_assets.ingestion import chunker as module
 from vector_assets.ingestion.chunker import Chunker, unwrap
 
-from ..fakes import WordCounter
+from ..fakes import WordTokenCounter
 
 ROOMS = (8, 16, 64)
 
@@ -50,7 +50,7 @@ def visible(text: str) -> str:
 
 
 def wrapped(sentences: list[str], width: int, gap: str) -> str:
-    """The sentences as one paragraph, set to a measure as a PDF's pages are: lines break anywhere they must."""
+    """Return the sentences as one paragraph with lines of equal width, as on a page of a PDF."""
     words = gap.join(sentences).split(" ") if gap else list("".join(sentences))
     lines, line = [], ""
     for word in words:
@@ -89,7 +89,7 @@ def test_unwrap_any_text(text: str):
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\f ", "\u3000"])
-def test_nothing_to_cut(text: str):
+def test_blank_text(text: str):
     """Blank text has no chunks."""
     assert chunker(16).split(text) == []
 
@@ -100,7 +100,7 @@ def test_short_text_is_one_chunk():
 
 
 def test_a_word_that_does_not_fit():
-    """A word longer than the room is cut inside, for nothing may be left out."""
+    """A word that is longer than a chunk may be is split, because nothing may be left out."""
     word = "x" * 50 + "营" * 50
 
     chunks = chunker(8).split(word)
@@ -115,8 +115,8 @@ def test_a_word_that_does_not_fit():
     ids=["without marks", "short lines", "sentences", "one word", "paragraphs"],
 )
 def test_texts_of_several_blocks(text: str, monkeypatch: pytest.MonkeyPatch):
-    """A text that is handed over in blocks is cut whole, with or without places to cut at."""
-    monkeypatch.setattr(module, "_BLOCK", 1_000)
+    """A text of several blocks is split completely, with or without boundaries to split at."""
+    monkeypatch.setattr(module, "BLOCK_CHARACTERS", 1_000)
 
     chunks = chunker(64).split(text)
 
@@ -125,28 +125,28 @@ def test_texts_of_several_blocks(text: str, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_blocks_end_between_paragraphs(monkeypatch: pytest.MonkeyPatch):
-    """Where the text is handed over in blocks does not show in the chunks, if there are paragraphs."""
+    """The ends of blocks have no effect on the chunks if the text has paragraphs."""
     paragraphs = [f"In {year} the net revenue of the company rose to {year} million dollars." for year in range(400)]
     text = "\n\n".join(paragraphs)
     whole = chunker(16).split(text)
-    monkeypatch.setattr(module, "_BLOCK", 1_000)
+    monkeypatch.setattr(module, "BLOCK_CHARACTERS", 1_000)
 
     assert chunker(16).split(text) == whole
     assert len(whole) >= 400
 
 
-def test_cutting_is_repeatable():
-    """The same text is cut alike by any chunker of the same identity."""
+def test_splitting_is_repeatable():
+    """Chunkers with the same identity split a text in the same way."""
     text = "Revenue grew by 5 %. Costs fell. " * 40
 
     assert Chunker(tokenizer(), 16).split(text) == Chunker(tokenizer(), 16).split(text)
 
 
-# Where cuts fall
+# Where chunks end
 
 
 def test_wrapped_english():
-    """English lines broken by the page are cut at sentence ends, not at line ends."""
+    """English lines broken by the page are split at sentence ends, not at line ends."""
     sentences = [
         f"In the year {year} the net revenue of the company and of its subsidiaries rose to {year} million dollars."
         for year in range(2001, 2025)
@@ -161,7 +161,7 @@ def test_wrapped_english():
 
 
 def test_wrapped_chinese():
-    """Chinese lines broken by the page are cut at sentence ends, not at line ends."""
+    """Chinese lines broken by the page are split at sentence ends, not at line ends."""
     sentences = ["报告期内公司实现营业收入稳步增长，主要系核心产品销量提升以及海外市场拓展所致。"] * 24
     text = wrapped(sentences, 35, "")
 
@@ -173,7 +173,7 @@ def test_wrapped_chinese():
 
 
 def test_sentence_across_pages():
-    """A sentence that a page break parts stays in one chunk."""
+    """A sentence that is interrupted by a page break stays in one chunk."""
     first = "The company sells industrial pumps to customers in forty countries and"
     second = "does not depend on any one of them, as no customer brings a tenth of it."
     padding = "Nothing else of importance is to be told about the seasons of this trade."
@@ -185,7 +185,7 @@ def test_sentence_across_pages():
 
 
 def test_table_rows():
-    """Rows of a table are cut between lines where they fit."""
+    """A table is split between its rows if they fit."""
     rows = [f"Segment {number}  1,{number:03},500  2,{number:03},750  {number}.5%" for number in range(60)]
 
     chunks = chunker(64).split("\n".join(rows))
@@ -215,7 +215,7 @@ def test_unwrap_leaves_long_lines():
 
 
 def test_line_breaks_that_cost_tokens():
-    """Where a line break is a token and a space is none, chunks fit all the same."""
+    """Chunks fit even if a line break is a token and a space is none."""
     counting = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     counting.pre_tokenizer = Sequence([Split(" ", "removed"), Split("\n", "isolated")])
     text = "\n".join(["customers in forty countries and"] * 12)
@@ -228,20 +228,20 @@ def test_line_breaks_that_cost_tokens():
 
 @pytest.mark.parametrize("room", [0, -3])
 def test_no_room(room: int):
-    """A room without a token is refused with the settings that make it."""
+    """A chunk size without a token is refused, and the error names the settings."""
     with pytest.raises(InvalidSetting, match=r"VECTOR_ASSETS_CHUNK_TOKENS.*EMBEDDING_DOCUMENT_PROMPT"):
         Chunker(tokenizer(), room)
 
 
 def test_room_of_one():
-    """One token is room enough for a text of single tokens."""
+    """A chunk size of one token is enough for a text of single tokens."""
     assert Chunker(tokenizer(), 1).split("revenue grew 营") == ["revenue", "grew", "营"]
 
 
 def test_identity():
-    """Chunkers that cut alike share an identity; another room or tokenizer gives another."""
+    """Chunkers that split alike have the same identity; another size or tokenizer gives another identity."""
     identity = Chunker(tokenizer(), 16).identity
 
     assert Chunker(tokenizer(), 16).identity == identity
     assert Chunker(tokenizer(), 17).identity != identity
-    assert Chunker(WordCounter().tokenizer, 16).identity != identity
+    assert Chunker(WordTokenCounter().tokenizer, 16).identity != identity

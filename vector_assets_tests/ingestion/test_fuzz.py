@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
 from vector_assets.errors import DocumentError, InvalidManifest, InvalidPartitionKey, InvalidPattern, VectorAssetsError
 from vector_assets.ingestion.landing_directory import LandingDirectory, LandingScan
-from vector_assets.ingestion.reader_process import ReaderApart
-from vector_assets.ingestion.readers import text_of
+from vector_assets.ingestion.reader_process import ReaderProcess
+from vector_assets.ingestion.readers import extract_text
 
 from .pdfs import compressed, lines, nested_forms, pdf
 
@@ -64,7 +64,7 @@ FORMATS = st.sampled_from([".txt", ".md", ".html", ".htm", ".pdf"])
 @given(st.binary(max_size=400), FORMATS)
 def test_any_bytes(data: bytes, suffix: str) -> None:
     """Bytes of no format."""
-    check(lambda: text_of(data, suffix, "document"))
+    check(lambda: extract_text(data, suffix, "document"))
 
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "gb18030", "big5hkscs", "cp1252", "shift_jis"]
@@ -72,11 +72,11 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "gb18030", "
 
 @inputs(1_500)
 @given(st.text(max_size=60), st.sampled_from(ENCODINGS), st.sampled_from([".txt", ".md", ".html"]), st.integers(0, 3))
-def test_any_encoding(text: str, encoding: str, suffix: str, cut: int) -> None:
-    """Text of any language in any encoding, perhaps cut off within a character."""
+def test_any_encoding(text: str, encoding: str, suffix: str, missing: int) -> None:
+    """Text of any language in any encoding, perhaps ending within a character."""
     data = text.encode(encoding, "replace")
 
-    check(lambda: text_of(data[: len(data) - cut], suffix, "document"))
+    check(lambda: extract_text(data[: len(data) - missing], suffix, "document"))
 
 
 # HTML
@@ -107,7 +107,7 @@ TAG_SOUP = st.lists(
 @given(TAG_SOUP)
 def test_any_tags(data: bytes) -> None:
     """Any order of tags, closed or not."""
-    check(lambda: text_of(data, ".html", "document"))
+    check(lambda: extract_text(data, ".html", "document"))
 
 
 @inputs(400)
@@ -119,7 +119,7 @@ def test_elements_nested_deep(elements: list[tuple[str, str]], depth: int) -> No
     """Elements nested as deep as one likes."""
     opened = "".join(f"<{tag}{attribute}>" for tag, attribute in elements)
 
-    check(lambda: text_of((opened * depth + "deep").encode(), ".html", "document"))
+    check(lambda: extract_text((opened * depth + "deep").encode(), ".html", "document"))
 
 
 @inputs(300)
@@ -133,7 +133,7 @@ def test_huge_attributes(name: str, value: str, length: int, count: int) -> None
     """Attributes whose values, names and number are huge."""
     attributes = f' {name}="{value * length}"' + "".join(f" {name}{number}=1" for number in range(count))
 
-    check(lambda: text_of(f"<p{attributes}>x<{name * length}>y".encode(), ".html", "document"))
+    check(lambda: extract_text(f"<p{attributes}>x<{name * length}>y".encode(), ".html", "document"))
 
 
 # PDF
@@ -179,29 +179,29 @@ OPERATORS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[ReaderApart]:
+def reader() -> Iterator[ReaderProcess]:
     """What ingestion uses: a crash of PDFium would be an error too, not the end of the tests."""
-    with ReaderApart(seconds=20) as reader:
+    with ReaderProcess(seconds=20) as reader:
         yield reader
 
 
 @inputs(2_500)
 @given(MUTATED)
-def test_any_damage_to_a_pdf(reader: ReaderApart, data: bytes) -> None:
-    """A PDF with bytes changed, put in, taken out or cut off, and with absurd numbers in its objects."""
+def test_any_damage_to_a_pdf(reader: ReaderProcess, data: bytes) -> None:
+    """A PDF with bytes changed, inserted or removed, a missing end, or absurd numbers in its objects."""
     check(lambda: reader.read(data, ".pdf", "document"))
 
 
 @inputs(700)
 @given(OPERATORS)
-def test_any_operators_in_a_pdf(reader: ReaderApart, content: bytes) -> None:
+def test_any_operators_in_a_pdf(reader: ReaderProcess, content: bytes) -> None:
     """A page that shows anything, in any order."""
     check(lambda: reader.read(compressed(content), ".pdf", "document"))
 
 
 @inputs(500)
 @given(st.binary(max_size=200), st.integers(0, 60))
-def test_any_compressed_stream(reader: ReaderApart, noise: bytes, at: int) -> None:
+def test_any_compressed_stream(reader: ReaderProcess, noise: bytes, at: int) -> None:
     """A page whose deflated content is damaged."""
     data = compressed(PAGES[0])
     content = zlib.compress(PAGES[0])

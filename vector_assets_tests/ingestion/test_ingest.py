@@ -14,11 +14,11 @@ from vector_assets.ingestion import ingest
 from vector_assets.ingestion.chunker import Chunker
 from vector_assets.ingestion.ingest import DocumentsReport, Ingestion, language_of
 from vector_assets.ingestion.landing_directory import LandingDirectory
-from vector_assets.ingestion.reader_process import ReaderApart
+from vector_assets.ingestion.reader_process import ReaderProcess
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
 
-from ..fakes import KEY, HashEmbedder, WordCounter, make_vectorizer, rows
+from ..fakes import KEY, HashEmbedder, WordTokenCounter, make_vectorizer, rows
 from .links import swap
 from .pdfs import lines, nested_forms, pdf
 
@@ -33,7 +33,7 @@ def ingestion(database: Database, landing: Path) -> Ingestion:
 
 def make(database: Database, landing: Path, room: int = 5) -> Ingestion:
     store = PostgresDocumentStore(database)
-    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordCounter().tokenizer, room))
+    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordTokenCounter().tokenizer, room))
 
 
 def put(landing: Path, source_uri: str, text: str | bytes) -> None:
@@ -102,16 +102,16 @@ def test_bad_documents_are_listed_and_skipped(ingestion: Ingestion, database: Da
     assert list(texts(database)) == [A, f"{KEY}/z.txt"]
 
 
-def test_progress_is_told(ingestion: Ingestion, landing: Path):
-    """The name of each new document is told before it is read, of bad ones too, and of each when it is cut."""
+def test_each_document_is_announced(ingestion: Ingestion, landing: Path):
+    """`on_document` is called before a document is read, even a bad one, and before it is chunked."""
     put(landing, A, "Revenue grew.")
     put(landing, B, b"\xff")
-    told: list[str] = []
+    announced: list[str] = []
 
-    ingestion.read_documents(KEY, told.append)
-    ingestion.chunk_documents(KEY, told.append)
+    ingestion.read_documents(KEY, announced.append)
+    ingestion.chunk_documents(KEY, announced.append)
 
-    assert told == [A, B, A]
+    assert announced == [A, B, A]
 
 
 def test_unchanged_directory(ingestion: Ingestion, landing: Path):
@@ -119,11 +119,11 @@ def test_unchanged_directory(ingestion: Ingestion, landing: Path):
     put(landing, A, "Revenue grew.")
     put(landing, B, b"\xff")
     ingestion.read_documents(KEY)
-    told: list[str] = []
+    announced: list[str] = []
 
-    report = ingestion.read_documents(KEY, told.append)
+    report = ingestion.read_documents(KEY, announced.append)
 
-    assert told == []
+    assert announced == []
     assert (report.read, report.unchanged, errors(report)) == ((), 2, {B: "WrongEncoding"})
     ingestion.chunk_documents(KEY)
     assert ingestion.changes().partitions == ()
@@ -157,8 +157,8 @@ def test_changed_manifest_row(ingestion: Ingestion, database: Database, landing:
     assert (changes.added, changes.removed) == (0, 0)
 
 
-def test_mended_file(ingestion: Ingestion, database: Database, landing: Path):
-    """A bad file that was mended is read and leaves the list."""
+def test_corrected_file(ingestion: Ingestion, database: Database, landing: Path):
+    """A bad file that was corrected is read, and is no longer listed."""
     put(landing, A, b"\xff")
     ingestion.read_documents(KEY)
     put(landing, A, "Revenue grew.")
@@ -195,7 +195,7 @@ def test_removed_document(ingestion: Ingestion, database: Database, landing: Pat
 
 
 def test_document_that_goes_bad(ingestion: Ingestion, database: Database, landing: Path):
-    """A document that goes bad is listed and keeps its former text and chunks, until it is mended."""
+    """A document that goes bad is listed and keeps its former text and chunks, until it is corrected."""
     put(landing, A, "Revenue grew.")
     ingestion.read_documents(KEY)
     ingestion.chunk_documents(KEY)
@@ -214,7 +214,7 @@ def test_document_that_goes_bad(ingestion: Ingestion, database: Database, landin
 
 
 def test_other_partitions_are_left_alone(ingestion: Ingestion, database: Database, landing: Path):
-    """Reading and cutting one partition touches no document, rejection or chunk of another."""
+    """Reading and chunking one partition touches no document, rejection or chunk of another."""
     put(landing, f"{OTHER}/a.txt", "公司营业收入增长。")
     put(landing, f"{OTHER}/b.txt", b"\xff")
     ingestion.read_documents(OTHER)
@@ -291,7 +291,7 @@ def test_document_that_takes_for_ever(
     ingestion: Ingestion, database: Database, landing: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It is given up in time, listed and not tried again until it changes; the next one is read."""
-    monkeypatch.setattr(ingest, "ReaderApart", lambda: ReaderApart(seconds=0.5))
+    monkeypatch.setattr(ingest, "ReaderProcess", lambda: ReaderProcess(seconds=0.5))
     put(landing, f"{KEY}/bomb.pdf", nested_forms(30, 2))
     put(landing, f"{KEY}/z.pdf", pdf(lines(b"Costs fell.")))
 
@@ -396,7 +396,7 @@ def test_very_deep_misplaced_file(ingestion: Ingestion, database: Database, land
 
 
 def test_documents_are_cut(ingestion: Ingestion, database: Database, landing: Path):
-    """New documents are cut into chunks in their order; what is cut is not cut again."""
+    """New documents are split into chunks in order; a chunked document is not chunked again."""
     put(landing, A, "one two three four. five six seven eight.")
     ingestion.read_documents(KEY)
 
@@ -408,7 +408,7 @@ def test_documents_are_cut(ingestion: Ingestion, database: Database, landing: Pa
 
 
 def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path):
-    """A chunker with another room cuts all documents again, though no text changed."""
+    """A chunker with another size chunks all documents again, though no text changed."""
     put(landing, A, "one two three four. five six seven eight.")
     ingestion.read_documents(KEY)
     ingestion.chunk_documents(KEY)
@@ -495,10 +495,10 @@ def test_documents_of_other_programs_are_theirs_to_cut(ingestion: Ingestion, dat
     rows(
         database,
         "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash) "
-        "SELECT id, '', '', '', 0, 'as they cut it', '' FROM documents",
+        "SELECT id, '', '', '', 0, 'as they split it', '' FROM documents",
     )
 
     assert ingestion.changes().partitions == ()
     ingestion.chunk_documents(KEY)
 
-    assert list(chunks(database)) == ["as they cut it"]
+    assert list(chunks(database)) == ["as they split it"]

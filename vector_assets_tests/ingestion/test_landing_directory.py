@@ -7,7 +7,7 @@ import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import DocumentTooLarge, LandingDirectoryMissing, OutsideLandingDirectory, UnreadableDocument
-from vector_assets.ingestion.document_limits import MOST_BYTES
+from vector_assets.ingestion.document_limits import MAX_FILE_BYTES
 from vector_assets.ingestion.landing_directory import LandingDirectory, LandingScan
 
 from .links import swap
@@ -255,7 +255,7 @@ def test_swapped_for_what_is_no_file(landing: Path):
 def test_file_beyond_the_bound(landing: Path):
     """A file larger than any filing is not held in memory."""
     with put(landing, A).open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_FILE_BYTES + 1)
     (found,) = scan(landing).documents
 
     with pytest.raises(DocumentTooLarge, match="larger than 128 MiB"):
@@ -276,7 +276,7 @@ def test_pipe(landing: Path):
 
 
 def test_names_that_are_not_utf8(landing: Path):
-    """File names that are not UTF-8 are told apart, and can be shown and stored."""
+    """File names that are not UTF-8 stay different, and can be shown and stored."""
     put(landing, A)
     folder = os.fsencode(landing / str(KEY))
     for name in (b"\xb9\xab.txt", b"\xb9\xac.txt"):

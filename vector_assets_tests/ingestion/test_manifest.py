@@ -51,7 +51,7 @@ def test_short_and_long_rows(landing: Path):
 
 
 @pytest.mark.parametrize(
-    ("data", "problem", "mend"),
+    ("data", "problem", "fix"),
     [
         ("", "it is empty", "Fill it, or remove it. The first row must name the columns"),
         ("company_name,title\nA,B\n", "no column `path`", "The first row must name the columns"),
@@ -65,17 +65,17 @@ def test_short_and_long_rows(landing: Path):
         ("path,title\na.txt," + "x" * 200_000, "cannot be read (row 2", "Check the quotes"),
     ],
 )
-def test_invalid_manifest(landing: Path, data: str | bytes, problem: str, mend: str):
-    """A manifest that cannot be used says where and why, and how to mend just that."""
+def test_invalid_manifest(landing: Path, data: str | bytes, problem: str, fix: str):
+    """The error of a manifest that cannot be used says where and why, and how to fix just that."""
     write(landing, data)
 
     with pytest.raises(InvalidManifest) as caught:
         read_manifest(landing)
 
-    said, mends = str(caught.value).split(". ", 1)
-    assert problem in said
-    assert mend in mends
-    assert ("first row" in mends) == ("first row" in mend or "with commas" in mend)
+    reason, advice = str(caught.value).split(". ", 1)
+    assert problem in reason
+    assert fix in advice
+    assert ("first row" in advice) == ("first row" in fix or "with commas" in fix)
 
 
 def test_manifest_is_a_folder(landing: Path):
@@ -136,7 +136,7 @@ def test_manifest_that_turns_into_a_link(landing: Path, tmp_path: Path, monkeypa
 
 def test_manifest_beyond_the_bound(landing: Path, monkeypatch: pytest.MonkeyPatch):
     """A manifest beyond all bounds is refused, not held in memory."""
-    monkeypatch.setattr(manifest, "_MOST_BYTES", 20)
+    monkeypatch.setattr(manifest, "MAX_MANIFEST_BYTES", 20)
     write(landing, "path\n" + "a" * 20)
 
     with pytest.raises(InvalidManifest, match=r"larger than .* MiB"):
@@ -147,6 +147,6 @@ def test_mark():
     """A row's mark follows its values, each in its own column, and not its line."""
     row = ManifestRow(2, company_name="A", title="B")
 
-    assert row.mark == ManifestRow(9, company_name="A", title="B").mark
-    assert row.mark != ManifestRow(2, company_name="B", title="A").mark
-    assert row.mark != ManifestRow(2, company_name="AB").mark
+    assert row.values_mark == ManifestRow(9, company_name="A", title="B").values_mark
+    assert row.values_mark != ManifestRow(2, company_name="B", title="A").values_mark
+    assert row.values_mark != ManifestRow(2, company_name="AB").values_mark

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from vector_assets.errors import DocumentTooLarge, DocumentTooSlow, EmptyDocument, ReaderNotStarted, UnreadableDocument
-from vector_assets.ingestion.document_limits import MOST_CHARACTERS, MOST_PAGES
-from vector_assets.ingestion.reader_process import ReaderApart
+from vector_assets.ingestion.document_limits import MAX_CHARACTERS, MAX_PAGES
+from vector_assets.ingestion.reader_process import ReaderProcess
 
 from .pdfs import lines, nested_forms, pdf
 
@@ -21,22 +21,22 @@ SLOW_HTML = b"<p " + b"".join(b"a%d=1 " % number for number in range(100_000)) +
 
 
 @pytest.fixture
-def reader() -> Iterator[ReaderApart]:
-    with ReaderApart(seconds=20) as reader:
+def reader() -> Iterator[ReaderProcess]:
+    with ReaderProcess(seconds=20) as reader:
         yield reader
 
 
 @pytest.fixture
-def small() -> Iterator[ReaderApart]:
-    """With less memory."""
-    with ReaderApart(seconds=60, memory=512 * 2**20) as reader:
+def reader_with_little_memory() -> Iterator[ReaderProcess]:
+    """A reader whose process may use 512 MiB."""
+    with ReaderProcess(seconds=60, memory=512 * 2**20) as reader:
         yield reader
 
 
 @pytest.fixture
-def hasty() -> Iterator[ReaderApart]:
-    """With less patience."""
-    with ReaderApart(seconds=0.5) as reader:
+def reader_with_little_time() -> Iterator[ReaderProcess]:
+    """A reader that gives up after half a second."""
+    with ReaderProcess(seconds=0.5) as reader:
         yield reader
 
 
@@ -46,8 +46,8 @@ def children() -> list[psutil.Process]:
     ]
 
 
-def test_documents_one_after_another(reader: ReaderApart) -> None:
-    """One process reads documents of all formats, as the readers here do; errors keep class and words."""
+def test_documents_one_after_another(reader: ReaderProcess) -> None:
+    """One process reads documents of all formats with the same results; errors keep their class and message."""
     assert reader.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
     assert reader.read("<p>公司营业收入".encode(), ".HTML", "a.HTML") == "公司营业收入"
     with pytest.raises(EmptyDocument, match=r"^us/a.html: the document has no text\. Fetch it again") as caught:
@@ -56,15 +56,15 @@ def test_documents_one_after_another(reader: ReaderApart) -> None:
     assert len(children()) == 1
 
 
-def test_plain_text_needs_no_process(reader: ReaderApart) -> None:
-    """Text and Markdown are decoded here."""
+def test_plain_text_needs_no_process(reader: ReaderProcess) -> None:
+    """Text and Markdown are decoded without a child process."""
     assert reader.read("营业收入".encode(), ".MD", "a.MD") == "营业收入"
     assert children() == []
 
 
 def test_nothing_is_left_behind() -> None:
-    """With the reader its process ends, also in the middle of a document."""
-    with ReaderApart() as reader:
+    """The process ends with the reader, even in the middle of a document."""
+    with ReaderProcess() as reader:
         reader.read(GOOD, ".pdf", "a.pdf")
         assert len(children()) == 1
 
@@ -74,40 +74,40 @@ def test_nothing_is_left_behind() -> None:
 @pytest.mark.parametrize(
     ("data", "suffix"), [(nested_forms(30, 2), ".pdf"), (SLOW_HTML, ".html")], ids=["forms in forms", "attributes"]
 )
-def test_document_that_takes_for_ever(hasty: ReaderApart, data: bytes, suffix: str) -> None:
-    """A document that would keep the parser busy for hours is given up in time; the next one is read."""
+def test_document_that_takes_for_ever(reader_with_little_time: ReaderProcess, data: bytes, suffix: str) -> None:
+    """A document that would keep the parser busy for hours is stopped in time; the next one is read."""
     started = time.monotonic()
 
     with pytest.raises(DocumentTooSlow, match=r"^bomb: reading it took longer than 0\.5 s\."):
-        hasty.read(data, suffix, "bomb")
+        reader_with_little_time.read(data, suffix, "bomb")
 
     assert time.monotonic() - started < 15
-    assert hasty.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
+    assert reader_with_little_time.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
 
 
-def test_html_that_takes_all_memory(small: ReaderApart) -> None:
+def test_html_that_takes_all_memory(reader_with_little_memory: ReaderProcess) -> None:
     """A fraction of a megabyte that unfolds to gigabytes stays within bounds; the next one is read."""
     bomb = b"<table><tr>" + b"<td>x" * 35_000 + b"<td>" + b"x<br>" * 35_000
 
     with pytest.raises(DocumentTooLarge, match="more than 512 MiB of memory"):
-        small.read(bomb, ".html", "bomb.html")
+        reader_with_little_memory.read(bomb, ".html", "bomb.html")
 
-    assert small.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
+    assert reader_with_little_memory.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
 
 
-def test_pdf_that_takes_all_memory(small: ReaderApart) -> None:
+def test_pdf_that_takes_all_memory(reader_with_little_memory: ReaderProcess) -> None:
     """A form that shows itself twice; the parser ends its process when no memory is left."""
     bomb = nested_forms(3, 2).replace(b"<</X 6 0 R>>", b"<</X 5 0 R>>")
 
     with pytest.raises(UnreadableDocument, match="the reader crashed on it"):
-        small.read(bomb, ".pdf", "bomb.pdf")
+        reader_with_little_memory.read(bomb, ".pdf", "bomb.pdf")
 
-    assert small.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
+    assert reader_with_little_memory.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
-def test_crash(reader: ReaderApart, number: signal.Signals) -> None:
-    """A parser that crashes takes its own process along, no other; the next document is read."""
+def test_crash(reader: ReaderProcess, number: signal.Signals) -> None:
+    """A parser that crashes ends its own process and no other; the next document is read."""
     reader.read(GOOD, ".pdf", "a.pdf")
     os.kill(children()[0].pid, number)
 
@@ -118,8 +118,8 @@ def test_crash(reader: ReaderApart, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_of_a_group(reader: ReaderApart, number: signal.Signals) -> None:
-    """Who stops this process and all its children at once does not make the document at work look bad."""
+def test_signals_of_a_group(reader: ReaderProcess, number: signal.Signals) -> None:
+    """A signal to this process and all its children does not make the document look bad."""
     reader.read(GOOD, ".pdf", "a.pdf")
 
     children()[0].send_signal(number)
@@ -127,25 +127,25 @@ def test_signals_of_a_group(reader: ReaderApart, number: signal.Signals) -> None
     assert reader.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
 
 
-def test_pages_that_are_claimed(reader: ReaderApart) -> None:
-    """A PDF of more pages than there are in any book is refused before they are looked at."""
-    many = pdf(*[b""] * (MOST_PAGES + 1))
+def test_pages_that_are_claimed(reader: ReaderProcess) -> None:
+    """A PDF that declares too many pages is refused before they are read."""
+    many = pdf(*[b""] * (MAX_PAGES + 1))
 
     with pytest.raises(DocumentTooLarge, match=r"10,001 pages, more than 10,000"):
         reader.read(many, ".pdf", "a.pdf")
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".txt", b""), (".html", b"<pre>")])
-def test_endless_text(reader: ReaderApart, suffix: str, start: bytes) -> None:
+def test_endless_text(reader: ReaderProcess, suffix: str, start: bytes) -> None:
     """Text beyond the bound is refused, whatever its format."""
     with pytest.raises(DocumentTooLarge, match=r"longer than 20,000,000 characters"):
-        reader.read(start + b"x" * (MOST_CHARACTERS + 1), suffix, "a")
+        reader.read(start + b"x" * (MAX_CHARACTERS + 1), suffix, "a")
 
 
 def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That no process starts, or that it ends at once, is no document's fault."""
+    """If no process can be started, or it ends at once, no document is at fault."""
     for executable in ("/no/such/python", "/bin/false"):
         monkeypatch.setattr(sys, "executable", executable)
-        with ReaderApart() as reader, pytest.raises(ReaderNotStarted, match=executable):
+        with ReaderProcess() as reader, pytest.raises(ReaderNotStarted, match=executable):
             reader.read(GOOD, ".pdf", "a.pdf")
     assert children() == []

@@ -19,7 +19,7 @@ from vector_assets.ingestion import pdf as pdf_reader
 from vector_assets.ingestion import readers
 from vector_assets.ingestion.html import read_html
 from vector_assets.ingestion.pdf import read_pdf
-from vector_assets.ingestion.readers import read_document, read_plain
+from vector_assets.ingestion.readers import read_document, read_plain_text
 
 from .pdfs import compressed, lines, pdf
 
@@ -77,7 +77,7 @@ def test_file_that_is_gone(tmp_path: Path):
 def test_file_beyond_the_bound(tmp_path: Path):
     """A file larger than any filing is refused before it is parsed."""
     with (tmp_path / "a.html").open("wb") as file:
-        file.truncate(bounds.MOST_BYTES + 1)
+        file.truncate(bounds.MAX_FILE_BYTES + 1)
 
     with pytest.raises(DocumentTooLarge, match="larger than 128 MiB"):
         read_document(tmp_path / "a.html", "a.html")
@@ -85,11 +85,11 @@ def test_file_beyond_the_bound(tmp_path: Path):
 
 def test_text_at_the_bound(monkeypatch: pytest.MonkeyPatch):
     """The longest text that may be is read, a character more is not."""
-    monkeypatch.setattr(readers, "MOST_CHARACTERS", 10)
+    monkeypatch.setattr(readers, "MAX_CHARACTERS", 10)
 
-    assert readers.text_of(b"x" * 10, ".txt", "a.txt") == "x" * 10
+    assert readers.extract_text(b"x" * 10, ".txt", "a.txt") == "x" * 10
     with pytest.raises(DocumentTooLarge, match="longer than 10 characters"):
-        readers.text_of(b"x" * 11, ".txt", "a.txt")
+        readers.extract_text(b"x" * 11, ".txt", "a.txt")
 
 
 # Plain text
@@ -100,7 +100,7 @@ def test_plain_utf8(mark: bytes):
     """UTF-8 is kept as it is, line ends included; a byte order mark is left out."""
     text = "Revenue\r\n营业收入 😀\n"
 
-    read = read_plain(mark + text.encode(), "a.txt")
+    read = read_plain_text(mark + text.encode(), "a.txt")
 
     assert read == text
 
@@ -110,14 +110,14 @@ def test_plain_gb18030():
     data = "Revenue 公司".encode("gb18030")
 
     with pytest.raises(WrongEncoding, match=r"not UTF-8 \(byte 8\).*iconv -f GB18030"):
-        read_plain(data, "a.txt")
+        read_plain_text(data, "a.txt")
 
 
 @pytest.mark.parametrize("data", [b"a\0b", "Revenue".encode("utf-16")])
 def test_plain_nul_bytes(data: bytes):
     """NUL bytes are refused as such, before any talk of encodings."""
     with pytest.raises(NulBytes):
-        read_plain(data, "a.txt")
+        read_plain_text(data, "a.txt")
 
 
 # HTML: what is shown
@@ -348,7 +348,7 @@ def test_pdf_hyphen():
 
 
 def test_pdf_without_text():
-    """Pages without text are told from an empty file, and counted."""
+    """Pages without text are not the same error as an empty file, and they are counted."""
     with pytest.raises(ImageOnlyDocument, match="none of its 2 pages"):
         read_pdf(pdf(b"", b"0 0 100 100 re f"), "a.pdf")
 
@@ -376,7 +376,7 @@ def test_pdf_with_an_owner_password_only():
         pdf(),
         pdf(lines(b"one"), lines(b"two")).replace(b"[4 0 R 6 0 R]", b"[4 0 R 9 0 R]"),
     ],
-    ids=["text", "head only", "cut early", "cut late", "no pages", "a page missing"],
+    ids=["text", "head only", "truncated early", "truncated late", "no pages", "a page missing"],
 )
 def test_broken_pdf(data: bytes):
     """A PDF that is broken or incomplete is an error, never part of the text."""
@@ -391,7 +391,7 @@ def test_compressed_pdf():
 
 def test_pdf_text_is_counted_page_by_page(monkeypatch: pytest.MonkeyPatch):
     """Reading stops at the page that goes beyond the bound, not at the end of the document."""
-    monkeypatch.setattr(pdf_reader, "MOST_CHARACTERS", 15)
+    monkeypatch.setattr(pdf_reader, "MAX_CHARACTERS", 15)
     pages = [lines(b"ten-letter")] * 3
 
     assert read_pdf(pdf(pages[0]), "a.pdf") == "ten-letter"

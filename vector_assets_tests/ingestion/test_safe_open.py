@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.ingestion.safe_open import LeadsOut, open_below
+from vector_assets.ingestion.safe_open import OutsideFolder, open_below
 
 from .links import swap_once
 
@@ -72,7 +72,7 @@ def test_paths_that_lead_out(landing: Path, inside: Path, outside: Path, tmp_pat
     out = ["file.txt", "hk/a.txt", "chain.txt", "../outside/a.txt", "us/../../outside/a.txt", "../landing2/a.txt"]
 
     for path in [*(landing / place for place in out), outside / "a.txt", Path("/etc/passwd"), landing, landing.parent]:
-        with pytest.raises(LeadsOut):
+        with pytest.raises(OutsideFolder):
             open_below(landing, path)
 
 

@@ -22,20 +22,20 @@ def ingestion(database: Database, landing: Path) -> Ingestion:
 
 
 def sentences(count: int, word: str = "one") -> str:
-    """A text of so many chunks."""
+    """Return a text of this many chunks."""
     return " ".join(f"{word} two three {number}." for number in range(count))
 
 
 def ingested(ingestion: Ingestion, landing: Path, **texts: str) -> ChunkChanges:
-    """Write `a="text"` as the partition's a.txt, read and cut."""
+    """Write `a="text"` as the partition's a.txt, read it and chunk it."""
     for name, text in texts.items():
         put(landing, f"{KEY}/{name}.txt", text)
     ingestion.read_documents(KEY)
     return ingestion.chunk_documents(KEY).changes
 
 
-def test_a_document_cut_short(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """Nothing is deleted, no chunk and no vector; the error says what would be and how to allow it."""
+def test_a_document_that_lost_its_end(ingestion: Ingestion, database: Database, landing: Path) -> None:
+    """No chunk and no vector is deleted; the error says what would be deleted and how to allow it."""
     ingested(ingestion, landing, a=sentences(40))
     embedder = HashEmbedder()
     make_vectorizer(database, embedder).vectorize_partition(KEY)
@@ -52,8 +52,8 @@ def test_a_document_cut_short(ingestion: Ingestion, database: Database, landing:
     assert (rows(database, CHUNKS), rows(database, vectors)) == before
 
 
-def test_it_is_said_each_time(ingestion: Ingestion, landing: Path) -> None:
-    """A refused partition stays to be done, and stays refused, until its files are whole again."""
+def test_it_is_refused_each_time(ingestion: Ingestion, landing: Path) -> None:
+    """A refused partition remains to be chunked, and is refused again until its files are complete."""
     ingested(ingestion, landing, a=sentences(40))
     for _ in range(2):
         with pytest.raises(PartitionWouldShrink):
@@ -66,8 +66,8 @@ def test_it_is_said_each_time(ingestion: Ingestion, landing: Path) -> None:
     assert ingestion.changes().partitions == ()
 
 
-def test_it_is_meant(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """One call may allow it."""
+def test_a_call_may_allow_it(ingestion: Ingestion, database: Database, landing: Path) -> None:
+    """With `allow_shrink` the chunks are deleted, by that call only."""
     ingested(ingestion, landing, a=sentences(40))
     put(landing, A, sentences(5))
     ingestion.read_documents(KEY)
@@ -78,19 +78,11 @@ def test_it_is_meant(ingestion: Ingestion, database: Database, landing: Path) ->
     assert len(rows(database, CHUNKS)) == 5
 
 
-def test_all_is_meant(ingestion: Ingestion, landing: Path) -> None:
-    """And so may all calls."""
-    ingested(ingestion, landing, a=sentences(40))
-    ingestion.allow_shrink = True
-
-    assert ingested(ingestion, landing, a=sentences(5)) == ChunkChanges(unchanged=5, removed=35)
-
-
 @pytest.mark.parametrize(
     ("before", "after", "refused"), [(40, 20, False), (40, 19, True), (20, 9, True), (19, 1, False)]
 )
-def test_where_the_line_is(ingestion: Ingestion, landing: Path, before: int, after: int, refused: bool) -> None:
-    """Half may go, more may not; partitions of less than twenty chunks change as they like."""
+def test_where_the_limit_is(ingestion: Ingestion, landing: Path, before: int, after: int, refused: bool) -> None:
+    """A partition may lose half of its chunks, not more; one of less than twenty chunks may lose any number."""
     ingested(ingestion, landing, a=sentences(before))
 
     if refused:
@@ -101,14 +93,14 @@ def test_where_the_line_is(ingestion: Ingestion, landing: Path, before: int, aft
 
 
 def test_other_text_of_the_same_length(ingestion: Ingestion, landing: Path) -> None:
-    """Chunks that make place for others are no loss, though not one of them stays."""
+    """Chunks that are replaced by others are no loss, even if none of them stays."""
     ingested(ingestion, landing, a=sentences(40))
 
     assert ingested(ingestion, landing, a=sentences(38, "uno")) == ChunkChanges(added=38, removed=40)
 
 
 def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """A chunker of about the same room cuts everything again; one whose chunks are far larger must be meant."""
+    """A chunker of about the same size chunks everything again; one of a far larger size must be allowed."""
     ingested(ingestion, landing, a=sentences(40), b=sentences(10))
 
     with pytest.raises(PartitionWouldShrink, match="from 50 chunks to 5"):
@@ -119,7 +111,7 @@ def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path
 
 
 def test_documents_together(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """The partition counts: one of three documents may go, two may not, and then the third stays as it is, too."""
+    """The chunks of the partition count: one of three documents may shrink, two may not, and then none changes."""
     ingested(ingestion, landing, a=sentences(20), b=sentences(20), c=sentences(20))
     before = rows(database, CHUNKS)
 
@@ -131,7 +123,7 @@ def test_documents_together(ingestion: Ingestion, database: Database, landing: P
 
 
 def test_new_documents_do_not_make_up_for_old_ones(ingestion: Ingestion, landing: Path) -> None:
-    """A partition whose documents were all cut short is not saved by one that is new."""
+    """A new document does not make up for documents that lost their ends."""
     ingested(ingestion, landing, a=sentences(40))
 
     with pytest.raises(PartitionWouldShrink, match="from 40 chunks to 1"):
@@ -139,19 +131,19 @@ def test_new_documents_do_not_make_up_for_old_ones(ingestion: Ingestion, landing
 
 
 def test_new_documents_are_no_danger(ingestion: Ingestion, landing: Path) -> None:
-    """Where only new documents come nothing is counted by cutting: each is cut, and told, once."""
+    """If all documents are new, each is chunked and announced once."""
     ingested(ingestion, landing, a=sentences(40))
     put(landing, B, sentences(30))
     ingestion.read_documents(KEY)
-    told: list[str] = []
+    announced: list[str] = []
 
-    ingestion.chunk_documents(KEY, told.append)
+    ingestion.chunk_documents(KEY, announced.append)
 
-    assert told == [B]
+    assert announced == [B]
 
 
 def test_removed_file(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """A file that is removed, or goes bad, deletes nothing, so there is nothing to guard."""
+    """A file that is removed or becomes bad deletes nothing, so it is not refused."""
     ingested(ingestion, landing, a=sentences(40), b=sentences(40))
     before = rows(database, CHUNKS)
     (landing / A).unlink()
@@ -164,7 +156,7 @@ def test_removed_file(ingestion: Ingestion, database: Database, landing: Path) -
 
 
 def test_other_partitions_do_not_count(ingestion: Ingestion, landing: Path) -> None:
-    """Chunks of another partition neither save this one nor are guarded with it."""
+    """Chunks of another partition do not count."""
     put(landing, f"{OTHER}/a.txt", sentences(100))
     ingestion.read_documents(OTHER)
     ingestion.chunk_documents(OTHER)
@@ -175,7 +167,7 @@ def test_other_partitions_do_not_count(ingestion: Ingestion, landing: Path) -> N
 
 
 def test_what_is_to_replace(ingestion: Ingestion, database: Database, landing: Path) -> None:
-    """All chunks of the partition count, those of other programs too; at stake are those of documents to be cut."""
+    """All chunks of the partition are counted, and those of the documents that will be chunked."""
     ingested(ingestion, landing, a=sentences(3), b=sentences(4))
     put(landing, B, "one.")
     put(landing, f"{KEY}/new.txt", "one.")

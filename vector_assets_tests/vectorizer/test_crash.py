@@ -1,4 +1,4 @@
-"""A run that is killed between two batches, for real: another process, SIGKILL, Dagster's storage on PostgreSQL."""
+"""A run in another process is killed with SIGKILL between two batches. Dagster's storage is on PostgreSQL."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from ..fakes import FakeServices, rows
 
 ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
 
-# Materializes the partition in batches of 4; after the second it says so and hangs, until it is killed.
+# Materializes the partition in batches of 4. After the second batch it prints a line and hangs until it is killed.
 CHILD = """
 import sys, threading
 from pathlib import Path
@@ -36,13 +36,13 @@ class HangAfterTwo(SilentListener):
             threading.Event().wait()
 
 url, home, landing = sys.argv[1:]
-with FakeServices(make_url(url), Path(home), Path(landing)) as parts:
-    materialize(parts, HangAfterTwo())
+with FakeServices(make_url(url), Path(home), Path(landing)) as services:
+    materialize(services, HangAfterTwo())
 """
 
 
 def materialize(services: FakeServices, listener: ProgressListener | None = None, partition: PartitionKey = US):
-    """One recorded run over all three assets."""
+    """Materialize all three assets in one recorded run."""
     with recorded_runs(services, listener or SilentListener()) as runs:
         runs.prepare([partition])
         return runs.run(partition, ALL, {"batch_size": 4})
@@ -51,7 +51,7 @@ def materialize(services: FakeServices, listener: ProgressListener | None = None
 def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
     database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promises 2 and 10: nothing lost, nothing twice, and the killed run is seen to have failed."""
+    """Promises 2 and 10: nothing is lost or done twice, and Dagster shows that the killed run failed."""
     for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
         monkeypatch.setenv(variable, "")  # so that what is set below is undone
         monkeypatch.delenv(variable)
@@ -64,7 +64,7 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
 
     with FakeServices(database_url, tmp_path / "home", landing) as services:
         kept = services.coverage.partition_status(US, services.embedder.space.slug).current
-        assert kept in {8, 12, 16, 20, 24}, "not the two that were told and what was on its way, in whole batches"
+        assert kept in {8, 12, 16, 20, 24}, "not the two reported batches and up to four more, all of them whole"
         before = rows(
             services.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{services.embedder.space.slug}"
         )

@@ -1,7 +1,7 @@
-"""Sequences of edits, faults and runs that nobody thought of; after each step everything must hold.
+"""Random sequences of edits, faults and runs. After each step the invariants of the tables must hold.
 
-Others write between the stages of a run and in the middle of them: after the plan, after a window was read, while a
-batch is tokenized or embedded, before its commit, after it. Runs are stopped and errors raised there too.
+Other programs write between and during the stages of a run: after the plan, after a window was read, while a batch is
+tokenized or embedded, before and after its commit. Runs are also stopped, and errors raised, at these points.
 """
 
 import threading
@@ -20,9 +20,11 @@ from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.reports import VectorizeReport
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import EmbedderBroken
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Connection, Database
 from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.spaces import SpaceRegistry
+from vector_assets.storage.vectors import PostgresVectorStore
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import Findings, check_invariants
@@ -37,15 +39,15 @@ TEXTS = st.sampled_from(GOOD * 3 + BAD)
 
 
 class Stopped(BaseException):
-    """Like KeyboardInterrupt, but surely ours."""
+    """Stops a run like KeyboardInterrupt, but can only come from this test."""
 
 
 class Hiccup(Exception):
-    """An error that passes."""
+    """A temporary error."""
 
 
 class SpoilingEmbedder(HashEmbedder):
-    """Bad texts get the vectors that their names say; the answer to a batch with SHORT lacks a row."""
+    """An embedder that gives bad texts the vectors that their names say; SHORT lacks a row of its batch."""
 
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
         vectors = super().embed(texts)
@@ -57,7 +59,7 @@ class SpoilingEmbedder(HashEmbedder):
 # `{chosen}` is the id of one chunk. No place may be taken twice, so new ones are drawn far beyond the others.
 EDITS: dict[str, str] = {
     "edit": "UPDATE document_chunks SET text = %(text)s WHERE id = {chosen}",
-    "mend": "UPDATE document_chunks SET text = %(text)s WHERE text IN ('POISON', 'NAN', 'ZERO', 'SHORT')",
+    "correct": "UPDATE document_chunks SET text = %(text)s WHERE text IN ('POISON', 'NAN', 'ZERO', 'SHORT')",
     "touch": "UPDATE document_chunks SET chunk_index = 1000000 + (random() * 1e9)::int WHERE id = {chosen}",
     "delete": "DELETE FROM document_chunks WHERE id = {chosen}",
     "delete a document": """
@@ -82,11 +84,11 @@ CHOSEN = """
  OFFSET %(pick)s %% greatest((SELECT count(*) FROM document_chunks), 1) LIMIT 1)
 """
 
-STAGES = ["plan", "read", "tokenize", "embed", "commit", "told"]
+STAGES = ["plan", "read", "tokenize", "embed", "commit", "callback"]
 
 
 class Fault(NamedTuple):
-    """What happens when a stage is reached for the nth time in a run; `pick` and `text` say to which chunk, and how."""
+    """What happens when a stage is reached for the nth time in a run, to the chunk `pick`, with the new `text`."""
 
     stage: str
     nth: int
@@ -96,7 +98,7 @@ class Fault(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A document is ingested, perhaps once more with other lines; somebody writes; then there is a run with faults."""
+    """A document is ingested, or ingested again with other lines; other programs write; then there is a run."""
 
     key: PartitionKey
     document: int
@@ -135,7 +137,7 @@ STEPS = st.builds(
 
 
 class Run:
-    """A run of the loop with faults at its stages; `told` is what the callback was told."""
+    """A run of the loop with faults at its stages. `reports` holds what the callback was called with."""
 
     def __init__(
         self, database: Database, key: PartitionKey, faults: list[Fault], batch_size: int, at_once: int
@@ -143,7 +145,7 @@ class Run:
         self.database = database
         self.key = key
         self.faults = faults
-        self.told: list[BatchProgress] = []
+        self.reports: list[BatchProgress] = []
         self.reached = dict.fromkeys(STAGES, 0)
         self.lock = threading.Lock()
         self.held = ExitStack()
@@ -151,20 +153,20 @@ class Run:
         embedder.concurrency = at_once
         embedder.before = lambda _: self.reach("embed")
         embedder.tokenize = self.reaching("tokenize", embedder.tokenize)
-        self.vectorizer = make_vectorizer(database, embedder, batch_size)
-        chunks, vectors = self.vectorizer._chunks, self.vectorizer._vectors
+        chunks, vectors = PostgresChunkStore(database, SPACE.slug), PostgresVectorStore(database, SPACE.slug)
+        self.vectorizer = make_vectorizer(database, embedder, batch_size, chunks=chunks, vectors=vectors)
         chunks.plan = self.reaching("plan", chunks.plan)
         chunks.read_window = self.reaching("read", chunks.read_window)
         vectors.commit_batch = self.reaching("commit", vectors.commit_batch, first=True)
 
     def of_partition(self, force: bool, limit: int | None) -> VectorizeReport | None:
-        """None: it was stopped, or an error ended it."""
-        return self._run(lambda: self.vectorizer.vectorize_partition(self.key, force, self.tell, limit=limit))
+        """Run the partition. Returns None if the run was stopped or ended by an error."""
+        return self._run(lambda: self.vectorizer.vectorize_partition(self.key, force, self.on_progress, limit=limit))
 
     def of_ids(self, force: bool) -> VectorizeReport | None:
-        """Of every second chunk, and of one that is not there."""
+        """Run every second chunk, and one that does not exist."""
         ids = [row[0] for row in rows(self.database, "SELECT id FROM document_chunks ORDER BY id")][::2]
-        return self._run(lambda: self.vectorizer.vectorize_chunks([*ids, 10**12], force, self.tell))
+        return self._run(lambda: self.vectorizer.vectorize_chunks([*ids, 10**12], force, self.on_progress))
 
     def _run(self, call: Callable[[], VectorizeReport]) -> VectorizeReport | None:
         with self.held:
@@ -173,12 +175,12 @@ class Run:
             except (Stopped, Hiccup, EmbedderBroken):  # broken: the hiccup met the text that no model fails on
                 return None
 
-    def tell(self, progress: BatchProgress) -> None:
-        self.told.append(progress)
-        self.reach("told")
+    def on_progress(self, progress: BatchProgress) -> None:
+        self.reports.append(progress)
+        self.reach("callback")
 
     def reaching(self, stage: str, call: Callable, first: bool = False) -> Callable:
-        """The call, with the stage reached after it, or before it."""
+        """Wrap a call, so that the stage is reached after it, or before it."""
 
         def wrapped(*given: object) -> object:
             if first:
@@ -204,7 +206,7 @@ class Run:
         if fault.what == "fail":
             raise Hiccup
         if fault.what == "hold":
-            # By an editor who ends after the run, so that there is no waiting for it.
+            # An editor holds the row until after the run, so that the run must not wait for it.
             editor = self.held.enter_context(self.database.transaction())
             editor.execute("SET LOCAL lock_timeout = '50ms'")
             try_to(editor, EDITS["edit"], self.key, fault.pick, fault.text)
@@ -213,7 +215,7 @@ class Run:
 
 
 def edit(database: Database, key: PartitionKey, what: str, pick: int, text: str) -> None:
-    """On a connection of its own; where somebody holds the row, nothing is done."""
+    """Edit on a connection of its own. If another transaction holds the row, nothing is done."""
     with database.transaction() as connection:
         connection.execute("SET LOCAL lock_timeout = '50ms'")
         try_to(connection, EDITS[what], key, pick, text)
@@ -231,25 +233,25 @@ def try_to(connection: Connection, statement: str, key: PartitionKey, pick: int,
         connection.execute("ROLLBACK TO SAVEPOINT before")
 
 
-def check_report(database: Database, report: VectorizeReport, told: list[BatchProgress]) -> None:
-    """A report, what was told, and the tables tell one story."""
-    assert report.batches == len(told) == (told[-1].batch_num if told else 0)
-    assert [progress.batch_num for progress in told] == list(range(1, len(told) + 1))
-    chunks = [chunk.chunk_id for progress in told for chunk in progress.batch_chunks]
+def check_report(database: Database, report: VectorizeReport, reports: list[BatchProgress]) -> None:
+    """Check that the report of the run, the progress reports and the tables agree."""
+    assert report.batches == len(reports) == (reports[-1].batch_num if reports else 0)
+    assert [progress.batch_num for progress in reports] == list(range(1, len(reports) + 1))
+    chunks = [chunk.chunk_id for progress in reports for chunk in progress.batch_chunks]
     assert len(chunks) == len(set(chunks)) == report.processed
-    if told:
-        last = told[-1]
+    if reports:
+        last = reports[-1]
         counts = (last.vectorized_count, last.superseded_count, last.failed_count)
         assert counts == (report.vectorized_count, report.superseded_count, report.failed_count)
-    # Others may have taken some of its vectors away, but there are none that it did not count.
+    # Other programs may have deleted some of its vectors, but there are none that it did not count.
     ((stored,),) = rows(database, f"SELECT count(*) FROM {VECTORS} WHERE run_id = %s", report.run_id)
     assert stored <= report.vectorized_count
     ((failed,),) = rows(database, "SELECT count(*) FROM chunk_failures WHERE run_id = %s", report.run_id)
     assert failed <= report.failed_count
 
 
-def check_quiet_run(database: Database, report: VectorizeReport) -> None:
-    """When nobody else writes, nothing is superseded and all counts are equal."""
+def check_undisturbed_run(database: Database, report: VectorizeReport) -> None:
+    """Check that nothing is superseded and all counts are equal, because no other program wrote."""
     assert report.processed == report.total
     assert (report.superseded_count, report.callback_errors) == (0, 0)
     ((stored,),) = rows(database, f"SELECT count(*) FROM {VECTORS} WHERE run_id = %s", report.run_id)
@@ -265,7 +267,7 @@ def check_quiet_run(database: Database, report: VectorizeReport) -> None:
 )
 @given(steps=st.lists(STEPS, min_size=6, max_size=12))
 def test_whatever_happens_every_chunk_is_current_pending_or_quarantined(database: Database, steps: list[Step]) -> None:
-    """And has at most one vector, its text's; in the end all is current that can be. 30 sequences of 6 to 12 runs."""
+    """A chunk has at most one vector, that of its text. After 30 sequences of 6 to 12 runs, good chunks are current."""
     SpaceRegistry(database).activate(SPACE)
     rows(database, "TRUNCATE documents CASCADE")
     for step in steps:
@@ -283,7 +285,7 @@ def test_whatever_happens_every_chunk_is_current_pending_or_quarantined(database
 
 
 def run_and_check(database: Database, step: Step) -> None:
-    """The invariants before and after, and what the run itself says."""
+    """Check the invariants before and after a run, and what the run reports."""
     before = check_invariants(database, SpoilingEmbedder())
     run = Run(database, step.key, step.faults, step.batch_size, step.at_once)
     report = run.of_ids(step.force) if step.by_id else run.of_partition(step.force, step.limit)
@@ -295,15 +297,15 @@ def run_and_check(database: Database, step: Step) -> None:
         assert {text for (text,) in texts} <= set(BAD)
     if report is None:
         return
-    check_report(database, report, run.told)
+    check_report(database, report, run.reports)
     if not step.faults:
-        check_quiet_run(database, report)
+        check_undisturbed_run(database, report)
     if not step.faults and not step.force and not step.by_id:
         assert len(after.pending) == len(before.pending) - report.total
 
 
 def finish(database: Database) -> Findings:
-    """Runs without faults, after which nothing is pending."""
+    """Run all partitions without faults, and check that nothing is pending."""
     for key in (KEY, OTHER):
         assert Run(database, key, [], 4, 2).of_partition(False, None) is not None
     findings = check_invariants(database, SpoilingEmbedder())

@@ -1,36 +1,36 @@
-"""The commit stage: in order, as soon as it is there, bounded."""
+"""The stages that work in threads keep the order, give results without delay, and are bounded."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from vector_assets.vectorizer.embed_deadline import Deadline
-from vector_assets.vectorizer.thread_stages import Waits, as_done
+from vector_assets.vectorizer.embed_deadline import EmbedDeadline
+from vector_assets.vectorizer.thread_stages import WaitSeconds, map_as_done
 
-DEADLINE = Deadline("a model", 60.0)
+DEADLINE = EmbedDeadline("a model", 60.0)
 PATIENCE = 30.0
 
 
 def test_a_result_is_given_while_the_next_item_is_still_being_made() -> None:
-    """A batch is told as soon as it is committed, however long the embedder takes over the next."""
-    told = threading.Event()
+    """A batch is reported as soon as it is committed, however long the embedder takes for the next batch."""
+    result_given = threading.Event()
 
     def items() -> Iterator[int]:
         yield 1
-        assert told.wait(PATIENCE), "the first result was kept back"
+        assert result_given.wait(PATIENCE), "the first result was kept back"
         yield 2
 
     found = []
-    for result in as_done(lambda item: item * 10, items(), 2, DEADLINE, Waits()):
+    for result in map_as_done(lambda item: item * 10, items(), 2, DEADLINE, WaitSeconds()):
         found.append(result)
-        told.set()
+        result_given.set()
 
     assert found == [10, 20]
 
 
 def test_results_come_in_the_order_of_their_items() -> None:
-    """Also where a later one is done first."""
+    """Even if a later result is done first."""
     later_done = threading.Event()
 
     def work(item: int) -> int:
@@ -40,7 +40,7 @@ def test_results_come_in_the_order_of_their_items() -> None:
             later_done.set()
         return item
 
-    assert list(as_done(work, iter([1, 2, 3]), 2, DEADLINE, Waits())) == [1, 2, 3]
+    assert list(map_as_done(work, iter([1, 2, 3]), 2, DEADLINE, WaitSeconds())) == [1, 2, 3]
 
 
 def test_what_was_made_before_an_error_is_worked_on_first() -> None:
@@ -52,13 +52,13 @@ def test_what_was_made_before_an_error_is_worked_on_first() -> None:
 
     given: list[int] = []
     with pytest.raises(ValueError, match="broke"):
-        given.extend(as_done(lambda item: item, items(), 2, DEADLINE, Waits()))
+        given.extend(map_as_done(lambda item: item, items(), 2, DEADLINE, WaitSeconds()))
 
     assert given == [1, 2, 3]
 
 
 def test_after_a_failure_nothing_more_is_begun() -> None:
-    """Each further commit would take as long to find out that the database is away."""
+    """After a failed commit, each further commit might need as long to fail."""
     begun: list[int] = []
     third_began = threading.Event()
 
@@ -71,13 +71,13 @@ def test_after_a_failure_nothing_more_is_begun() -> None:
         third_began.wait(0.2)  # the first is still at it, while the other worker could take up the third
 
     with pytest.raises(ValueError, match="away"):
-        list(as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, Waits()))
+        list(map_as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, WaitSeconds()))
 
     assert sorted(begun) == [1, 2]
 
 
 def test_no_more_is_made_than_can_wait() -> None:
-    """However slow whoever takes the results is."""
+    """The number of items that wait is bounded, however slowly the results are taken."""
     made = []
 
     def items() -> Iterator[int]:
@@ -85,7 +85,7 @@ def test_no_more_is_made_than_can_wait() -> None:
             made.append(number)
             yield number
 
-    results = as_done(lambda item: item, items(), 2, DEADLINE, Waits())
+    results = map_as_done(lambda item: item, items(), 2, DEADLINE, WaitSeconds())
     next(results)
     results.close()
 
@@ -94,7 +94,7 @@ def test_no_more_is_made_than_can_wait() -> None:
 
 
 def test_an_interrupt_while_a_thread_is_started_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C strikes anywhere in the main thread: here when the second commit thread has just begun to run."""
+    """Ctrl-C may come at any point of the main thread: here when the second commit thread has just begun to run."""
     start = threading.Thread.start
 
     def start_interrupted(thread: threading.Thread) -> None:
@@ -104,7 +104,7 @@ def test_an_interrupt_while_a_thread_is_started_leaves_none_behind(monkeypatch: 
 
     def take_all() -> None:
         with pytest.raises(KeyboardInterrupt):
-            list(as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, Waits()))
+            list(map_as_done(lambda item: item, iter([1, 2, 3]), 2, DEADLINE, WaitSeconds()))
 
     monkeypatch.setattr(threading.Thread, "start", start_interrupted)
     taking = threading.Thread(target=take_all, daemon=True)

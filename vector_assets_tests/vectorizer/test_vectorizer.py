@@ -1,4 +1,4 @@
-"""The loop's promises, each by a test that tries to break it, on a real PostgreSQL."""
+"""Each promise of the loop has a test that tries to break it, on a real PostgreSQL."""
 
 import threading
 import tracemalloc
@@ -8,10 +8,11 @@ import pytest
 
 from vector_assets.domain.chunks import ChunkSelection
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import WINDOW_BATCHES, loop
+from vector_assets.vectorizer import WINDOW_BATCHES, windows
 from vector_assets.vectorizer.halving import attempt_halving
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
@@ -20,13 +21,13 @@ VECTORS = f"chunk_vectors_{SPACE.slug}"
 
 
 def stored_vectors(database: Database) -> dict[str, np.ndarray]:
-    """Text -> the vector that is stored for it."""
+    """Return the stored vector of each text."""
     found = rows(database, f"SELECT c.text, v.embedding FROM {VECTORS} v JOIN document_chunks c ON c.id = v.chunk_id")
     return {text: np.array(vector.to_list()) for text, vector in found}
 
 
 def test_every_chunk_gets_the_vector_of_its_text(database: Database) -> None:
-    """Sorting by length and batching swap no rows."""
+    """Sorting by length and splitting into batches do not swap vectors."""
     texts = [" ".join(["word"] * (n % 7 + 1)) + f" {n}" for n in range(23)]
     store_chunks(database, texts)
 
@@ -66,8 +67,8 @@ def test_a_chunk_deleted_while_it_is_embedded_leaves_nothing(database: Database)
     assert set(stored_vectors(database)) == {"stays"}
 
 
-def test_a_chunk_held_by_an_editor_is_passed_over_not_waited_for(database: Database) -> None:
-    """Promise 1: an edit under way when the batch commits leaves its chunk pending and holds nobody up."""
+def test_a_chunk_held_by_an_editor_is_skipped_not_waited_for(database: Database) -> None:
+    """Promise 1: a chunk that is being edited when its batch commits stays pending, and the commit does not wait."""
     store_chunks(database, ["free", "held"])
     vectorizer = make_vectorizer(database, HashEmbedder())
 
@@ -94,7 +95,7 @@ def test_an_edit_after_the_commit_makes_the_chunk_pending_again(database: Databa
 
 
 def test_each_batch_is_one_transaction_and_none_is_open_while_the_model_works(database: Database) -> None:
-    """Promise 2: what the callback sees is committed; when the batches before are, no transaction is left open.
+    """Promise 2: what is reported is committed, and no transaction stays open after the commit.
 
     The model may work on the next batches while one is being committed; here each waits until those before it are.
     """
@@ -102,27 +103,27 @@ def test_each_batch_is_one_transaction_and_none_is_open_while_the_model_works(da
     embedder = HashEmbedder()
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
     open_transactions: list[int] = []
-    told_so_far = threading.Semaphore(1)  # the first batch waits for nothing
+    reported = threading.Semaphore(1)  # the first batch waits for nothing
 
     def work(_: list[str]) -> None:
-        told_so_far.acquire()
+        reported.acquire()
         open_transactions.append(rows(database, idle)[0][0])
 
     embedder.before = work
     committed: list[tuple[int, int]] = []
 
-    def told(progress) -> None:
+    def on_progress(progress) -> None:
         committed.append((progress.processed, rows(database, f"SELECT count(*) FROM {VECTORS}")[0][0]))
-        told_so_far.release()
+        reported.release()
 
-    make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told)
+    make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=on_progress)
 
     assert open_transactions == [0, 0, 0]
     assert committed == [(4, 4), (8, 8), (10, 10)]
 
 
 def test_the_next_batches_are_embedded_while_one_is_committed(database: Database) -> None:
-    """The embedder does not wait for the database: the second batch is at work before the first has been told."""
+    """The embedder does not wait for the database: the second batch is embedded before the first is reported."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     second_at_work = threading.Event()
@@ -137,72 +138,73 @@ def test_the_next_batches_are_embedded_while_one_is_committed(database: Database
 
 
 def test_no_thread_outlives_a_run(database: Database) -> None:
-    """Neither one that ends well nor one whose commit fails."""
+    """All threads end, both after a run that succeeds and after one whose commit fails."""
     store_chunks(database, [f"text {n}" for n in range(40)])
-    vectorizer = make_vectorizer(database, HashEmbedder())
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), vectors=vectors)
     before = set(threading.enumerate())
 
     def refuse(*_: object) -> None:
         raise DatabaseFailed("the disk is full", "53100")
 
-    vectorizer._vectors.commit_batch, commit = refuse, vectorizer._vectors.commit_batch
+    vectors.commit_batch, commit = refuse, vectors.commit_batch
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
     assert set(threading.enumerate()) == before
-    vectorizer._vectors.commit_batch = commit
+    vectors.commit_batch = commit
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 40
 
     assert set(threading.enumerate()) == before
 
 
 def test_several_calls_at_once_keep_the_order_of_the_batches(database: Database) -> None:
-    """Whichever call ends first, batches are committed and told in their order."""
+    """Batches are committed and reported in their order, whichever call ends first."""
     store_chunks(database, ["word " * (n // 4 + 1) + str(n) for n in range(24)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
     three_at_work = threading.Barrier(3)
     embedder.before = lambda _: three_at_work.wait(timeout=30)
-    told = []
+    reports = []
 
-    report = make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told.append)
+    report = make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=reports.append)
 
     assert report.vectorized_count == 24
-    assert [progress.batch_num for progress in told] == [1, 2, 3, 4, 5, 6]
-    lengths = [max(chunk.token_count for chunk in progress.batch_chunks) for progress in told]
+    assert [progress.batch_num for progress in reports] == [1, 2, 3, 4, 5, 6]
+    lengths = [max(chunk.token_count for chunk in progress.batch_chunks) for progress in reports]
     assert lengths == sorted(lengths, reverse=True)
 
 
 def test_a_few_chunks_are_shared_out_among_the_calls_at_once(database: Database) -> None:
-    """So none of them is idle; how many batches there are is known from the first one on."""
+    """No call is idle, and the number of batches is known from the first batch on."""
     store_chunks(database, [f"text {n}" for n in range(18)])
     embedder = HashEmbedder()
     embedder.concurrency = 4
     four_at_work = threading.Barrier(4)
     embedder.before = lambda _: four_at_work.wait(timeout=30)
-    told = []
+    reports = []
 
-    make_vectorizer(database, embedder, batch_size=32).vectorize_partition(KEY, progress_callback=told.append)
+    make_vectorizer(database, embedder, batch_size=32).vectorize_partition(KEY, progress_callback=reports.append)
 
-    assert [progress.batch_size for progress in told] == [5, 5, 5, 3]
-    assert [(progress.batch_num, progress.total_batches) for progress in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [progress.batch_size for progress in reports] == [5, 5, 5, 3]
+    assert [(progress.batch_num, progress.total_batches) for progress in reports] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_only_the_last_window_is_shared_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elsewhere batches are as large as they may be."""
-    monkeypatch.setattr(loop, "WINDOW_BATCHES", 1)
+    """Other windows are split into batches of full size."""
+    monkeypatch.setattr(windows, "WINDOW_BATCHES", 1)
     store_chunks(database, [f"text {n}" for n in range(13)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
-    told = []
+    reports = []
 
-    make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=told.append)
+    make_vectorizer(database, embedder).vectorize_partition(KEY, progress_callback=reports.append)
 
-    assert [progress.batch_size for progress in told] == [4, 4, 4, 1]
-    assert {progress.total_batches for progress in told} == {4}
+    assert [progress.batch_size for progress in reports] == [4, 4, 4, 1]
+    assert {progress.total_batches for progress in reports} == {4}
 
 
 def test_the_report_says_where_the_time_went(database: Database) -> None:
-    """And which stage a faster run would need to be faster."""
+    """The report names the stage that must become faster to make the run faster."""
     store_chunks(database, [f"text {n}" for n in range(8)])
     embedder = HashEmbedder()
     slow = threading.Event()
@@ -249,13 +251,13 @@ def test_a_bad_chunk_fails_alone(database: Database) -> None:
     ]
     assert rows(database, "SELECT error, message, attempts FROM chunk_failures") == [("ValueError", "poison", 1)]
     assert vectorizer.vectorize_partition(KEY).processed == 0
-    rows(database, "UPDATE document_chunks SET text = 'mended' WHERE text = 'POISON'")
+    rows(database, "UPDATE document_chunks SET text = 'corrected' WHERE text = 'POISON'")
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
     assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
 
 
 def test_force_tries_quarantined_chunks_again_and_counts_the_attempts(database: Database) -> None:
-    """Promise 3: by force everything has another try."""
+    """Promise 3: a forced run tries every chunk again."""
     store_chunks(database, ["a", "POISON"])
     vectorizer = make_vectorizer(database, HashEmbedder())
     vectorizer.vectorize_partition(KEY)
@@ -300,7 +302,7 @@ def test_a_vector_that_must_not_be_stored_is_quarantined(database: Database, spo
 
 
 def test_a_failing_callback_costs_a_warning_only(database: Database, caplog: pytest.LogCaptureFixture) -> None:
-    """Promise 5: every batch commits, every batch is told, one warning is logged."""
+    """Promise 5: every batch is committed and reported, and one warning is logged."""
     store_chunks(database, [f"text {n}" for n in range(10)])
     calls = []
 
@@ -316,27 +318,27 @@ def test_a_failing_callback_costs_a_warning_only(database: Database, caplog: pyt
 
 
 def test_progress_says_where_the_run_stands(database: Database) -> None:
-    """The fields that users know, consistent in every batch."""
+    """The fields of the progress are consistent in every batch."""
     store_chunks(database, [f"text {n}" for n in range(9)] + ["POISON"])
-    told = []
+    reports = []
 
-    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, progress_callback=told.append)
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, progress_callback=reports.append)
 
-    assert [(p.batch_num, p.total_batches, p.batch_size) for p in told] == [(1, 3, 4), (2, 3, 4), (3, 3, 2)]
-    assert [(p.processed, p.total) for p in told] == [(4, 10), (8, 10), (10, 10)]
-    assert all(p.processed == p.vectorized_count + p.superseded_count + p.failed_count for p in told)
-    assert told[-1].failed_count == 1
-    assert [len(p.batch_chunks) for p in told] == [4, 4, 2]
-    assert told[0].seconds_left is None  # one batch, with the reading before it, is no speed yet
-    assert told[1].seconds_left > 0
-    assert told[-1].seconds_left == 0
-    assert "10/10 chunks (100.0%)" in told[-1].line()
-    assert "1 failed" in told[-1].details()
-    assert "failed" not in told[0].details()
+    assert [(p.batch_num, p.total_batches, p.batch_size) for p in reports] == [(1, 3, 4), (2, 3, 4), (3, 3, 2)]
+    assert [(p.processed, p.total) for p in reports] == [(4, 10), (8, 10), (10, 10)]
+    assert all(p.processed == p.vectorized_count + p.superseded_count + p.failed_count for p in reports)
+    assert reports[-1].failed_count == 1
+    assert [len(p.batch_chunks) for p in reports] == [4, 4, 2]
+    assert reports[0].seconds_left is None  # one batch, with the reading before it, is no speed yet
+    assert reports[1].seconds_left > 0
+    assert reports[-1].seconds_left == 0
+    assert "10/10 chunks (100.0%)" in reports[-1].line()
+    assert "1 failed" in reports[-1].details()
+    assert "failed" not in reports[0].details()
 
 
 def test_chunks_by_id_embed_only_what_is_pending(database: Database) -> None:
-    """Unknown ids and repeats are passed over; by force current chunks are done again."""
+    """Unknown and repeated ids are skipped; a forced run embeds current chunks again."""
     store_chunks(database, ["a", "b", "c"])
     ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks ORDER BY id")]
     vectorizer = make_vectorizer(database, HashEmbedder())
@@ -350,7 +352,7 @@ def test_chunks_by_id_embed_only_what_is_pending(database: Database) -> None:
 
 
 def test_a_limit_leaves_the_rest_pending(database: Database) -> None:
-    """At most so many chunks."""
+    """A run embeds at most `limit` chunks."""
     store_chunks(database, [f"text {n}" for n in range(10)])
     vectorizer = make_vectorizer(database, HashEmbedder())
 
@@ -415,15 +417,16 @@ def test_memory_is_bounded_by_the_window(database: Database) -> None:
 def test_the_loop_never_asks_for_more_than_a_window(database: Database) -> None:
     """Promise 8: a partition of any size is read by windows."""
     store_chunks(database, [f"text {n}" for n in range(600)])
-    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=4)
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=4, chunks=chunks)
     asked = []
-    read = vectorizer._chunks.read_window
+    read = chunks.read_window
 
     def spying(selection: ChunkSelection, after_id: int, up_to_id: int, limit: int):
         asked.append(limit)
         return read(selection, after_id, up_to_id, limit)
 
-    vectorizer._chunks.read_window = spying
+    chunks.read_window = spying
     vectorizer.vectorize_partition(KEY)
 
     assert max(asked) == WINDOW_BATCHES * 4
@@ -443,12 +446,12 @@ def test_text_reaches_the_embedder_unaltered(database: Database) -> None:
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_batch_size_below_one_is_refused(database: Database, size: int) -> None:
-    """Promise 11: one line with the mend."""
+    """Promise 11: the error is one line with the fix."""
     with pytest.raises(InvalidSetting, match="below 1"):
         make_vectorizer(database, HashEmbedder(), batch_size=size)
 
 
-def test_halving_finds_each_culprit_and_keeps_the_order() -> None:
+def test_halving_finds_each_failing_item_and_keeps_the_order() -> None:
     """Results and errors come in the order of the items."""
 
     def attempt(items):

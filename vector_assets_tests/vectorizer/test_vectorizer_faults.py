@@ -1,4 +1,4 @@
-"""What an embedder, a callback or a store can do to a run, and what stays whole all the same."""
+"""An embedder, a callback or a store fails in every way, and the vectors that are stored are right all the same."""
 
 import os
 import subprocess
@@ -15,7 +15,9 @@ from sqlalchemy import URL
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, EmbedderHung, InvalidSetting
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
+from vector_assets.storage.vectors import PostgresVectorStore
 
 from ..fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
@@ -24,7 +26,7 @@ Answer = Callable[[list[TokenizedText], Vectors], Vectors]
 
 
 def answering(answer: Answer) -> HashEmbedder:
-    """An embedder whose every answer is passed through `answer` with the texts it is for."""
+    """Make an embedder whose answers are changed by `answer`, which gets the texts as well."""
     embedder = HashEmbedder()
     embed = embedder.embed
     embedder.embed = lambda texts: answer(texts, embed(texts))
@@ -32,17 +34,17 @@ def answering(answer: Answer) -> HashEmbedder:
 
 
 def spoilt(texts: list[TokenizedText]) -> bool:
-    """Whether the one bad text is among them."""
+    """Return whether the one bad text is among these."""
     return any(item.text == "spoilt" for item in texts)
 
 
 def threads() -> set[str]:
-    """Those that a run may have left."""
+    """Return the names of threads that a run has left."""
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("vector-assets-")}
 
 
 def texts_with_vector(database: Database) -> set[str]:
-    """Of which there is one."""
+    """Return the texts of all chunks that have a vector."""
     query = f"SELECT c.text FROM chunk_vectors_{SPACE.slug} v JOIN document_chunks c ON c.id = v.chunk_id"
     return {row[0] for row in rows(database, query)}
 
@@ -51,7 +53,7 @@ def texts_with_vector(database: Database) -> set[str]:
 
 
 def raising(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
-    """What a library does that was given what it cannot take."""
+    """Raise an error, as a library does that cannot process a text."""
     if spoilt(texts):
         raise RuntimeError("the kernel failed\non row 3")
     return vectors
@@ -73,7 +75,7 @@ BAD_ANSWERS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
 def test_one_bad_answer_costs_one_chunk(database: Database, answer: Answer) -> None:
-    """Promises 3 and 4: whatever is wrong with it, the others of its batch are stored and are right."""
+    """Promises 3 and 4: the other chunks of the batch are stored with the right vectors, whatever is wrong."""
     store_chunks(database, ["a", "b", "spoilt", "c", "d", "e"])
 
     report = make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
@@ -85,7 +87,7 @@ def test_one_bad_answer_costs_one_chunk(database: Database, answer: Answer) -> N
 
 
 def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> None:
-    """Promise 3: in a window of many, whose other chunks are embedded."""
+    """Promise 3: the other chunks of its window are embedded."""
     store_chunks(database, [f"text {n}" for n in range(9)] + ["spoilt"])
     embedder = HashEmbedder()
     tokenize = embedder.tokenize
@@ -104,8 +106,8 @@ def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> Non
     check_invariants(database, HashEmbedder())
 
 
-def test_double_precision_is_stored_as_it_is_meant(database: Database) -> None:
-    """Another width of number is no error: the vector is the same."""
+def test_double_precision_is_stored(database: Database) -> None:
+    """Another precision is no error: the vector is the same."""
     store_chunks(database, ["a", "b"])
     embedder = answering(lambda _, vectors: vectors.astype(np.float64))
 
@@ -129,7 +131,7 @@ def test_an_embedder_may_use_its_array_again(database: Database) -> None:
 
 @pytest.mark.parametrize("message", ["NUL \0", "half a pair \ud800", "two\nlines", "\x1b[31m 公告 \u202e", ""])
 def test_an_odd_message_is_kept(database: Database, message: str) -> None:
-    """The failure is stored whatever it says; one that says nothing is told by its kind."""
+    """The failure is stored whatever its message is; an error without a message is stored with its class."""
     store_chunks(database, ["a", "spoilt"])
 
     def answer(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
@@ -145,7 +147,7 @@ def test_an_odd_message_is_kept(database: Database, message: str) -> None:
 
 
 def test_an_error_without_a_readable_message_is_kept(database: Database) -> None:
-    """Promise 3: an error that fails itself fails one chunk, not the run."""
+    """Promise 3: an error whose message cannot be read fails one chunk, not the run."""
     store_chunks(database, ["a", "spoilt"])
 
     class Unreadable(Exception):
@@ -168,7 +170,7 @@ def test_an_error_without_a_readable_message_is_kept(database: Database) -> None
 
 
 def test_out_of_memory_halves_the_batch_and_quarantines_nothing(database: Database) -> None:
-    """Promise 3: what fits alone is stored."""
+    """Promise 3: chunks that fit into memory in a smaller batch are stored."""
     store_chunks(database, [f"text {n}" for n in range(30)])
 
     def small_only(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
@@ -193,7 +195,7 @@ def test_out_of_memory_halves_the_batch_and_quarantines_nothing(database: Databa
     ids=["nan", "dimension", "count", "raises"],
 )
 def test_when_every_answer_is_bad_no_chunk_is_blamed(database: Database, answer: Answer) -> None:
-    """Promise 3: the run fails, in one line that says that it is the embedder; all chunks stay pending."""
+    """Promise 3: the run fails with one line that says that the embedder is broken; all chunks stay pending."""
     store_chunks(database, [f"text {n}" for n in range(10)])
 
     with pytest.raises(EmbedderBroken, match=r"not at fault.*doctor") as caught:
@@ -206,7 +208,7 @@ def test_when_every_answer_is_bad_no_chunk_is_blamed(database: Database, answer:
 
 
 def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(database: Database) -> None:
-    """Promises 2 and 3: no chunk is blamed for what began after it was read."""
+    """Promises 2 and 3: batches before the fault are stored, and no chunk is quarantined for it."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
 
@@ -226,12 +228,12 @@ def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(database: Dat
     assert (len(findings.current), len(findings.pending)) == (8, 4)
 
 
-# Whoever is told, and where it is stored
+# A callback or a store that fails
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_callback_may_stop_the_run(database: Database, error: type[BaseException]) -> None:
-    """Promises 2 and 5: what asks to stop is no failing callback; whole batches stay and no thread does."""
+    """Promises 2 and 5: an interrupt stops the run; whole batches stay, and no thread does."""
     store_chunks(database, [f"text {n}" for n in range(40)])
 
     def stop_after_two(progress) -> None:
@@ -242,17 +244,18 @@ def test_a_callback_may_stop_the_run(database: Database, error: type[BaseExcepti
         make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, progress_callback=stop_after_two)
 
     current = len(check_invariants(database, HashEmbedder()).current)
-    assert 8 <= current < 40  # later batches may have been committed before it was told of the second
+    assert 8 <= current < 40  # later batches may have been committed before the second was reported
     assert current % 4 == 0
     assert threads() == set()
 
 
 @pytest.mark.parametrize("error", [DatabaseFailed("the disk is full", "53100"), OSError("no such socket")])
 def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database, error: Exception) -> None:
-    """Promise 2: its error ends the run, no chunk is blamed, no thread stays."""
+    """Promise 2: its error ends the run, no chunk is quarantined, no thread stays."""
     store_chunks(database, [f"text {n}" for n in range(40)])
-    vectorizer = make_vectorizer(database, HashEmbedder())
-    commit = vectorizer._vectors.commit_batch
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), vectors=vectors)
+    commit = vectors.commit_batch
     batches = []
 
     def failing(*batch: object) -> set[int]:
@@ -261,7 +264,7 @@ def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database
             raise error
         return commit(*batch)
 
-    vectorizer._vectors.commit_batch = failing
+    vectors.commit_batch = failing
 
     with pytest.raises(type(error)):
         vectorizer.vectorize_partition(KEY)
@@ -272,17 +275,18 @@ def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database
 
 
 def test_a_window_that_cannot_be_read_keeps_the_batches_before(database: Database) -> None:
-    """Promise 2: the same for the thread that reads ahead."""
+    """Promise 2: an error of the thread that reads ahead ends the run after the batches before it."""
     store_chunks(database, [f"text {n}" for n in range(300)])
-    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2)
-    read = vectorizer._chunks.read_window
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2, chunks=chunks)
+    read = chunks.read_window
 
     def failing(selection, after_id: int, up_to_id: int, limit: int):
         if after_id:
             raise DatabaseFailed("the connection is gone", "57P01")
         return read(selection, after_id, up_to_id, limit)
 
-    vectorizer._chunks.read_window = failing
+    chunks.read_window = failing
 
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
@@ -302,13 +306,13 @@ from vector_assets_tests.fakes import KEY, FakeServices, HashEmbedder
 
 embedder = HashEmbedder()
 embedder.before = lambda _: ctypes.CDLL(None).pause() if len(embedder.embedded) >= 4 else None
-with FakeServices(make_url(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[2]), embedder) as parts:
-    parts.vectorizer(2).vectorize_partition(KEY)
+with FakeServices(make_url(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[2]), embedder) as services:
+    services.vectorizer(2).vectorize_partition(KEY)
 """
 
 
 def test_a_process_whose_embedder_hangs_ends_by_itself(database: Database, database_url: URL, tmp_path: Path) -> None:
-    """With our error; what was committed stays, no chunk is blamed, and the rest is done by the next run."""
+    """It ends with EmbedderHung; committed batches stay, no chunk is quarantined, and the next run does the rest."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     url = database_url.render_as_string(hide_password=False)
     environment = os.environ | {"VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS": "1"}
@@ -328,7 +332,7 @@ def test_a_process_whose_embedder_hangs_ends_by_itself(database: Database, datab
 
 @pytest.fixture
 def answers() -> threading.Event:
-    """What a hanging embedder waits for; it comes at the end of the test."""
+    """An event that a hanging embedder waits for. It is set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()
@@ -340,7 +344,7 @@ def answers() -> threading.Event:
 
 @pytest.mark.parametrize("call", ["load", "tokenize", "embed"])
 def test_each_call_of_the_embedder_has_its_time(database: Database, answers: threading.Event, call: str) -> None:
-    """Whichever does not answer, the run ends, and no chunk is blamed."""
+    """If a call does not answer, the run ends, and no chunk is quarantined."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     setattr(embedder, call, lambda *_: answers.wait())
@@ -354,7 +358,7 @@ def test_each_call_of_the_embedder_has_its_time(database: Database, answers: thr
 
 
 def test_of_several_calls_at_once_one_hangs(database: Database, answers: threading.Event) -> None:
-    """The batches before it are committed, and the others that hang later are not waited for as well."""
+    """The batches before it are committed, and calls that hang later are not waited for."""
     store_chunks(database, [f"text {n:02}" for n in range(32)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
@@ -368,30 +372,32 @@ def test_of_several_calls_at_once_one_hangs(database: Database, answers: threadi
 
 
 def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Database, answers: threading.Event) -> None:
-    """The store's error is the one that is told, within the embedder's time."""
+    """The store's error ends the run within the embedder's time limit."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     embedder.before = lambda _: answers.wait() if len(embedder.embedded) >= 8 else None
-    vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3)
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3, vectors=vectors)
 
     def refuse(*_: object) -> set[int]:
         raise DatabaseFailed("the disk is full", "53100")
 
-    vectorizer._vectors.commit_batch = refuse
+    vectors.commit_batch = refuse
 
     with pytest.raises(DatabaseFailed):
         vectorizer.vectorize_partition(KEY)
 
 
 def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
-    """Slow reading, commits and callbacks, and a batch that takes many calls, are not taken for a hanging embedder."""
+    """Slow reading, commits and callbacks, and a batch of many calls, do not count against the time limit."""
     store_chunks(database, [f"text {n}" for n in range(11)] + ["POISON"])
     embedder = HashEmbedder()
     embedder.before = lambda _: time.sleep(0.1)
-    vectorizer = make_vectorizer(database, embedder, batch_size=6, embed_timeout_seconds=0.3)
-    read, commit = vectorizer._chunks.read_window, vectorizer._vectors.commit_batch
-    vectorizer._chunks.read_window = lambda *given: (time.sleep(0.4), read(*given))[1]
-    vectorizer._vectors.commit_batch = lambda *given: (time.sleep(0.4), commit(*given))[1]
+    chunks, vectors = PostgresChunkStore(database, SPACE.slug), PostgresVectorStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, embedder, 6, 0.3, chunks=chunks, vectors=vectors)
+    read, commit = chunks.read_window, vectors.commit_batch
+    chunks.read_window = lambda *given: (time.sleep(0.4), read(*given))[1]
+    vectors.commit_batch = lambda *given: (time.sleep(0.4), commit(*given))[1]
 
     report = vectorizer.vectorize_partition(KEY, progress_callback=lambda _: time.sleep(0.4))
 
@@ -401,6 +407,6 @@ def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_no_time_for_the_embedder_is_refused(database: Database, seconds: float) -> None:
-    """Promise 11."""
+    """Promise 11: the time limit must be more than zero."""
     with pytest.raises(InvalidSetting, match="embed_timeout_seconds"):
         make_vectorizer(database, HashEmbedder(), embed_timeout_seconds=seconds)

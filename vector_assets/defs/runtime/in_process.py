@@ -107,7 +107,7 @@ class InProcessRuns:
     def run(
         self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any] | None = None
     ) -> RunResult:
-        """Materialize assets of one partition in one run. `config` is the vectorizing step's.
+        """Materialize assets of one partition in one run. `config` is the run config of the last of them.
 
         Raises:
             DatabaseFailed: Dagster's storage failed, so that the run could not be recorded.
@@ -126,7 +126,7 @@ class InProcessRuns:
     def _run(self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any]) -> RunResult:
         run_id = self._listener.run_id = str(uuid.uuid4())
         result = self._job.execute_in_process(
-            run_config={**_QUIET, "ops": {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}}},
+            run_config={**_QUIET, "ops": {assets[-1].to_python_identifier(): {"config": dict(config)}}},
             instance=self._instance,
             partition_key=str(partition),
             asset_selection=list(assets),

@@ -1,0 +1,74 @@
+"""A batch is embedded and its vectors are inspected. A chunk that causes a failure is separated from the batch."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import EmbedderBroken
+from ..ports import Embedder
+from .embed_deadline import EmbedDeadline
+from .halving import attempt_halving
+from .vector_inspector import ChunkErrors, ChunkVectors, Vector, VectorInspector
+from .windows import Batch, TokenizedChunk
+
+# Texts that no model fails on, or gives the same vector. If one does all the same, the chunks are not at fault.
+PROBE_TEXTS = ("The board approved the annual report. 董事会审议通过了年度报告。", "Net sales fell. 营业收入下降。")
+
+
+@dataclass(frozen=True)
+class EmbeddedBatch:
+    """A batch after it was embedded: each of its chunks has either a vector or an error."""
+
+    batch: Batch
+    vectors: ChunkVectors
+    errors: ChunkErrors
+    seconds: float
+
+
+class BatchEmbedder:
+    """Embeds the batches of one run. Several threads may use it at the same time."""
+
+    def __init__(self, embedder: Embedder, deadline: EmbedDeadline) -> None:
+        self._embedder = embedder
+        self._deadline = deadline
+        self._inspector = VectorInspector(embedder)
+
+    @property
+    def inspect_seconds(self) -> float:
+        """CPU seconds that the inspection of vectors has taken so far, over all threads."""
+        return self._inspector.seconds
+
+    def embed(self, batch: Batch) -> EmbeddedBatch:
+        """Embed a batch. If it fails, halve it until each chunk that causes a failure is alone.
+
+        Raises:
+            EmbedderBroken: the embedder fails on any text.
+        """
+        started = time.perf_counter()
+        embedded, failed = attempt_halving(batch.chunks, self._embed_chunks)
+        vectors, collapsed = self._inspector.separate_collapsed(embedded)
+        if failed or collapsed:
+            self._probe_embedder()
+        return EmbeddedBatch(batch, vectors, failed + collapsed, time.perf_counter() - started)
+
+    def _embed_chunks(self, chunks: Sequence[TokenizedChunk]) -> list[Vector]:
+        for chunk in chunks:
+            if chunk.error is not None:
+                raise chunk.error
+        with self._deadline.embedder_call():
+            vectors = self._embedder.embed([chunk.tokens for chunk in chunks])
+        return self._inspector.inspect(chunks, vectors)
+
+    def _probe_embedder(self) -> None:
+        """Embed the probe texts, to find out whether the embedder or the chunks are at fault.
+
+        Raises:
+            EmbedderBroken: it fails on these texts as well, so that no chunk may be quarantined.
+        """
+        try:
+            with self._deadline.embedder_call():
+                tokens = self._embedder.tokenize(PROBE_TEXTS)
+                vectors = self._embedder.embed(tokens)
+            self._inspector.inspect_probe(tokens, vectors)
+        except Exception as error:
+            raise EmbedderBroken(self._embedder.space.model, error) from error
