@@ -24,7 +24,8 @@ from .search import Search
 from .settings import Settings
 from .storage.audit_facts import Evidence
 from .storage.chunks import PostgresChunkStore
-from .storage.database import Database, noticing_silence, parse_url
+from .storage.database import Database
+from .storage.database_url import parse_url, with_keepalives
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded_server import start_embedded_server
 from .storage.last_runs import LastRuns
@@ -80,7 +81,7 @@ class Services:
         """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
         url = self.url.set(database=f"{self.url.database}_dagster")
         ensure_database(url, self.retries)
-        return noticing_silence(url).set(drivername="postgresql+psycopg2")
+        return with_keepalives(url).set(drivername="postgresql+psycopg2")
 
     @cached_property
     def documents(self) -> PostgresDocumentStore:

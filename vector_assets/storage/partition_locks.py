@@ -12,7 +12,9 @@ import psycopg
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import DatabaseError, PartitionBusy
-from .database import Backend, Connection, Database, backend_of, connect_alone, end_backend, our_errors
+from .connections import Backend, Connection, backend_of, end_backend, open_connection
+from .database import Database
+from .driver_errors import translated_errors
 
 # A run that is just ending needs no longer to give way.
 WAIT_SECONDS = 10.0
@@ -99,8 +101,8 @@ class PartitionLock:
         """
         self.release()
         deadline = time.monotonic() + wait_seconds
-        with our_errors(self._database.url):
-            self._connection = connect_alone(
+        with translated_errors(self._database.url):
+            self._connection = open_connection(
                 self._database.url, self._database.retries, application_name=f"vector_assets run {self._run_id}"
             )
             self._connection.execute(_SETTINGS)
