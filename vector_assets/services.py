@@ -31,7 +31,7 @@ from .storage.embedded_server import start_embedded_server
 from .storage.last_runs import LastRuns
 from .storage.migrate import ensure_database, migrate
 from .storage.partition_locks import PartitionLocks
-from .storage.partition_status import Coverage
+from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
@@ -89,9 +89,9 @@ class Services:
         return PostgresDocumentStore(self.database)
 
     @cached_property
-    def coverage(self) -> Coverage:
+    def coverage(self) -> PartitionStatusQueries:
         """How complete the partitions are."""
-        return Coverage(self.database)
+        return PartitionStatusQueries(self.database)
 
     @cached_property
     def last_runs(self) -> LastRuns:

@@ -11,7 +11,7 @@ class Document:
     """One filing of one issuer, with its text.
 
     `source_uri` is the path under the landing directory, with `/`; it names the document for ever.
-    `fingerprint` tells whether the file has changed since, without reading it.
+    `fingerprint` changes when the file does, and is made without reading it.
     """
 
     source_uri: str
@@ -26,7 +26,7 @@ class Document:
 
 @dataclass(frozen=True)
 class DocumentRejection:
-    """A document that could not be used, and the one line that says why and how to mend it."""
+    """A document that could not be used, and the one line that says why and how to fix it."""
 
     source_uri: str
     partition: PartitionKey | None
@@ -37,7 +37,7 @@ class DocumentRejection:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """A document's identity in the store, with the text that chunks are cut from."""
+    """A document's identity in the store, with the text that is chunked."""
 
     id: int
     source_uri: str
@@ -46,9 +46,9 @@ class StoredDocument:
 
 @dataclass(frozen=True)
 class ChunksToReplace:
-    """How many chunks a partition has, and how many those of its documents have that are to be cut (id -> chunks).
+    """How many chunks a partition has, and each of its documents that is to be chunked (id -> chunks).
 
-    Documents without chunks are left out: cutting them deletes nothing.
+    Documents without chunks are left out: chunking them deletes nothing.
     """
 
     partition: int
@@ -57,7 +57,7 @@ class ChunksToReplace:
 
 @dataclass(frozen=True)
 class ChunkChanges:
-    """What re-cutting did to the chunks of a document or a partition."""
+    """What chunking again did to the chunks of a document or a partition."""
 
     unchanged: int = 0
     added: int = 0

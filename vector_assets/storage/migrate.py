@@ -1,4 +1,4 @@
-"""Brings a database to the tables this version needs. Safe when several processes start at once."""
+"""Creates the database and migrates its tables to this version. Several processes may do it at once."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +23,10 @@ HEAD = "0003"
 NEEDED_POSTGRES = 14
 NEEDED_PGVECTOR = (0, 7)
 
-# Any constant does; it is this project's name in ASCII, cut to the 63 bits of a lock number.
+# Any constant does; it is this project's name in ASCII, shifted into the 63 bits of a lock number.
 _MIGRATION_LOCK = int.from_bytes(b"vectoras", "big") >> 1
 
-# Limits that an administrator set for statements are meant neither for a migration nor for the wait for another's.
+# Whether an administrator limits how long statements run or wait. No such limit is meant for a migration.
 _LIMITED = "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
 
 
