@@ -192,7 +192,7 @@ def work(url: str, seed: int, pipe: Connection) -> None:
             embedder.embedded.clear()
             key = chance.choice(PARTITIONS)
             if chance.random() < 0.05:
-                Quarantine(database).free(SPACE.slug, [key])
+                Quarantine(database).release(SPACE.slug, [key])
             force = chance.random() < 0.03
             vectorizer(database, embedder, chance.randint(1, 64)).vectorize_partition(key, force, told)
             pipe.send(Counter({"run ended well": 1}))
@@ -386,7 +386,7 @@ def _settle(url: URL, writers: list[Writer], counts: Counts) -> list[str]:
     broken = _messages(find_broken(database, embedder, SPACE), counts)
     for freed in (False, True):
         if freed:
-            Quarantine(database).free(SPACE.slug, PARTITIONS)
+            Quarantine(database).release(SPACE.slug, PARTITIONS)
         for key in PARTITIONS:
             report = vectorizer(database, embedder, 64).vectorize_partition(key)
             counts.add("settled", report.vectorized_count)

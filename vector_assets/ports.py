@@ -1,4 +1,4 @@
-"""The verbs: what the loop, the search and the ingestion need of the world. The best first read."""
+"""What the loop, the search and the ingestion need: protocols of a few methods. A good first file to read."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -62,39 +62,39 @@ class ChunkStore(Protocol):
 
 
 class VectorStore(Protocol):
-    """Where vectors of one space are kept."""
+    """Where the vectors of one space are stored."""
 
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
     ) -> set[int]:
         """Store, in one transaction, each vector whose chunk still has the text that was embedded.
 
-        Returns the ids stored; the others were superseded. Failures are listed with the same condition.
+        Returns the ids stored; the other chunks were superseded. A failure is stored under the same condition.
         """
         ...
 
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
-        """The chunks with the greatest cosine similarity, exact, best first; only current vectors."""
+        """Find the chunks with the greatest cosine similarity, exactly, best first; only by current vectors."""
         ...
 
 
 class ReferenceVectorStore(Protocol):
-    """Where the vectors of a few fixed texts are kept; `texts` names the set of them."""
+    """Where the vectors of the reference texts are stored; `texts` names the set of texts."""
 
     def kept(self, space_slug: str, texts: str, dimension: int) -> StoredReferenceVectors | None:
-        """What the space has of them; None: nothing yet."""
+        """Read the vectors that the space has of the texts; None: none yet."""
         ...
 
     def keep(self, space_slug: str, texts: str, vectors: Vectors, device: str) -> None:
-        """Keep them, unless there are some already. `device` says what computed them."""
+        """Store the vectors, unless there are some already. `device` says what computed them."""
         ...
 
 
 class DocumentStore(Protocol):
-    """Where the documents of the landing directory are kept."""
+    """Where the documents of the landing directory are stored."""
 
     def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
-        """source_uri -> fingerprint of every document stored or rejected, in one partition or in all (None)."""
+        """Map source_uri to fingerprint for each document stored or rejected, in one partition or in all (None)."""
         ...
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
@@ -102,30 +102,30 @@ class DocumentStore(Protocol):
         ...
 
     def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
-        """Documents that could not be used, by path, in one partition or in all (None)."""
+        """List the documents that could not be used, by path, in one partition or in all (None)."""
         ...
 
     def forget_rejections(self, source_uris: Sequence[str]) -> None:
-        """Strike rejected documents that are no longer there off the list."""
+        """Delete the rejections of documents that no longer exist."""
         ...
 
 
 class ChunkingStore(Protocol):
-    """Where documents become chunks. `chunker` names what cuts them, so that nothing is cut twice the same way.
+    """Where documents become chunks. `chunker` names how they are chunked, so that nothing is chunked twice alike.
 
-    Documents that another program wrote are its own to cut.
+    Documents that another program wrote are chunked by that program.
     """
 
     def unchunked_partitions(self, chunker: str) -> list[PartitionKey]:
-        """Partitions with documents whose present text this chunker has not cut."""
+        """List the partitions with documents whose present text this chunker has not chunked."""
         ...
 
     def chunks_to_replace(self, partition: PartitionKey, chunker: str) -> ChunksToReplace:
-        """Count the partition's chunks, and those of the documents that `unchunked_documents` gives."""
+        """Count the partition's chunks, and those of the documents that `unchunked_documents` yields."""
         ...
 
     def unchunked_documents(self, partition: PartitionKey, chunker: str) -> Iterable[StoredDocument]:
-        """Documents whose present text this chunker has not cut, by source_uri, one at a time in memory."""
+        """Yield the documents whose present text this chunker has not chunked, by source_uri, one at a time."""
         ...
 
     def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:

@@ -1,4 +1,4 @@
-"""Question -> vector -> nearest chunks."""
+"""Answers a question with the nearest chunks: question -> vector -> chunks."""
 
 from .domain.search import SearchFilter, SearchHit
 from .errors import InvalidSetting
@@ -13,7 +13,7 @@ class Search:
         self._vectors = vectors
 
     def find(self, question: str, where: SearchFilter | None = None, limit: int = 5) -> list[SearchHit]:
-        """The nearest chunks, best first.
+        """Find the nearest chunks, best first.
 
         Raises:
             InvalidSetting: the question is blank, or the limit is below 1.

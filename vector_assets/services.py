@@ -24,13 +24,14 @@ from .search import Search
 from .settings import Settings
 from .storage.audit_facts import Evidence
 from .storage.chunks import PostgresChunkStore
-from .storage.database import Database, noticing_silence, parse_url
+from .storage.database import Database
+from .storage.database_url import parse_url, with_keepalives
 from .storage.documents import PostgresDocumentStore
 from .storage.embedded_server import start_embedded_server
 from .storage.last_runs import LastRuns
 from .storage.migrate import ensure_database, migrate
 from .storage.partition_locks import PartitionLocks
-from .storage.partition_status import Coverage
+from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
@@ -80,7 +81,7 @@ class Services:
         """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
         url = self.url.set(database=f"{self.url.database}_dagster")
         ensure_database(url, self.retries)
-        return noticing_silence(url).set(drivername="postgresql+psycopg2")
+        return with_keepalives(url).set(drivername="postgresql+psycopg2")
 
     @cached_property
     def documents(self) -> PostgresDocumentStore:
@@ -88,9 +89,9 @@ class Services:
         return PostgresDocumentStore(self.database)
 
     @cached_property
-    def coverage(self) -> Coverage:
+    def coverage(self) -> PartitionStatusQueries:
         """How complete the partitions are."""
-        return Coverage(self.database)
+        return PartitionStatusQueries(self.database)
 
     @cached_property
     def last_runs(self) -> LastRuns:

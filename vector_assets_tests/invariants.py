@@ -12,7 +12,7 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.ports import Embedder
 from vector_assets.storage.database import Database
-from vector_assets.storage.partition_status import Coverage
+from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 
 LOST = "says it has a vector of its text, but has none: it is lost"
@@ -132,7 +132,7 @@ def _check_status(findings: Findings, places: Sequence[tuple[int, str]], databas
         before = told.get(partition, (0, 0, 0))
         kind = 0 if id_ in current else 2 if id_ in quarantined else 1
         told[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     status = coverage.status(slug)
     if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != told:
         findings.add(f"is counted otherwise by the status {status} than by its rows {told}")

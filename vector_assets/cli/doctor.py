@@ -51,7 +51,7 @@ def _disk(services: "Services") -> str:
 
 
 def _database(services: "Services") -> str:
-    from ..storage.database import printable_url
+    from ..storage.database_url import printable_url
 
     return f"PostgreSQL {services.database.server_version()} at {printable_url(services.url)}"
 

@@ -69,7 +69,7 @@ def free(services: "Services", space: "EmbeddingSpace", partitions: list[Partiti
     """
     configured = services.space
     if configured.slug == space.slug:
-        return services.quarantine.free(space.slug, partitions)
+        return services.quarantine.release(space.slug, partitions)
     if services.quarantine.chunks(space.slug, partitions, limit=1):
         raise FailuresOfOtherSpace(space.model, space.slug, configured.model)
     return {}

@@ -19,14 +19,25 @@ _SHOWN_CHARACTERS = 240
 @click.option("--market", help="Only this market, e.g. us.")
 @click.option("--doc-type", help="Only this type of document, e.g. annual_report.")
 @click.option("--company", help="Only this stock code, e.g. AAPL.")
+@click.option("--period", help="Only documents of this period, as the manifest has it, e.g. 2024.")
+@click.option("--language", help="Only documents in this language, e.g. en or zh.")
 @click.option("--limit", default=5, show_default=True, help="How many chunks.")
 @json_option
-def search(text: str, market: str | None, doc_type: str | None, company: str | None, limit: int, as_json: bool) -> None:
+def search(
+    text: str,
+    market: str | None,
+    doc_type: str | None,
+    company: str | None,
+    period: str | None,
+    language: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Find the chunks nearest to TEXT by exact cosine similarity, best first."""
     from .open_services import open_services
     from .terminal import working
 
-    where = SearchFilter(market=market, doc_type=doc_type, stock_code=company)
+    where = SearchFilter(market, doc_type, company, period, language)
     with open_services() as services:
         found = services.search
         with working("loading the model"):
@@ -40,9 +51,10 @@ def search(text: str, market: str | None, doc_type: str | None, company: str | N
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
-    """Score and place on one line, the beginning of the text below it."""
+    """Print score, place and document on one line, the beginning of the text below it."""
     for hit in hits:
-        click.echo(f"{hit.score:.3f}  {hit.document}  chunk {hit.chunk_index}")
+        about = ", ".join(filter(None, (hit.company_name, hit.title, hit.period, hit.language)))
+        click.echo(f"{hit.score:.3f}  {hit.document}  chunk {hit.chunk_index}  {about}".rstrip())
         words = " ".join(hit.text.split())
         shown = words if len(words) <= _SHOWN_CHARACTERS else words[:_SHOWN_CHARACTERS] + " ..."
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
@@ -53,6 +65,10 @@ def _document(hit: SearchHit) -> dict[str, object]:
         "score": round(hit.score, 6),
         "partition": str(hit.partition),
         "document": hit.document,
+        "company_name": hit.company_name,
+        "title": hit.title,
+        "period": hit.period,
+        "language": hit.language,
         "chunk_index": hit.chunk_index,
         "text": hit.text,
     }

@@ -1,4 +1,4 @@
-"""Chunks that failed alone."""
+"""Chunks that failed on their own, and what became of them when they were tried again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +8,9 @@ from .partition_keys import PartitionKey
 
 @dataclass(frozen=True)
 class QuarantinedChunk:
-    """A chunk that failed alone and waits; `attempts` are those of its present text.
+    """A chunk that failed on its own; `attempts` are those of its present text.
 
-    `next_attempt_at` None: it waits for new text or for somebody to ask for another try.
+    `next_attempt_at` None: it stays quarantined until its text changes or it is retried.
     """
 
     chunk_id: int
@@ -27,7 +27,7 @@ class QuarantinedChunk:
 
 @dataclass(frozen=True)
 class RetryOutcome:
-    """What has become of chunks that were freed for another try; those whose documents are gone count nowhere."""
+    """What has become of chunks that were released for another attempt; deleted chunks are not counted."""
 
     vectorized: int
     quarantined: int

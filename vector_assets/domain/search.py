@@ -1,4 +1,4 @@
-"""Questions and what is found."""
+"""What a search is limited to, and what it finds."""
 
 from dataclasses import dataclass, field
 
@@ -7,19 +7,32 @@ from .partition_keys import PartitionKey
 
 @dataclass(frozen=True)
 class SearchFilter:
-    """Narrows a search; None means any."""
+    """Limits a search to chunks whose values are these; None means any.
+
+    `period` and `language` are those of the document, exactly as stored, e.g. `2024` and `zh`.
+    """
 
     market: str | None = None
     doc_type: str | None = None
     stock_code: str | None = None
+    period: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A chunk near a question. `score` is the cosine similarity, 1 is the same direction."""
+    """A chunk near a question, and the document it comes from.
+
+    `score` is the cosine similarity: 1 is the same direction. `document` is the document's path; company name, title,
+    period and language are empty where nobody has stored them.
+    """
 
     score: float
     partition: PartitionKey
     document: str
     chunk_index: int
     text: str = field(repr=False)
+    company_name: str = ""
+    title: str = ""
+    period: str = ""
+    language: str = ""

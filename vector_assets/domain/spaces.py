@@ -14,10 +14,11 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """Vectors compare only inside one space. The slug names its table and is made of all that sets it apart.
+    """The recipe of vectors: they compare only inside one space. The slug names the space's table.
 
-    `generation` counts the spaces that one model has had: each time its vectors come out otherwise, by other weights or
-    another library, and somebody accepts that, it gets the next.
+    The slug is made of everything that tells the space from others. `generation` counts the spaces that one model has
+    had: each time its vectors drift, because of other weights or another library, and somebody accepts that, the model
+    gets the next generation.
     """
 
     model: str
@@ -32,7 +33,7 @@ class EmbeddingSpace:
 
     @property
     def slug(self) -> str:
-        """At most 40 characters of [a-z0-9_], e.g. `all_minilm_l6_v2_384_1f0c9ab2`."""
+        """Name the space in at most 40 characters of [a-z0-9_], e.g. `all_minilm_l6_v2_384_1f0c9ab2`."""
         identity: tuple[object, ...] = (
             self.model,
             self.revision,
@@ -51,7 +52,7 @@ class EmbeddingSpace:
 
 @dataclass(frozen=True)
 class StoredReferenceVectors:
-    """Vectors of the fixed texts as they once came out, float32 (texts, dimension), and what computed them."""
+    """The stored vectors of the reference texts, float32 (texts, dimension), and what computed them."""
 
     vectors: Vectors
     device: str

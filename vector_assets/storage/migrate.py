@@ -1,4 +1,4 @@
-"""Brings a database to the tables this version needs. Safe when several processes start at once."""
+"""Creates the database and migrates its tables to this version. Several processes may do it at once."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,9 @@ import psycopg
 from sqlalchemy import URL
 
 from ..errors import DatabaseFailed, DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
-from .database import Connection, connect_alone, our_errors, printable_url
+from .connections import Connection, open_connection
+from .database_url import printable_url
+from .driver_errors import translated_errors
 from .retries import Retries
 
 if TYPE_CHECKING:
@@ -21,10 +23,10 @@ HEAD = "0003"
 NEEDED_POSTGRES = 14
 NEEDED_PGVECTOR = (0, 7)
 
-# Any constant does; it is this project's name in ASCII, cut to the 63 bits of a lock number.
+# Any constant does; it is this project's name in ASCII, shifted into the 63 bits of a lock number.
 _MIGRATION_LOCK = int.from_bytes(b"vectoras", "big") >> 1
 
-# Limits that an administrator set for statements are meant neither for a migration nor for the wait for another's.
+# Whether an administrator limits how long statements run or wait. No such limit is meant for a migration.
 _LIMITED = "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
 
 
@@ -35,9 +37,9 @@ def ensure_database(url: URL, retries: Retries | None = None) -> None:
         DatabaseUnreachable: the server does not answer. One that is only starting is waited for.
         DatabaseNotCreated: it is not there, and the role may not create it.
     """
-    with our_errors(url):
+    with translated_errors(url):
         try:
-            connect_alone(url, retries).close()
+            open_connection(url, retries).close()
         except psycopg.OperationalError as refusal:
             # Failures to connect come without a code and in the server's language, but 3D000 names the database.
             if (url.database or "") not in str(refusal):
@@ -50,14 +52,14 @@ def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
     name = url.database or ""
     statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
     try:
-        connection = connect_alone(url.set(database="postgres"))
+        connection = open_connection(url.set(database="postgres"))
     except psycopg.OperationalError as error:
         if f'database "{name}" does not exist' in str(refusal):
             raise _not_created(url, statement, error) from error
         raise refusal from None
     with connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            connect_alone(url).close()  # made meanwhile by another process; or closed to the role, which is then raised
+            open_connection(url).close()  # another process made it meanwhile; if it is closed to the role, this raises
             return
         try:
             connection.execute(statement)
@@ -80,12 +82,12 @@ def migrate(url: URL, retries: Retries | None = None) -> None:
     Raises:
         DatabaseUnreachable, DatabaseTooOld, DatabaseTooNew, PgvectorMissing, DatabaseFailed.
     """
-    with our_errors(url), connect_alone(url, retries) as connection:
+    with translated_errors(url), open_connection(url, retries) as connection:
         if _revision(connection) == HEAD:
             return
         limited = connection.execute(_LIMITED).fetchone() != (False,)
     unlimited = _without_limits(url) if limited else url
-    with our_errors(url), connect_alone(unlimited, retries) as connection:
+    with translated_errors(url), open_connection(unlimited, retries) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         found = _revision(connection)
         if found != HEAD:
@@ -154,7 +156,7 @@ def _check_revision(url: URL, found: str | None) -> None:
 def _upgrade(url: URL) -> None:
     from alembic import command
 
-    with our_errors(url):
+    with translated_errors(url):
         command.upgrade(_alembic(url), "head")
 
 

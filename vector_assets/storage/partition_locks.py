@@ -12,22 +12,25 @@ import psycopg
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import DatabaseError, PartitionBusy
-from .database import Backend, Connection, Database, backend_of, connect_alone, end_backend, our_errors
+from .connections import Backend, Connection, backend_of, end_backend, open_connection
+from .database import Database
+from .driver_errors import translated_errors
 
-# A run that is just ending needs no longer to give way.
+# A run that is just ending does not need longer to release its partition.
 WAIT_SECONDS = 10.0
 _BETWEEN_TRIES_SECONDS = 0.5
-# Often enough to be told of in the run that it is about, too seldom to be seen in its speed.
+# Often enough to be reported during the run, too seldom to cost it speed.
 _BETWEEN_LOOKS_SECONDS = 5.0
 
-# The lock's connection is idle while the run works, which nobody may take amiss; and where its machine is gone, the
-# server notices within a minute instead of hours.
+# The lock's connection is idle while the run works, so no limit of an administrator may end it for that; and when its
+# machine is gone, the server notices within a minute instead of hours.
 _SETTINGS = """
 SELECT set_config('idle_session_timeout', '0', false), set_config('tcp_keepalives_idle', '30', false),
        set_config('tcp_keepalives_interval', '10', false), set_config('tcp_keepalives_count', '3', false)
 """
+# Take the lock if it is free; never waits.
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
-# pg_locks shows the two numbers of a lock as unsigned ones. A name that is longer than 63 bytes is cut by the server.
+# Who holds the lock. pg_locks shows the two numbers of a lock as unsigned ones. The server truncates names to 63 bytes.
 _HOLDER = """
 SELECT a.application_name, a.pid
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -38,14 +41,14 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
 
 
 class _LockNumbers(NamedTuple):
-    """Two int4, as PostgreSQL wants them."""
+    """The lock's number in PostgreSQL: two int4."""
 
     first: int
     second: int
 
     @classmethod
     def of(cls, space_slug: str, partition: PartitionKey) -> "_LockNumbers":
-        """Other programs that use the database have locks of their own, so the hash is over this project's name too."""
+        """Hash the partition and the space, with this project's name: other programs have locks in the database too."""
         digest = hashlib.sha256(f"vector_assets run\0{space_slug}\0{partition}".encode()).digest()
         return cls(*struct.unpack(">ii", digest[:8]))
 
@@ -54,9 +57,9 @@ class _LockNumbers(NamedTuple):
 
 
 class PartitionLocks:
-    """Hands out partitions to runs, each to one at a time.
+    """Locks partitions for runs, each for one run at a time.
 
-    It saves work being done twice. That nothing is stored wrongly does not hang on it: each commit sees to that.
+    A lock saves doing work twice. That nothing is stored wrongly does not depend on it: each commit checks that.
     """
 
     def __init__(self, database: Database, wait_seconds: float = WAIT_SECONDS) -> None:
@@ -65,7 +68,7 @@ class PartitionLocks:
 
     @contextmanager
     def held(self, partition: PartitionKey, space_slug: str, run_id: str) -> Iterator["PartitionLock"]:
-        """Hold the partition; the database lets go of it by itself if this process dies.
+        """Hold the partition; the database releases it by itself if this process dies.
 
         Raises:
             PartitionBusy: another run holds it and did not end within the wait.
@@ -80,7 +83,7 @@ class PartitionLocks:
 
 
 class PartitionLock:
-    """A partition of one run, on a connection of its own."""
+    """The lock of one run on one partition, on a connection of its own."""
 
     def __init__(self, database: Database, partition: PartitionKey, space_slug: str, run_id: str) -> None:
         self._database = database
@@ -92,19 +95,19 @@ class PartitionLock:
         self._look_at = 0.0
 
     def take(self, wait_seconds: float) -> None:
-        """Take the lock, or look again for so long. Not by waiting in the server, where nobody could ask to stop.
+        """Take the lock, or try again for so long; a wait in the server could not be interrupted.
 
         Raises:
-            PartitionBusy: another run holds it all the while.
+            PartitionBusy: another run held it the whole time.
         """
         self.release()
         deadline = time.monotonic() + wait_seconds
-        with our_errors(self._database.url):
-            self._connection = connect_alone(
+        with translated_errors(self._database.url):
+            self._connection = open_connection(
                 self._database.url, self._database.retries, application_name=f"vector_assets run {self._run_id}"
             )
             self._connection.execute(_SETTINGS)
-            if self._backend is not None:  # it may not have noticed that we are gone, and hold the lock for us
+            if self._backend is not None:  # it may not have noticed the lost connection, and still hold the lock
                 end_backend(self._connection, self._backend)
             self._backend = backend_of(self._connection)
             while not self._try(self._connection):
@@ -114,9 +117,9 @@ class PartitionLock:
         self._look_at = time.monotonic() + _BETWEEN_LOOKS_SECONDS
 
     def warning(self) -> str | None:
-        """Look, now and then, whether the lock is still held, and take it again if it was lost with its connection.
+        """Check every few seconds whether the lock is held, and take it again if it was lost with its connection.
 
-        Gives a line to tell when that happened; it never raises, for the work is right without the lock.
+        Returns a line to report when that happened. It never raises, for the work is right without the lock.
         """
         if time.monotonic() < self._look_at:
             return None
@@ -133,9 +136,10 @@ class PartitionLock:
             self.take(wait_seconds=0.0)
         except PartitionBusy as error:
             self._look_at = math.inf
-            return f"{lost}, and {error.holder} holds it now. Both go on: no vector is stored wrongly, some twice."
+            holder = f"{error.holder} holds it now"
+            return f"{lost}, and {holder}. Both runs go on: no vector is stored wrongly, some are made twice."
         except DatabaseError:
-            return None  # the next look may have more luck
+            return None  # the next check tries again
         return f"{lost}; it is held again"
 
     def _try(self, connection: Connection) -> bool:
@@ -143,12 +147,12 @@ class PartitionLock:
         return row is not None and bool(row[0])
 
     def _holder(self, connection: Connection) -> str:
-        """Whoever it is: a name such as `vector_assets run 0b1c...`, with the server's process."""
+        """Name the holder, e.g. `vector_assets run 0b1c...`, with the server's process."""
         row = connection.execute(_HOLDER, self._numbers.unsigned()).fetchone()
         return f"{row[0] or 'a program without a name'} (server process {row[1]})" if row else "a run that just ended"
 
     def release(self) -> None:
-        """Give the partition back. The server may be away: then there is nothing to give back."""
+        """Release the partition. If the server is away, there is nothing to release."""
         if self._connection is not None:
             with suppress(psycopg.Error):
                 self._connection.close()

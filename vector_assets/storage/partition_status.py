@@ -1,4 +1,4 @@
-"""How complete the partitions are, told from the tables' present state."""
+"""How complete the partitions are, counted from the tables' present state."""
 
 from typing import Any, LiteralString
 
@@ -8,8 +8,11 @@ from ..domain.coverage import LastRun, PartitionStatus, PendingPartition, TokenT
 from ..domain.partition_keys import PartitionKey
 from .chunks import PENDING
 from .database import Database, repeatable
+from .partition_columns import CHUNK_IN_PARTITION, IN_PARTITION, partition_parameters
 from .quarantine import QUARANTINED
 
+# A row for each partition that has chunks: how many chunks, pending and quarantined ones, how long it has waited, and
+# what its last run did.
 _STATUS: LiteralString = """
 WITH counted AS (
     SELECT market, doc_type, stock_code, count(*) AS chunks FROM document_chunks c WHERE {within} GROUP BY 1, 2, 3
@@ -32,8 +35,8 @@ LEFT JOIN quarantined q USING (market, doc_type, stock_code)
 LEFT JOIN (SELECT * FROM last_runs WHERE space = %(space)s) r USING (market, doc_type, stock_code)
 ORDER BY 1, 2, 3
 """
-_ONE: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
 
+# The partitions with pending chunks, and when their oldest pending text was written.
 _PENDING_PARTITIONS: LiteralString = """
 SELECT c.market, c.doc_type, c.stock_code, count(*), min(c.updated_at)
 FROM document_chunks c WHERE {condition}
@@ -42,30 +45,30 @@ GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 
 _IS_ACTIVE: LiteralString = "SELECT FROM embedding_spaces WHERE slug = %(space)s AND status = 'active'"
 
-_CONTENT_DIGEST = """
+# One value that changes when a text of the partition does, and does not depend on the order of the rows.
+_CONTENT_DIGEST: LiteralString = f"""
 SELECT encode(sha256(coalesce(string_agg(content_hash, ''::bytea ORDER BY content_hash), '')), 'hex')
-FROM document_chunks WHERE (market, doc_type, stock_code) = (%s, %s, %s)
+FROM document_chunks WHERE {IN_PARTITION}
 """
 
 
-class Coverage:
-    """Answers from the tables alone: nothing to lose, nothing to get out of step."""
+class PartitionStatusQueries:
+    """Answers from the tables alone: there is no state that could be lost or become outdated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def status(self, space_slug: str | None) -> list[PartitionStatus]:
-        """Every partition that has chunks, by key, seen from the active space (None: there is none yet)."""
+        """Count every partition that has chunks, by key, in the active space (None: there is none yet)."""
         return self._status("true", space_slug, {})
 
     def partition_status(self, partition: PartitionKey, space_slug: str | None) -> PartitionStatus:
-        """The same for one partition, which may be empty."""
-        key = {"market": partition.market, "doc_type": partition.doc_type, "stock_code": partition.stock_code}
-        found = self._status(_ONE, space_slug, key)
+        """Count one partition, which may have no chunks."""
+        found = self._status(CHUNK_IN_PARTITION, space_slug, partition_parameters(partition))
         return found[0] if found else PartitionStatus(partition, 0, 0, 0, None, None)
 
     @repeatable
-    def _status(self, within: LiteralString, slug: str | None, key: dict[str, str]) -> list[PartitionStatus]:
+    def _status(self, within: LiteralString, slug: str | None, key: dict[str, object]) -> list[PartitionStatus]:
         conditions = {"within": within, "pending": PENDING, "quarantined": QUARANTINED}
         query = sql.SQL(_STATUS).format(**{name: sql.SQL(condition) for name, condition in conditions.items()})
         with self._database.transaction() as connection:
@@ -74,7 +77,7 @@ class Coverage:
 
     @repeatable
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
-        """Partitions with chunks that have no current vector in the space, by key.
+        """List the partitions with chunks that have no current vector in the space, by key.
 
         In a space that is not the active one (yet), that is every partition.
         """
@@ -89,10 +92,9 @@ class Coverage:
 
     @repeatable
     def content_digest(self, partition: PartitionKey) -> str:
-        """sha256 over the sorted content hashes of the partition's chunks, in hex."""
-        key = (partition.market, partition.doc_type, partition.stock_code)
+        """Compute sha256 over the sorted content hashes of the partition's chunks, in hex."""
         with self._database.transaction() as connection:
-            row = connection.execute(_CONTENT_DIGEST, key).fetchone()
+            row = connection.execute(_CONTENT_DIGEST, partition_parameters(partition)).fetchone()
         assert row is not None
         return str(row[0])
 

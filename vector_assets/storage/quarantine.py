@@ -1,4 +1,4 @@
-"""Chunks that failed alone: listed with their errors, and freed for another try."""
+"""Quarantined chunks: listed with their errors, and released for another attempt."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -12,7 +12,7 @@ from .database import Database, repeatable
 # A failure of the chunk's present text, with no vector since.
 _FAILED: LiteralString = "f.space = %(space)s AND f.content_hash = c.content_hash AND c.vectorized_at IS NULL"
 
-# The other side of chunks.PENDING: each chunk without a vector is one or the other.
+# The opposite of chunks.PENDING: each chunk without a vector is one or the other.
 QUARANTINED: LiteralString = _FAILED + " AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now())"
 
 _IN_PARTITIONS: LiteralString = """
@@ -20,6 +20,7 @@ _IN_PARTITIONS: LiteralString = """
     SELECT * FROM unnest(%(markets)s::text[], %(doc_types)s::text[], %(stock_codes)s::text[]))
 """
 
+# The quarantined chunks of some partitions, with what is known of their failures.
 _LIST: LiteralString = """
 SELECT c.id, c.market, c.doc_type, c.stock_code, d.source_uri, c.chunk_index,
        f.error, f.message, f.attempts, f.failed_at, f.next_attempt_at, f.run_id
@@ -29,21 +30,23 @@ ORDER BY c.market, c.doc_type, c.stock_code, d.source_uri, c.chunk_index
 LIMIT %(limit)s
 """
 
-# The row stays, for it counts the attempts; its next attempt is due now. What a run is deciding on at this moment is
-# passed over, so that neither waits for the other. What was freed before and did not have its turn is given again.
-_FREE: LiteralString = """
-WITH freed AS (
+# Make the next attempt due now; the row stays, for it counts the attempts. A row that a run is writing at this moment
+# is passed over, so that neither waits for the other. Chunks that were released before and had no attempt since are
+# released again.
+_RELEASE: LiteralString = """
+WITH released AS (
     SELECT f.space, f.chunk_id, c.market, c.doc_type, c.stock_code
     FROM chunk_failures f JOIN document_chunks c ON c.id = f.chunk_id
     WHERE {failed} AND {in_partitions}
     ORDER BY f.chunk_id
     FOR NO KEY UPDATE OF f SKIP LOCKED
 )
-UPDATE chunk_failures f SET next_attempt_at = now() FROM freed
-WHERE (f.space, f.chunk_id) = (freed.space, freed.chunk_id)
-RETURNING f.chunk_id, freed.market, freed.doc_type, freed.stock_code
+UPDATE chunk_failures f SET next_attempt_at = now() FROM released
+WHERE (f.space, f.chunk_id) = (released.space, released.chunk_id)
+RETURNING f.chunk_id, released.market, released.doc_type, released.stock_code
 """
 
+# How many of the chunks have a vector, are quarantined, or neither.
 _OUTCOME: LiteralString = """
 SELECT count(*) FILTER (WHERE c.vectorized_at IS NOT NULL),
        count(*) FILTER (WHERE f.chunk_id IS NOT NULL),
@@ -54,7 +57,7 @@ WHERE c.id = ANY(%(ids)s)
 
 
 class Quarantine:
-    """The failures of a space, which has to be the active one: only of that do the chunks say what is current."""
+    """The failures in a space, which has to be the active one: chunks are marked as current for that space only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,7 +66,7 @@ class Quarantine:
     def chunks(
         self, space_slug: str, partitions: Sequence[PartitionKey], limit: int | None = None
     ) -> list[QuarantinedChunk]:
-        """Quarantined chunks of the partitions, by partition, document and index; at most `limit` (None: all)."""
+        """List quarantined chunks of the partitions by partition, document and index; at most `limit` (None: all)."""
         query = sql.SQL(_LIST).format(quarantined=sql.SQL(QUARANTINED), in_partitions=sql.SQL(_IN_PARTITIONS))
         with self._database.transaction() as connection:
             rows = connection.execute(query, {**_parameters(space_slug, partitions), "limit": limit}).fetchall()
@@ -73,19 +76,19 @@ class Quarantine:
         ]
 
     @repeatable
-    def free(self, space_slug: str, partitions: Sequence[PartitionKey]) -> dict[int, PartitionKey]:
-        """Make the quarantined chunks of the partitions pending; give the ids of those that now are, with partitions.
+    def release(self, space_slug: str, partitions: Sequence[PartitionKey]) -> dict[int, PartitionKey]:
+        """Make the quarantined chunks of the partitions pending; return their ids with their partitions.
 
-        A run stopped half-way leaves freed chunks that had no turn yet: these are given again.
+        A run that was stopped half-way leaves released chunks without an attempt: these are returned again.
         """
-        query = sql.SQL(_FREE).format(failed=sql.SQL(_FAILED), in_partitions=sql.SQL(_IN_PARTITIONS))
+        query = sql.SQL(_RELEASE).format(failed=sql.SQL(_FAILED), in_partitions=sql.SQL(_IN_PARTITIONS))
         with self._database.transaction() as connection:
             rows = connection.execute(query, _parameters(space_slug, partitions)).fetchall()
         return {chunk_id: PartitionKey(*key) for chunk_id, *key in rows}
 
     @repeatable
     def outcome(self, space_slug: str, chunk_ids: Sequence[int]) -> RetryOutcome:
-        """What has become of chunks that were freed."""
+        """Count what has become of chunks that were released."""
         query = sql.SQL(_OUTCOME).format(quarantined=sql.SQL(QUARANTINED))
         with self._database.transaction() as connection:
             row = connection.execute(query, {"space": space_slug, "ids": list(chunk_ids)}).fetchone()

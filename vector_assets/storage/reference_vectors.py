@@ -1,12 +1,13 @@
-"""The vectors of a few fixed texts, kept per embedding space to tell by them whether an embedder has changed."""
+"""The vectors of a few fixed texts per embedding space, by which drift of an embedder is noticed."""
 
 import numpy as np
 
 from ..domain.spaces import StoredReferenceVectors, Vectors
 from .database import Database, repeatable
 
+# What the space has of a set of texts.
 _KEPT = "SELECT vectors, device FROM reference_vectors WHERE space = %s AND texts = %s"
-# Of two processes that begin at once, the first one's stay.
+# Keep the vectors of a set of texts. Of two processes that begin at once, the first one's stay.
 _KEEP = """
 INSERT INTO reference_vectors (space, texts, vectors, device) VALUES (%s, %s, %s, %s)
 ON CONFLICT (space, texts) DO NOTHING
@@ -22,7 +23,7 @@ class PostgresReferenceVectorStore:
 
     @repeatable
     def kept(self, space_slug: str, texts: str, dimension: int) -> StoredReferenceVectors | None:
-        """Float32 (texts, dimension); None: none yet."""
+        """Read the vectors, float32 (texts, dimension); None: there are none yet."""
         with self._database.transaction() as connection:
             row = connection.execute(_KEPT, (space_slug, texts)).fetchone()
         if row is None:
@@ -32,6 +33,6 @@ class PostgresReferenceVectorStore:
 
     @repeatable
     def keep(self, space_slug: str, texts: str, vectors: Vectors, device: str) -> None:
-        """Unless there are some already."""
+        """Keep the vectors, unless there are some already."""
         with self._database.transaction() as connection:
             connection.execute(_KEEP, (space_slug, texts, vectors.astype(_NUMBERS).tobytes(), device))

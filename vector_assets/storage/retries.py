@@ -1,4 +1,4 @@
-"""What was stopped by something that passes is done once more, after a wait that grows."""
+"""Work that was stopped by something that passes is done again, after waits that grow."""
 
 import logging
 import threading
@@ -25,16 +25,16 @@ _LONGEST_WAIT_SECONDS = 8.0
 
 
 class Retries:
-    """How long, and how often, something is done again.
+    """How long, and how often, work is done again.
 
     Args:
-        seconds: a database that does not answer is waited for so long, from its first failure on.
-        attempts: at most so many where it answers.
+        seconds: how long a database that does not answer is waited for, from its first failure on.
+        attempts: how often work is done at most if the database answers.
         first_wait: seconds; each further wait is twice as long, up to 16 times the first, and a little longer at random
             so that processes which failed together do not come back together.
 
-    `pause` is what waits. Whoever may ask the work to stop sets one that raises as soon as that happens, or sets
-    `ended`: then nothing is waited for any more, in whichever thread.
+    `pause` waits. A caller that may have to stop the work replaces it by one that raises when that happens, or sets
+    `ended`: then no thread waits any more.
     """
 
     def __init__(
@@ -50,22 +50,22 @@ class Retries:
         self._first_wait = first_wait
 
     def call(self, work: Callable[[], Result], worth: Callable[[BaseException], bool]) -> Result:
-        """Do the work, once more for each error that is worth it, and raise the last one when patience is at its end.
+        """Do the work, again after each error that is worth it, and raise the last error when a limit is reached.
 
-        The work must be such that doing it twice is as good as doing it once: it may have been done when it failed.
+        Doing the work twice must be as good as doing it once: it may have been done when it failed.
         """
         longest = min(_LONGEST_WAIT_SECONDS, 16 * self._first_wait)
         retrying = Retrying(
             retry=retry_if_exception(worth),
-            stop=_Patience(self.seconds, self._attempts, self.ended),
+            stop=_Limit(self.seconds, self._attempts, self.ended),
             wait=wait_exponential(self._first_wait, longest) + wait_random(0, self._first_wait),
-            before_sleep=self._tell,
+            before_sleep=self._log,
             sleep=self._wait,
             reraise=True,
         )
         return retrying(work)
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _log(self, state: RetryCallState) -> None:
         assert state.outcome is not None
         error = state.outcome.exception()
         logger.warning("attempt %d in %.1f s: %s", state.attempt_number + 1, state.upcoming_sleep, error)
@@ -74,8 +74,8 @@ class Retries:
         self.pause(seconds)
 
 
-class _Patience:
-    """Ends by the clock while the database does not answer, else by the number of attempts."""
+class _Limit:
+    """Ends the attempts by the clock while the database does not answer, else by their number."""
 
     def __init__(self, seconds: float, attempts: int, ended: threading.Event) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Vectors of one space: committed batch by batch, searched exactly."""
+"""The vectors of one space: committed batch by batch, searched exactly."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -16,11 +16,12 @@ from .database import Connection, Cursor, Database, repeatable
 from .halfvec_arrays import HalfVectors
 from .spaces import vectors_table
 
-# Shared with other commits, kept from whoever would make another space the active one meanwhile.
+# Lock the space's row until the batch is committed: other commits share the lock, a change of the active space waits.
 _HOLD_SPACE = "SELECT FROM embedding_spaces WHERE slug = %s AND status = 'active' FOR SHARE"
 
 # Compare-and-set in one statement: only a chunk whose text is still the text that was embedded is locked, gets its
-# vector and is marked. A chunk that another transaction is editing right now is passed over, not waited for.
+# vector and is marked; its failures are deleted. A chunk that another transaction is editing is passed over, not waited
+# for.
 _STORE: LiteralString = """
 WITH incoming AS (
     SELECT * FROM unnest(%(ids)b::bigint[], %(hashes)b::bytea[], %(vectors)b::halfvec[],
@@ -29,7 +30,7 @@ WITH incoming AS (
 ), unchanged AS (
     SELECT c.market, c.doc_type, c.stock_code, i.*
     FROM incoming i JOIN document_chunks c ON c.id = i.chunk_id AND c.content_hash = i.content_hash
-    WHERE c.id = ANY(%(ids)b)  -- says nothing new, but how few rows of the table are meant
+    WHERE c.id = ANY(%(ids)b)  -- implied by the join; lets the planner see how few rows it will find
     ORDER BY c.id
     FOR NO KEY UPDATE OF c SKIP LOCKED
 ), stored AS (
@@ -43,13 +44,14 @@ WITH incoming AS (
         = (excluded.market, excluded.doc_type, excluded.stock_code, excluded.content_hash, excluded.embedding,
            excluded.token_count, excluded.tokens_embedded, excluded.run_id, excluded.created_at)
     RETURNING chunk_id
-), mended AS (
+), cleared AS (
     DELETE FROM chunk_failures f USING stored WHERE f.space = %(space)s AND f.chunk_id = stored.chunk_id
 )
 UPDATE document_chunks c SET vectorized_at = now() FROM stored WHERE c.id = stored.chunk_id
 RETURNING c.id
 """
 
+# Quarantine a chunk whose text is still the text that failed, or count one more attempt of it.
 _QUARANTINE = """
 INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_id)
 SELECT %(space)s, c.id, c.content_hash, %(error)s, %(message)s, %(run_id)s
@@ -63,15 +65,19 @@ ON CONFLICT (space, chunk_id) DO UPDATE SET
     run_id = excluded.run_id, failed_at = now(), next_attempt_at = NULL
 """
 
-# A vector older than its chunk's text is left out, so an edited chunk is missing rather than wrong.
+# The chunks nearest to a vector. A vector older than its chunk's text is left out: an edited chunk is not found until
+# it has its new vector, and never found by its old text.
 _NEAREST: LiteralString = """
-SELECT 1 - (v.embedding <=> %(query)s), v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text
+SELECT 1 - (v.embedding <=> %(query)s), v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
+       d.company_name, d.title, d.period, d.language
 FROM {table} v
 JOIN document_chunks c ON c.id = v.chunk_id AND c.content_hash = v.content_hash
 JOIN documents d ON d.id = c.document_id
 WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
   AND (%(doc_type)s::text IS NULL OR v.doc_type = %(doc_type)s)
   AND (%(stock_code)s::text IS NULL OR v.stock_code = %(stock_code)s)
+  AND (%(period)s::text IS NULL OR d.period = %(period)s)
+  AND (%(language)s::text IS NULL OR d.language = %(language)s)
 ORDER BY v.embedding <=> %(query)s, v.chunk_id
 LIMIT %(limit)s
 """
@@ -90,10 +96,10 @@ class PostgresVectorStore:
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
     ) -> set[int]:
-        """Store the batch in one transaction; give the ids whose vectors were stored.
+        """Store the batch in one transaction; return the ids whose vectors were stored.
 
-        A commit whose answer was lost may have happened: done again, it stores the same vectors and gives the same ids,
-        but for chunks whose text has changed since.
+        A commit whose answer was lost may have happened. Done again, it stores the same vectors and returns the same
+        ids, except those of chunks whose text has changed since.
 
         Raises:
             SpaceReplaced: another space was made the active one; nothing was stored.
@@ -102,7 +108,9 @@ class PostgresVectorStore:
             # In a pipeline: all statements go at once, and the answers come together.
             with connection.pipeline():
                 held = connection.execute(_HOLD_SPACE, (self._space_slug,))
-                for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # as everybody locks them
+                for failure in sorted(
+                    failures, key=lambda failure: failure.chunk.id
+                ):  # rows are locked by id everywhere
                     self._quarantine(connection, failure, run_id)
                 stored = self._store_vectors(connection, embedded, run_id) if embedded else None
             if held.fetchone() is None:
@@ -135,17 +143,11 @@ class PostgresVectorStore:
 
     @repeatable
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
-        """Compare with every vector of the space that the filter lets through."""
-        parameters = {
-            "query": HalfVector(vector),
-            "market": where.market,
-            "doc_type": where.doc_type,
-            "stock_code": where.stock_code,
-            "limit": limit,
-        }
+        """Compare with every vector of the space that the filter lets through; best first."""
+        parameters = {"query": HalfVector(vector), "limit": limit, **vars(where)}
         with self._database.transaction() as connection:
             rows = connection.execute(self._nearest, parameters).fetchall()
         return [
-            SearchHit(float(score), PartitionKey(market, doc_type, stock_code), document, index, text)
-            for score, market, doc_type, stock_code, document, index, text in rows
+            SearchHit(float(score), PartitionKey(market, doc_type, stock_code), document, index, text, *about)
+            for score, market, doc_type, stock_code, document, index, text, *about in rows
         ]

@@ -43,10 +43,19 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
             "score": pytest.approx(1, abs=1e-3),
             "partition": str(CN),
             "document": f"{CN}/2024-01.txt",
+            "company_name": "",
+            "title": "2024-01",
+            "period": "",
+            "language": "zh",
             "chunk_index": 0,
             "text": "董事会审议通过了年度报告。",
         }
     ]
+
+    in_english = command("search", "董事会审议通过了年度报告。", "--language", "en")
+    assert "99900" not in in_english.output
+    assert f"{US}/2024.txt  chunk" in in_english.output
+    assert "Nothing found" in command("search", "董事会审议通过了年度报告。", "--period", "FY1900").output
 
     assert "Nothing new" in command("ingest", str(filings)).output
     assert "Nothing to do" in command("backfill").output

@@ -21,6 +21,7 @@ from vector_assets.defs.resources import ProgressListener, SilentListener
 from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.storage.connection_pool import POOL_NAME
 
 from ..defs.test_sensors import requested, tick
 from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
@@ -78,7 +79,8 @@ class Place:
 
     def check_nothing_left(self) -> None:
         """No thread, no session with its locks, no temporary file. The server notices within a moment who is gone."""
-        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("vector-assets-")] == []
+        names = [thread.name for thread in threading.enumerate()]
+        assert [name for name in names if name.startswith(("vector-assets-", POOL_NAME))] == []
         # A code server of Dagster's that is killed leaves its socket, which is nothing but a name.
         left = [path.name for path in self.temporary.iterdir() if not path.is_socket()]
         assert left == [], str(left)

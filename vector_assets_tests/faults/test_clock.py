@@ -54,11 +54,11 @@ def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
         store_chunks(services.database, ["POISON"], KEY, "b.txt")
         assert run(services).metadata["failed"] == 1
         quarantine = Quarantine(services.database)
-        assert len(quarantine.free(SPACE.slug, [KEY])) == 1
+        assert len(quarantine.release(SPACE.slug, [KEY])) == 1
         rows(services.database, "UPDATE chunk_failures SET next_attempt_at = now() + '1 day'")
         assert len(check_invariants(services.database, HashEmbedder()).quarantined) == 1
 
-        assert len(quarantine.free(SPACE.slug, [KEY])) == 1
+        assert len(quarantine.release(SPACE.slug, [KEY])) == 1
         services.embedder.poison = "no text has this"
         assert run(services).metadata["vectorized"] == 1
 

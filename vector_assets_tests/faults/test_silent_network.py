@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import make_url
 
 from vector_assets.defs import step_failures as failures
-from vector_assets.storage import database
 from vector_assets.storage import partition_locks as locks
+from vector_assets.storage.database_url import CONNECTION_DEFAULTS
 from vector_assets.storage.retries import Retries
 from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
 
@@ -86,12 +86,12 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
     """
     by_socket = Place(make_url(socket_url), Path(home), Path(landing), Path(tempfile.gettempdir()))
     place = replace(by_socket, url=make_url(url))
-    hurried = {name: _IMPATIENT[name] for name in (database._CONNECT_WITH.keys() & _IMPATIENT) - place.url.query.keys()}
+    hurried = {name: _IMPATIENT[name] for name in (CONNECTION_DEFAULTS.keys() & _IMPATIENT) - place.url.query.keys()}
     embedder = HashEmbedder()
     warnings: list[str] = []
     speak()  # a run before this one may have been killed
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(database._CONNECT_WITH, hurried))
+        stack.enter_context(patch.dict(CONNECTION_DEFAULTS, hurried))
         stack.enter_context(patch.object(locks, "_BETWEEN_LOOKS_SECONDS", 0))
         stack.enter_context(patch.object(locks, "_SETTINGS", _LOCK_SETTINGS))
         stack.enter_context(patch.object(failures, "STEP_RETRIES", 0))

@@ -76,7 +76,7 @@ def test_what_was_pending_before_and_is_still_was_left_behind(database: Database
         moment = evidence.moment()
         other.execute("COMMIT")
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'b'")
-    Quarantine(database).free(SPACE.slug, [KEY])
+    Quarantine(database).release(SPACE.slug, [KEY])
     store_chunks(database, ["later"], name="c.txt")
 
     found = of(evidence, moment)

@@ -15,7 +15,8 @@ from vector_assets.errors import (
     InvalidSetting,
     PgvectorMissing,
 )
-from vector_assets.storage.database import Database, parse_url, printable_url
+from vector_assets.storage.database import Database
+from vector_assets.storage.database_url import parse_url, printable_url
 from vector_assets.storage.migrate import _create_database, _create_extension, check_versions, ensure_database, migrate
 
 

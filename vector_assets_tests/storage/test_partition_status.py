@@ -5,7 +5,7 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.distribution import Distribution
 from vector_assets.storage.database import Database
 from vector_assets.storage.last_runs import LastRuns
-from vector_assets.storage.partition_status import Coverage
+from vector_assets.storage.partition_status import PartitionStatusQueries
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 
@@ -14,7 +14,7 @@ OTHER = PartitionKey("cn", "announcement", "999001")
 
 def test_the_counts_follow_the_tables(database: Database) -> None:
     """Before, during and after a run, and after an edit."""
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     store_chunks(database, ["a", "b", "POISON"])
     store_chunks(database, ["其他"], OTHER)
     assert [item.pending for item in coverage.status(None)] == [1, 3]
@@ -36,7 +36,7 @@ def test_the_counts_follow_the_tables(database: Database) -> None:
 def test_quarantined_chunks_are_not_pending(database: Database) -> None:
     """Otherwise the sensor would start runs for them for ever."""
     store_chunks(database, ["POISON"])
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
 
     assert coverage.pending_partitions(SPACE.slug) == []
@@ -52,15 +52,15 @@ def test_the_ledger_is_of_all_vectors_that_the_partition_has(database: Database)
         vectorizer = make_vectorizer(database, HashEmbedder())
         last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY))
 
-    token_totals = Coverage(database).partition_status(KEY, SPACE.slug).token_totals
+    token_totals = PartitionStatusQueries(database).partition_status(KEY, SPACE.slug).token_totals
 
     assert token_totals == TokenTotals(tokens=SPACE.max_tokens + 8, tokens_lost=6, truncated_chunks=1)
-    assert Coverage(database).status(None)[0].token_totals == TokenTotals()
+    assert PartitionStatusQueries(database).status(None)[0].token_totals == TokenTotals()
 
 
 def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:
     """Or with the space, if the text is older: it could not have had a vector there before."""
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     store_chunks(database, ["a", "b", "POISON"])
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
     assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
@@ -81,7 +81,7 @@ def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
     for run_id in ("first", "second"):
         last_runs.record(KEY, SPACE.slug, vectorizer.vectorize_partition(KEY, run_id=run_id))
 
-    last_run = Coverage(database).partition_status(KEY, SPACE.slug).last_run
+    last_run = PartitionStatusQueries(database).partition_status(KEY, SPACE.slug).last_run
 
     assert last_run is not None
     assert last_run.run_id == "first"
@@ -105,14 +105,14 @@ def test_what_the_vectors_are_like_is_kept_for_the_next_run(database: Database) 
 
 def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:
     """Nothing to do is not a gap."""
-    status = Coverage(database).partition_status(OTHER, None)
+    status = PartitionStatusQueries(database).partition_status(OTHER, None)
 
     assert (status.chunks, status.pending, status.coverage) == (0, 0, 1.0)
 
 
 def test_the_digest_changes_with_the_texts_only(database: Database) -> None:
     """The data version of an unchanged partition stays."""
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     store_chunks(database, ["a", "b"])
     before = coverage.content_digest(KEY)
 

@@ -6,7 +6,7 @@ import pytest
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.quarantine import QuarantinedChunk, RetryOutcome
 from vector_assets.storage.database import Database
-from vector_assets.storage.partition_status import Coverage
+from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
@@ -49,21 +49,23 @@ def test_the_list_agrees_with_the_status(quarantine: Quarantine, database: Datab
     rows(database, "UPDATE document_chunks SET text = 'mended' WHERE text = 'POISON 1'")
     rows(database, "UPDATE chunk_failures SET next_attempt_at = now() + interval '1 day'")
     assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 2)]
-    assert [item.quarantined for item in Coverage(database).status(SPACE.slug)] == [1, 1]
+    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [1, 1]
 
     rows(database, "UPDATE chunk_failures SET next_attempt_at = now() - interval '1 day' WHERE run_id = 'run of cn'")
     rows(database, "UPDATE document_chunks SET vectorized_at = now() WHERE text = 'POISON 2'")
 
     assert quarantine.chunks(SPACE.slug, [KEY, OTHER]) == []
-    assert [item.quarantined for item in Coverage(database).status(SPACE.slug)] == [0, 0]
+    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [0, 0]
 
 
 def test_freed_chunks_are_pending_and_keep_their_attempts(quarantine: Quarantine, database: Database) -> None:
     """Only those of the partitions asked for; failing again counts on, success strikes off the list."""
-    freed = quarantine.free(SPACE.slug, [KEY])
+    freed = quarantine.release(SPACE.slug, [KEY])
 
     assert list(freed.values()) == [KEY, KEY]
-    assert [(item.partition, item.pending) for item in Coverage(database).pending_partitions(SPACE.slug)] == [(KEY, 2)]
+    assert [
+        (item.partition, item.pending) for item in PartitionStatusQueries(database).pending_partitions(SPACE.slug)
+    ] == [(KEY, 2)]
     assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1)]
     assert quarantine.outcome(SPACE.slug, list(freed)) == RetryOutcome(vectorized=0, quarantined=0, pending=2)
 
@@ -76,14 +78,14 @@ def test_freed_chunks_are_pending_and_keep_their_attempts(quarantine: Quarantine
 
 def test_what_was_freed_and_had_no_turn_is_freed_again(quarantine: Quarantine) -> None:
     """A retry that was stopped goes on where it was."""
-    first = quarantine.free(SPACE.slug, [KEY, OTHER])
+    first = quarantine.release(SPACE.slug, [KEY, OTHER])
 
-    assert quarantine.free(SPACE.slug, [KEY, OTHER]) == first
+    assert quarantine.release(SPACE.slug, [KEY, OTHER]) == first
 
 
 def test_a_chunk_that_goes_away_counts_nowhere(quarantine: Quarantine, database: Database) -> None:
     """Its document was removed while it was being tried again."""
-    freed = quarantine.free(SPACE.slug, [OTHER])
+    freed = quarantine.release(SPACE.slug, [OTHER])
     rows(database, "DELETE FROM documents WHERE market = 'cn'")
 
     assert quarantine.outcome(SPACE.slug, list(freed)) == RetryOutcome(0, 0, 0)
@@ -95,4 +97,4 @@ def test_a_chunk_that_a_run_is_deciding_on_is_passed_over(quarantine: Quarantine
     with psycopg.connect(url) as run:
         run.execute("UPDATE chunk_failures SET attempts = attempts + 1 WHERE run_id = 'run of cn'")
 
-        assert set(quarantine.free(SPACE.slug, [KEY, OTHER]).values()) == {KEY}
+        assert set(quarantine.release(SPACE.slug, [KEY, OTHER]).values()) == {KEY}

@@ -6,7 +6,7 @@ import pytest
 
 from vector_assets.errors import WeightsChanged
 from vector_assets.storage.database import Database
-from vector_assets.storage.partition_status import Coverage
+from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.spaces import SpaceRegistry
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
@@ -29,7 +29,7 @@ def test_changing_the_model_makes_every_chunk_pending_and_changing_back_none(dat
     """The former space keeps its vectors, so that going back costs nothing."""
     store_chunks(database, ["a", "b"])
     other = dataclasses.replace(SPACE, model="other")
-    coverage = Coverage(database)
+    coverage = PartitionStatusQueries(database)
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
 
     assert [item.pending for item in coverage.pending_partitions(other.slug)] == [2]
@@ -50,7 +50,7 @@ def test_a_chunk_that_moved_meanwhile_is_pending_when_its_space_is_active_again(
     make_vectorizer(database, HashEmbedder())
 
     moved = dataclasses.replace(KEY, stock_code="MOVED")
-    assert Coverage(database).partition_status(moved, SPACE.slug).pending == 2
+    assert PartitionStatusQueries(database).partition_status(moved, SPACE.slug).pending == 2
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "TRUNCATE {}"])
@@ -61,7 +61,7 @@ def test_vectors_that_go_away_make_their_chunks_pending(database: Database, chan
 
     rows(database, change.format(f"chunk_vectors_{SPACE.slug}"))
 
-    assert Coverage(database).partition_status(KEY, SPACE.slug).pending == 2
+    assert PartitionStatusQueries(database).partition_status(KEY, SPACE.slug).pending == 2
 
 
 @pytest.mark.parametrize("field", ["model", "revision", "pooling", "document_prompt", "query_prompt"])

@@ -277,7 +277,7 @@ def test_whatever_happens_every_chunk_is_current_pending_or_quarantined(database
         run_and_check(database, step)
 
     finish(database)
-    Quarantine(database).free(SPACE.slug, [KEY, OTHER])
+    Quarantine(database).release(SPACE.slug, [KEY, OTHER])
     quarantined = set(finish(database).quarantined)
 
     texts = rows(database, "SELECT id, text FROM document_chunks")

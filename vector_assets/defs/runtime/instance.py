@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from ...errors import DatabaseFailed
 from ...services import Services
-from ...storage.database import noticing_silence
+from ...storage.database_url import with_keepalives
 
 _NO_OUTPUT = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -28,7 +28,7 @@ def dagster_environment(services: Services) -> dict[str, str]:
     if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
     given = os.environ.get(DATABASE_VARIABLE)
-    url = noticing_silence(make_url(given)) if given else services.dagster_url
+    url = with_keepalives(make_url(given)) if given else services.dagster_url
     return {
         "DAGSTER_HOME": str(home),
         DATABASE_VARIABLE: url.render_as_string(hide_password=False),

@@ -8,7 +8,7 @@ from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 from dagster_postgres.utils import create_pg_engine
 from sqlalchemy import make_url
 
-from ...storage.database import noticing_silence
+from ...storage.database_url import with_keepalives
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
 def _kept(storage: PostgresEventLogStorage | PostgresRunStorage) -> Iterator[None]:
     former = storage._engine
     # Whoever set the URL may not have thought of a network that goes silent, which is longer to notice when connected.
-    url = noticing_silence(make_url(storage.postgres_url)).render_as_string(hide_password=False)
+    url = with_keepalives(make_url(storage.postgres_url)).render_as_string(hide_password=False)
     kept = create_pg_engine(url, storage._token_provider, isolation_level="AUTOCOMMIT", pool_size=1, pool_pre_ping=True)
     storage._engine = kept
     try:

@@ -1,0 +1,153 @@
+"""Connections that are kept between transactions, by psycopg_pool.
+
+The library connects in threads of its own, where a failure is logged and tried again; whoever waits for the connection
+would only run into a time limit. Here the failure is raised to the thread that waits, and `Retries` decides whether
+there is another attempt.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+from sqlalchemy import URL
+
+from .connections import Backend, backend_of
+from .database_url import connection_arguments
+from .halfvec_arrays import register_halfvecs
+
+# Begins the names of the pool's threads.
+POOL_NAME = "vector_assets pool"
+
+# More than a process has threads at work on the database: a run has four.
+_MOST_CONNECTIONS = 15
+# A waiting thread looks this often whether the attempt to connect has failed. Twenty looks a second cost nothing, and
+# a failure is noticed before anybody misses it.
+_LOOK_SECONDS = 0.05
+# With all connections in use for so long, a thread holds one that it does not give back.
+_MOST_LOOKS = 1200
+# A thread that is connecting to a silent server cannot be stopped. It ends by itself after the connect timeout.
+_CLOSE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class _FailedConnect:
+    """An attempt to connect that failed, with the time (monotonic) at which it began."""
+
+    began: float
+    error: Exception
+
+
+class PooledConnection(psycopg.Connection[TupleRow]):
+    """A connection that knows vectors and the server process behind it."""
+
+    backend: Backend | None = None
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        """Connect and prepare the connection; pass an error to `pool`, besides raising it."""
+        pool: RaisingPool = kwargs.pop("pool")
+        began = time.monotonic()
+        try:
+            connection = super().connect(conninfo, **kwargs)
+            _prepare(connection)
+            return connection
+        except Exception as error:
+            pool.failed = _FailedConnect(began, error)
+            raise
+
+
+def _prepare(connection: PooledConnection) -> None:
+    """Without a commit, so that the only commits that a failure can meet are those of the product's work."""
+    try:
+        connection.autocommit = True
+        connection.backend = backend_of(connection)
+        connection.autocommit = False
+        with connection.transaction(force_rollback=True):  # types are only looked up
+            register_vector(connection)
+            register_halfvecs(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+class RaisingPool:
+    """A pool that opens connections when they are needed, and raises the error of one that cannot be opened.
+
+    `failed` is the last attempt to connect that failed.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self.failed: _FailedConnect | None = None
+        self._arguments = {**connection_arguments(url), "pool": self}
+        self._opening = threading.Lock()
+        self._pool: ConnectionPool[PooledConnection] | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[PooledConnection]:
+        """Lend a connection that has just been checked. A transaction that is still open afterwards is rolled back.
+
+        Raises:
+            psycopg.OperationalError: no connection could be made.
+            PoolTimeout: none became free.
+        """
+        pool = self._opened()
+        connection = self._wait_for(pool)
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
+
+    def close(self) -> None:
+        """Close the connections and end the threads. The next use opens the pool again."""
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close(_CLOSE_SECONDS)
+
+    def _opened(self) -> ConnectionPool[PooledConnection]:
+        with self._opening:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    connection_class=PooledConnection,
+                    kwargs=self._arguments,
+                    name=POOL_NAME,
+                    min_size=0,
+                    max_size=_MOST_CONNECTIONS,
+                    check=ConnectionPool.check_connection,
+                    reconnect_timeout=0,
+                    open=True,
+                )
+            return self._pool
+
+    def _wait_for(self, pool: ConnectionPool[PooledConnection]) -> PooledConnection:
+        began = time.monotonic()
+        for _ in range(_MOST_LOOKS):
+            try:
+                return pool.getconn(_LOOK_SECONDS)
+            except PoolTimeout:
+                # An attempt that began before may have met a server that is back by now; the pool makes another.
+                if self.failed is not None and self.failed.began >= began:
+                    raise self.failed.error from None
+        raise PoolTimeout(f"all {_MOST_CONNECTIONS} connections of this process were in use for a minute")
+
+
+class _IsNotOfThisPool(logging.Filter):
+    """Drops what psycopg_pool logs about this pool, whose errors are raised. Other pools in the process keep theirs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        return not any(
+            isinstance(item, PooledConnection) or (isinstance(item, str) and item.startswith(POOL_NAME))
+            for item in arguments
+        )
+
+
+logging.getLogger("psycopg.pool").addFilter(_IsNotOfThisPool())
