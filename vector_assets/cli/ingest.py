@@ -23,13 +23,14 @@ def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
     from .terminal import print_skipped, working
 
     with open_services(directory) as services:
-        services.ingestion.allow_shrink = allow_shrink
         with working("looking for new documents"):
             changes = services.ingestion.changes()
         if changes.partitions:
             from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS
 
-            results = run_partitions(services, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS])
+            results = run_partitions(
+                services, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS], allow_shrink=allow_shrink
+            )
         else:
             results = []
             click.echo("Nothing new.")

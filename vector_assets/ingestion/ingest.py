@@ -49,12 +49,7 @@ class ChunksReport:
 
 
 class Ingestion:
-    """Reads what is new in the landing directory and cuts what has not been cut.
-
-    `allow_shrink` lets partitions lose more than half of their chunks; a single call may allow it, too.
-    """
-
-    allow_shrink = False
+    """Reads what is new in the landing directory and cuts what has not been cut."""
 
     def __init__(
         self, landing: LandingDirectory, documents: DocumentStore, chunks: ChunkingStore, chunker: Chunker
@@ -120,10 +115,12 @@ class Ingestion:
     ) -> ChunksReport:
         """Cut each document of the partition whose text, or whose chunker, is new.
 
+        `allow_shrink` lets the partition lose more than half of its chunks.
+
         Raises:
             PartitionWouldShrink: more than half of the partition's chunks would go; none has gone.
         """
-        if not (allow_shrink or self.allow_shrink):
+        if not allow_shrink:
             self._refuse_to_shrink(partition, told)
         documents, changes = 0, ChunkChanges()
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):

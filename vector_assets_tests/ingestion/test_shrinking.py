@@ -78,14 +78,6 @@ def test_it_is_meant(ingestion: Ingestion, database: Database, landing: Path) ->
     assert len(rows(database, CHUNKS)) == 5
 
 
-def test_all_is_meant(ingestion: Ingestion, landing: Path) -> None:
-    """And so may all calls."""
-    ingested(ingestion, landing, a=sentences(40))
-    ingestion.allow_shrink = True
-
-    assert ingested(ingestion, landing, a=sentences(5)) == ChunkChanges(unchanged=5, removed=35)
-
-
 @pytest.mark.parametrize(
     ("before", "after", "refused"), [(40, 20, False), (40, 19, True), (20, 9, True), (19, 1, False)]
 )
