@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from benchmarks.corpus import store, uniform_texts
 from benchmarks.null_embedder import NullEmbedder
@@ -20,10 +19,11 @@ from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.assets import in_ranges
 from vector_assets.defs.partitions import register
-from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.runtime.storage_connections import kept_connections
+from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -43,8 +43,8 @@ def in_range_runs(services: Services, instance: dg.DagsterInstance, keys: Sequen
             result = dg.materialize(
                 [asset],
                 instance=instance,
-                resources={"services": services, "listener": SilentListener()},
-                tags={ASSET_PARTITION_RANGE_START_TAG: str(part[0]), ASSET_PARTITION_RANGE_END_TAG: str(part[-1])},
+                resources=run_resources(services, SilentListener()),
+                tags={RANGE_START_TAG: str(part[0]), RANGE_END_TAG: str(part[-1])},
                 run_config=_QUIET,
             )
             runs.append(result.run_id)

@@ -36,7 +36,9 @@ def tick(instance: dg.DagsterInstance, services: Services) -> object:
     """What the sensor's function gives; asking Dagster for the runs that it requests is not in it."""
     from vector_assets.definitions import defs
 
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"services": services})
+    context = dg.build_sensor_context(
+        instance=instance, definitions=defs, resources={"vector_assets_services": services}
+    )
     return new_chunks_sensor(context)
 
 

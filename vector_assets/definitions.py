@@ -1,4 +1,7 @@
-"""What Dagster loads."""
+"""Everything that Dagster runs and shows, ready to be merged with the definitions of another project.
+
+No executor is set, since the other project may have its own: `code_location` sets one where there is no other project.
+"""
 
 import dagster as dg
 
@@ -15,6 +18,4 @@ defs = dg.Definitions(
     schedules=SCHEDULES,
     sensors=SENSORS,
     resources=RESOURCES,
-    # One process a run: it saves a second import of everything, one to two seconds a run.
-    executor=dg.in_process_executor,
 )

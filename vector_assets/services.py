@@ -1,5 +1,6 @@
 """The composition root: settings in, the real services out."""
 
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
@@ -44,12 +45,15 @@ class Services:
     """The real services of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
-    `retries` says how long a database that was there is waited for.
+
+    Args:
+        settings: which database, which model.
+        retries: how long a database that was there is waited for, and what ends the wait.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, retries: Retries | None = None) -> None:
         self.settings = settings
-        self.retries = Retries()
+        self.retries = retries or Retries()
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +112,7 @@ class Services:
         """What the tables say for and against a partition's chunks and vectors."""
         return Evidence(self.database)
 
-    @cached_property
+    @property
     def chunks(self) -> PostgresChunkStore:
         """Chunks, pending or not in the configured model's space."""
         return PostgresChunkStore(self.database, self.space.slug)
@@ -182,8 +186,11 @@ class Services:
     @cached_property
     def drift(self) -> DriftGuard:
         """Whether the embedder still makes the vectors that the space has."""
+        return self._drift_guard(self.space)
+
+    def _drift_guard(self, space: EmbeddingSpace) -> DriftGuard:
         reference_vectors = PostgresReferenceVectorStore(self.database)
-        return DriftGuard(self.embedder, reference_vectors, self.space, self.settings.min_drift_cosine)
+        return DriftGuard(self.embedder, reference_vectors, space, self.settings.min_drift_cosine)
 
     @property
     def sight_limits(self) -> SightLimits:
@@ -191,7 +198,7 @@ class Services:
         return SightLimits(self.settings.max_unknown_share, self.settings.max_lost_share)
 
     def has_drifted(self) -> bool:
-        """Whether a run would stop because the configured model's vectors no longer come out as those it has."""
+        """Say whether a run would stop because the configured model no longer produces the vectors of its space."""
         try:
             if self.spaces.is_registered(self.space):
                 self.drift.check()
@@ -199,19 +206,27 @@ class Services:
             return True
         return False
 
-    def accept_drift(self) -> bool:
-        """Give the configured model a space of its own if its vectors no longer come out as those it has.
+    def accept_drift(self) -> Self:
+        """Give the services whose space the configured model's vectors fit in: these, if the model has not drifted.
 
-        Every chunk is pending there. Gives whether there was a reason to.
+        Otherwise the model gets a new generation of its space, in which every chunk is pending. The services of before
+        stay as they are; both share the database and the model.
         """
-        if not self.has_drifted():
-            return False
-        self.spaces.activate(replace(self.space, generation=self.space.generation + 1))
-        for of_the_former in ("space", "chunks", "drift", "search"):
-            self.__dict__.pop(of_the_former, None)
-        return True
+        newest = self.spaces.newest(self.embedder.space)
+        services = self if newest == self.space else self._in_space(newest)
+        if not services.has_drifted():
+            return services
+        following = replace(newest, generation=newest.generation + 1)
+        self.spaces.activate(following)
+        return self._in_space(following)
 
-    @cached_property
+    def _in_space(self, space: EmbeddingSpace) -> Self:
+        services = copy(self)
+        services.space = space
+        services.drift = self._drift_guard(space)
+        return services
+
+    @property
     def search(self) -> Search:
         """Search in the configured model's space.
 

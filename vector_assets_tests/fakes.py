@@ -24,6 +24,7 @@ from vector_assets.storage.audit_facts import Evidence, Nearest
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
+from vector_assets.storage.retries import Retries
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
@@ -106,9 +107,17 @@ class UnrecordedAuditFacts(Evidence):
 class FakeServices(Services):
     """The real services with an embedder that takes no time."""
 
-    def __init__(self, url: URL, home: Path, landing: Path, embedder: HashEmbedder | None = None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        home: Path,
+        landing: Path,
+        embedder: HashEmbedder | None = None,
+        retries: Retries | None = None,
+        **settings: object,
+    ) -> None:
         secret = SecretStr(url.render_as_string(hide_password=False))
-        super().__init__(load_settings(database_url=secret, home=home, landing_dir=landing))
+        super().__init__(load_settings(database_url=secret, home=home, landing_dir=landing, **settings), retries)
         self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
 
     @cached_property

@@ -106,14 +106,15 @@ def test_accepted_drift_gets_a_space_of_its_own(
     """All chunks are pending there; later processes find it by themselves, and the former space stays as it was."""
     services = start(places, database_url, tmp_path, Turned(0.99))
 
-    assert services.accept_drift()
+    accepted = services.accept_drift()
 
-    assert services.space == replace(SPACE, generation=1)
-    assert [item.pending for item in services.pending_partitions()] == [3]
-    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert accepted.space == replace(SPACE, generation=1)
+    assert services.space == SPACE
+    assert [item.pending for item in accepted.pending_partitions()] == [3]
+    assert accepted.vectorizer().vectorize_partition(KEY).vectorized_count == 3
     again = start(places, database_url, tmp_path, Turned(0.99))
-    assert not again.accept_drift()
-    assert again.space == services.space == again.spaces.active()
+    assert again.accept_drift() is again
+    assert again.space == accepted.space == again.spaces.active()
     assert again.vectorizer().vectorize_partition(KEY).total == 0
     assert check_invariants(again.database, Turned(0.99), again.space).pending == []
     assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
@@ -128,15 +129,16 @@ def test_changed_weights_can_be_accepted_too(
     with pytest.raises(WeightsChanged):
         services.vectorizer()
 
-    assert services.accept_drift()
+    accepted = services.accept_drift()
 
-    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
-    assert services.space == replace(changed, generation=1)
+    assert accepted.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert services.accept_drift().space == accepted.space, "the drift was accepted once more"
+    assert accepted.space == replace(changed, generation=1)
 
 
 def test_where_nothing_has_changed_nothing_is_accepted(filled: FakeServices) -> None:
     """Nor in a database without any vector, where there is nothing to compare with."""
-    assert not filled.accept_drift()
+    assert filled.accept_drift() is filled
     assert filled.space == SPACE
 
 
@@ -146,7 +148,7 @@ def test_nothing_is_accepted_on_an_empty_database(
     """The first space is the first one."""
     services = start(places, database_url, tmp_path, HashEmbedder())
 
-    assert not services.accept_drift()
+    assert services.accept_drift() is services
 
     assert services.spaces.active() is None
 

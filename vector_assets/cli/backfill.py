@@ -54,16 +54,15 @@ def backfill(
     from .selection import selected
 
     started = time.monotonic()
-    with open_services() as services:
+    with open_services() as opened:
+        services = opened
         if accept_drift and dry_run and services.has_drifted():
             click.echo(
                 f"The vectors of {services.space.model} have changed; all chunks would be pending in a new space."
             )
             what = "force"  # which is as much work
-        elif accept_drift and not dry_run and services.accept_drift():
-            click.echo(
-                f"The vectors of {services.space.model} have changed; all chunks are pending in {services.space.slug}."
-            )
+        elif accept_drift and not dry_run:
+            services = _accept_drift(services)
         every = services.status()
         statuses = selected(every, selection)
         chunks = _chunks_to_embed(services, statuses, what)
@@ -86,6 +85,14 @@ def backfill(
             done = _run_here(services, plan, config, started)
     if not done:
         ctx.exit(1)
+
+
+def _accept_drift(services: "Services") -> "Services":
+    accepted = services.accept_drift()
+    space = accepted.space
+    if space != services.space:
+        click.echo(f"The vectors of {space.model} have changed; all chunks are pending in {space.slug}.")
+    return accepted
 
 
 _KINDS = {
@@ -117,7 +124,7 @@ def _failed_partitions(services: "Services") -> set[str]:
     from .terminal import working
 
     with working("opening Dagster's storage"):
-        from ..defs.partitions import failed_partitions
+        from ..defs.runtime.failed_partitions import failed_partitions
         from ..defs.runtime.instance import open_instance
     with open_instance(services) as instance:
         return failed_partitions(instance)

@@ -80,7 +80,7 @@ class _Dagster:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._former[number] = signal.signal(number, self._stop)
         python, where = sys.executable, ["-h", HOST, "-p", str(self._port), "--log-level", "warning"]
-        command = [python, "-m", "dagster", "dev", "-m", "vector_assets.definitions", *where]
+        command = [python, "-m", "dagster", "dev", "-m", "vector_assets.code_location", *where]
         # Dagster would warn of its own command's successor, and of a dagster.yaml in the working directory.
         environment = self._environment | {"PYTHONWARNINGS": "ignore::FutureWarning"}
         home = self._environment["DAGSTER_HOME"]

@@ -28,8 +28,9 @@ def ingest(ctx: click.Context, directory: Path, allow_shrink: bool) -> None:
         if changes.partitions:
             from ..defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS
 
-            config = {"allow_shrink": allow_shrink}
-            results = run_partitions(services, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS], config)
+            results = run_partitions(
+                services, changes.partitions, [DOCUMENTS, DOCUMENT_CHUNKS], allow_shrink=allow_shrink
+            )
         else:
             results = []
             click.echo("Nothing new.")

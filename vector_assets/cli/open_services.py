@@ -11,7 +11,7 @@ from .terminal import working
 
 @contextmanager
 def open_services(landing_dir: Path | None = None) -> Iterator[Services]:
-    """The services, their database up; `landing_dir` wins over the setting."""
+    """Open the services with their database; `landing_dir` wins over the setting."""
     given = {} if landing_dir is None else {"landing_dir": landing_dir}
     with Services(load_settings(**given)) as services:
         with working("opening the database"):

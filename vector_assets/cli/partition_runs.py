@@ -1,4 +1,4 @@
-"""Runs of several partitions in this process, drawn on the terminal."""
+"""Runs of several partitions in this process, with their progress on the terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ..defs.runtime.in_process import FailedCheck, RunResult
 
-# Checks whose figures `sight_warnings` adds up.
-_OF_SIGHT = {"vocabulary_covers_text", "nothing_truncated"}
+# Checks whose figures `input_warnings` adds up.
+_OF_INPUT = {"vocabulary_covers_text", "nothing_truncated"}
 
 
 def run_partitions(
@@ -32,11 +32,11 @@ def run_partitions(
     assets: "Sequence[dg.AssetKey]",
     config: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
+    allow_shrink: bool = False,
 ) -> "list[RunResult]":
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
 
-    With a plan of their chunks, the time left for all of them is told.
-
+    `config` is that of the step that vectorizes. With a plan of the chunks, the time left for all of them is shown.
     Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
 
     Raises:
@@ -47,36 +47,44 @@ def run_partitions(
         from ..defs.asset_keys import VECTORIZED_CHUNKS
         from ..defs.runtime.in_process import recorded_runs
     if VECTORIZED_CHUNKS in assets:
-        with working("loading the model"), saying("vector_assets.embedding.openvino.embedder"):
-            services.vectorizer()
-            services.embedder.load()
-    results = []
+        _load_model(services)
+    results: list[RunResult] = []
     remaining = Remaining(plan.chunks) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
-        stop_on_signals() as stop,
-        recorded_runs(services, progress, stop.asked) as runs,
+        stop_on_signals(asked=services.retries.ended) as stop,
+        recorded_runs(services, progress) as runs,
     ):
         runs.prepare(partitions)
         for partition in partitions:
             progress.begin(partition)
             began = time.monotonic()
-            results.append(runs.run(partition, assets, config))
+            results.append(runs.run(partition, assets, config, allow_shrink))
             stop.raise_if_asked()
             if remaining:
                 remaining.finish(partition, results[-1].metadata, time.monotonic() - began)
             progress.end(_line(results[-1]))
-            if results[-1].metadata.get("error") == EmbedderHung.__name__:
+            if isinstance(results[-1].cause, EmbedderHung):
                 break
-    if len(results) < len(partitions):
-        click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
-    for line in [*sight_warnings(results, services.sight_limits), *check_lines(results)]:
-        click.echo(f"warning: {line}", err=True)
+    _print_warnings(services, results, len(partitions))
     return results
 
 
-def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
-    """What the model could not see, over the partitions of which its run warned."""
+def _load_model(services: Services) -> None:
+    with working("loading the model"), saying("vector_assets.embedding.openvino.embedder"):
+        services.vectorizer()
+        services.embedder.load()
+
+
+def _print_warnings(services: Services, results: "Sequence[RunResult]", partitions: int) -> None:
+    if len(results) < partitions:
+        click.echo(f"{partitions - len(results):,} partitions were not tried. Run again to go on.", err=True)
+    for line in [*input_warnings(results, services.sight_limits), *check_lines(results)]:
+        click.echo(f"warning: {line}", err=True)
+
+
+def input_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
+    """Say what the model could not see, summed over the partitions whose runs warned of it."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
         return []
@@ -90,11 +98,11 @@ def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[
 
 
 def check_lines(results: "Sequence[RunResult]") -> list[str]:
-    """What a check saw where it did not pass, once a check. What the model could not see is said of all together."""
+    """Say what each failed check found, once a check. `input_warnings` covers what the model could not see."""
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
         for check in result.failed_checks:
-            if check.name not in _OF_SIGHT:
+            if check.name not in _OF_INPUT:
                 seen.setdefault(check.name, []).append((result, check))
     return [
         f"{name} {_verb(found[0][1])} ({len(found)} partitions, e.g. {found[0][0].partition}): {found[0][1].words}"
@@ -113,17 +121,19 @@ def _line(result: "RunResult") -> str:
     return f"ok  {result.partition}" + ("  " + " · ".join(parts) if parts else "")
 
 
-def _totals(told: Mapping[str, Any]) -> list[str]:
-    """Of the vectors; none, where none were asked for."""
-    if not told:
+def _totals(metadata: Mapping[str, Any]) -> list[str]:
+    """Sum up the vectors; nothing where no asset of vectors was materialized."""
+    if not metadata:
         return []
-    parts = [f"{told['vectorized']:,} chunks"]
-    if told["batches"]:
-        speed = f"{told['chunks_per_second']:,.0f} chunks/s, {told['tokens_per_second']:,.0f} tokens/s"
-        parts += [readable_seconds(told["seconds"]), f"{speed}, bound by {told['bottleneck']}"]
-    if told["superseded"]:
-        parts.append(f"{told['superseded']:,} superseded")
-    parts += shortcomings(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
-    if (off := told.get("estimate_error_percent/at_50")) is not None:
+    parts = [f"{metadata['vectorized']:,} chunks"]
+    if metadata["batches"]:
+        speed = f"{metadata['chunks_per_second']:,.0f} chunks/s, {metadata['tokens_per_second']:,.0f} tokens/s"
+        parts += [readable_seconds(metadata["seconds"]), f"{speed}, bound by {metadata['bottleneck']}"]
+    if metadata["superseded"]:
+        parts.append(f"{metadata['superseded']:,} superseded")
+    parts += shortcomings(
+        metadata["failed"], metadata["truncated_chunks"], metadata["unknown_tokens"], metadata["tokens_embedded"]
+    )
+    if (off := metadata.get("estimate_error_percent/at_50")) is not None:
         parts.append(f"time left was {off:+.0f}% off at half")
     return parts

@@ -18,8 +18,8 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class Stop:
     """`asked` is set by the first signal; a second one ends the process at once."""
 
-    def __init__(self, answer: str) -> None:
-        self.asked = threading.Event()
+    def __init__(self, answer: str, asked: threading.Event) -> None:
+        self.asked = asked
         self._answer = answer
         self._number = 0
 
@@ -42,9 +42,11 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals(answer: str = "stopping after this batch (once more to end at once) ...") -> Iterator[Stop]:
-    """Signals ask to stop instead of raising wherever the program happens to be; `answer` is said to the first."""
-    stop = Stop(answer)
+def stop_on_signals(
+    answer: str = "stopping after this batch (once more to end at once) ...", asked: threading.Event | None = None
+) -> Iterator[Stop]:
+    """Let signals set `asked` instead of raising wherever the program happens to be; the first prints `answer`."""
+    stop = Stop(answer, asked or threading.Event())
     with _handled_by(stop.ask):
         yield stop
 

@@ -1,1 +1,1 @@
-"""The one room that knows Dagster: partitions, assets, jobs, sensors, and runs in this process."""
+"""The only package that knows Dagster: partitions, resources, assets, checks, jobs, sensors and schedules."""

@@ -1,4 +1,4 @@
-"""The assets' keys, in the order of the way of the data."""
+"""The keys of the assets, in the order in which data passes them."""
 
 import dagster as dg
 

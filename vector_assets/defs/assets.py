@@ -1,4 +1,4 @@
-"""The three assets: documents, the chunks cut from them, and a vector for every chunk."""
+"""The three assets: documents, their chunks, and a vector for every chunk."""
 
 from collections.abc import Callable
 
@@ -12,15 +12,15 @@ from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .check_events import judged, specs_of
 from .chunk_checks import CHUNK_CHECKS
 from .materialization_metadata import chunks_metadata, documents_metadata
-from .partition_ranges import Made, Results, materialize_each, materialize_together
+from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
-from .resources import ProgressListener
+from .resources import ProgressListener, RunListener
 from .vector_checks import VECTOR_CHECKS
 from .vectorize_step import VectorizeConfig, vectorize
 
-GROUP = "filings"
+GROUP = "vector_assets"
 OWNERS = ["team:data-engineering"]
-EMBEDDER_POOL = "embedder"
+EMBEDDER_POOL = "vector_assets_embedder"
 """Runs that embed share it; dagster.yaml says how many of them may be at work at once."""
 
 
@@ -30,24 +30,25 @@ EMBEDDER_POOL = "embedder"
     group_name=GROUP,
     owners=OWNERS,
     kinds={"file", "postgres"},
-    description="Filings as text, one row a document, read from the landing directory. New and changed files are read; "
-    "one that cannot be used is listed with the reason and skipped.",
+    description="Filings as text, one row per document, read from the landing directory. New and changed files are "
+    "read; one that cannot be used is listed with the reason and skipped.",
 )
 def documents(
     context: dg.AssetExecutionContext,
-    services: dg.ResourceParam[Services],
-    listener: dg.ResourceParam[ProgressListener],
+    vector_assets_services: dg.ResourceParam[Services],
+    vector_assets_listener: dg.ResourceParam[RunListener],
 ) -> Results:
     """Read each partition's new and changed documents."""
+    services, listener = vector_assets_services, vector_assets_listener
 
-    def read(key: PartitionKey) -> Made:
-        report = services.ingestion.read_documents(key, _teller(context, listener, key, "reading"))
+    def read(key: PartitionKey) -> PartitionResult:
+        report = services.ingestion.read_documents(key, _document_log(context, listener, key, "reading"))
         count, _ = services.documents.counts(key)
         for rejection in report.rejections:
             context.log.warning(rejection.message)
-        return Made(documents_metadata(report, count), services.documents.content_digest(key))
+        return PartitionResult(documents_metadata(report, count), services.documents.content_digest(key))
 
-    yield from materialize_together(context, services, read)
+    yield from PartitionedStep(context, services, listener, read).materialize_together()
 
 
 class ChunkingConfig(dg.Config):
@@ -66,37 +67,38 @@ class ChunkingConfig(dg.Config):
     owners=OWNERS,
     kinds={"postgres"},
     check_specs=specs_of(DOCUMENT_CHUNKS, CHUNK_CHECKS),
-    description="Documents cut at paragraphs and sentences into pieces that fit the model. Unchanged pieces keep their "
-    "ids and vectors. Other programs may write rows here too.",
+    description="Documents chunked at paragraphs and sentences, in pieces that fit the model. Unchanged chunks keep "
+    "their ids and vectors. Other programs may write rows too.",
 )
 def document_chunks(
     context: dg.AssetExecutionContext,
     config: ChunkingConfig,
-    services: dg.ResourceParam[Services],
-    listener: dg.ResourceParam[ProgressListener],
+    vector_assets_services: dg.ResourceParam[Services],
+    vector_assets_listener: dg.ResourceParam[RunListener],
 ) -> Results:
-    """Cut each partition's documents whose text is new."""
+    """Chunk each partition's documents whose text is new."""
+    services, listener = vector_assets_services, vector_assets_listener
 
-    def cut(key: PartitionKey) -> Made:
-        teller = _teller(context, listener, key, "cutting")
-        report = services.ingestion.chunk_documents(key, teller, config.allow_shrink)
+    def chunk(key: PartitionKey) -> PartitionResult:
+        log_document = _document_log(context, listener, key, "chunking")
+        report = services.ingestion.chunk_documents(key, log_document, config.allow_shrink)
         _, count = services.documents.counts(key)
-        verdicts = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(services, key))
-        return Made(chunks_metadata(report, count), services.coverage.content_digest(key), verdicts)
+        checks = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(services, key))
+        return PartitionResult(chunks_metadata(report, count), services.coverage.content_digest(key), checks)
 
-    yield from materialize_together(context, services, cut)
+    yield from PartitionedStep(context, services, listener, chunk).materialize_together()
 
 
-def _teller(
-    context: dg.AssetExecutionContext, listener: ProgressListener, key: PartitionKey, doing: str
+def _document_log(
+    context: dg.AssetExecutionContext, listener: ProgressListener, key: PartitionKey, verb: str
 ) -> Callable[[str], None]:
-    """What says, in the run's log and to the watcher, that a document's turn has come."""
+    """Give the callback that logs, and shows to the listener, which document the work is at."""
 
-    def told(document: str) -> None:
+    def log_document(document: str) -> None:
         listener.document(key, document)
-        context.log.info(f"{doing} {document}")
+        context.log.info(f"{verb} {document}")
 
-    return told
+    return log_document
 
 
 @dg.asset(
@@ -115,18 +117,23 @@ def _teller(
 def vectorized_chunks(
     context: dg.AssetExecutionContext,
     config: VectorizeConfig,
-    services: dg.ResourceParam[Services],
-    listener: dg.ResourceParam[ProgressListener],
+    vector_assets_services: dg.ResourceParam[Services],
+    vector_assets_listener: dg.ResourceParam[RunListener],
 ) -> Results:
     """Embed each partition's pending chunks."""
+    services, listener = vector_assets_services, vector_assets_listener
     context.log.info(f"embedding with {services.settings.embedding_model}")
-    yield from materialize_each(context, services, lambda key: vectorize(context, config, services, listener, key))
+
+    def embed(key: PartitionKey) -> PartitionResult:
+        return vectorize(context, config, services, listener, key)
+
+    yield from PartitionedStep(context, services, listener, embed).materialize_each()
 
 
 ASSETS = [documents, document_chunks, vectorized_chunks]
 
 
 def in_ranges(most_partitions: int) -> list[dg.AssetsDefinition]:
-    """The assets, of which a backfill puts up to so many neighbouring partitions into one run, with one model."""
+    """Give the assets such that a backfill puts up to so many neighboring partitions into one run, with one model."""
     policy = dg.BackfillPolicy.multi_run(most_partitions)
     return [asset.with_attributes(backfill_policy=policy) for asset in ASSETS]

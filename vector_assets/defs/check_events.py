@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from .partitions import PARTITIONS
+from .runtime.check_targets import last_materialization
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def tell_verdicts(context: dg.AssetExecutionContext, key: PartitionKey, verdicts
     By events of the partition's own, and not by what a step gives back, which is one for all partitions of a range.
     """
     try:
-        target = _last_materialization(context, key)
+        target = last_materialization(context, str(key))
     except Exception:
         logger.warning("the checks of %s could not be told", key, exc_info=True)
         return
@@ -111,20 +111,6 @@ def tell_verdicts(context: dg.AssetExecutionContext, key: PartitionKey, verdicts
             context.log_event(evaluation)
         except Exception:
             logger.warning("the check %s of %s could not be told", name, key, exc_info=True)
-
-
-def _last_materialization(
-    context: dg.AssetExecutionContext, key: PartitionKey
-) -> AssetCheckEvaluationTargetMaterializationData | None:
-    """Dagster shows an evaluation only as long as what it was made of is the newest."""
-    of_partition = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=[str(key)])
-    found = context.instance.fetch_materializations(of_partition, limit=1).records
-    if not found:
-        return None
-    last = found[0]
-    return AssetCheckEvaluationTargetMaterializationData(
-        storage_id=last.storage_id, run_id=last.run_id, timestamp=last.timestamp
-    )
 
 
 def outputs_of_checks(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:

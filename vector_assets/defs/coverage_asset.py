@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, readable_age
 from ..domain.spaces import EmbeddingSpace
@@ -13,6 +12,8 @@ from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS
 from .canvas import as_markdown
 from .heatmap import TITLE, Grid, draw, percent
+from .runtime.run_processes import sign_run
+from .runtime.tags import PRIORITY_TAG
 from .step_failures import one_line_failures
 
 FRESH = "fresh"
@@ -49,9 +50,11 @@ Metadata = Mapping[str, dg.MetadataValue]
     "in the tables and added up by market, doc type and company. Every hour again; the plots show how it went.",
 )
 def coverage(
-    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+    context: dg.AssetExecutionContext, vector_assets_services: dg.ResourceParam[Services]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Count, draw and judge."""
+    services = vector_assets_services
+    sign_run(context)
     with one_line_failures(context, services.retries.pause):
         space = services.spaces.active()
         statuses = services.coverage.status(space.slug if space else None)
@@ -131,7 +134,8 @@ def _verdict(late: Sequence[PartitionStatus], limit_hours: float, now: datetime)
     many = "1 partition has" if len(late) == 1 else f"{len(late):,} partitions have"
     return (
         f"{many} been pending for longer than {limit_hours:g} h, {worst.partition} for {_age(worst, now)}. See on its "
-        "page of silver/vectorized_chunks why its runs fail; if there are none, see whether new_chunks_sensor runs."
+        "page of silver/vectorized_chunks why its runs fail; if there are none, see whether "
+        "vector_assets_new_chunks_sensor runs."
     )
 
 
@@ -202,15 +206,16 @@ def _floor(group: GroupStatus) -> float:
 
 
 coverage_job = dg.define_asset_job(
-    "coverage",
+    "vector_assets_coverage",
     selection=dg.AssetSelection.assets(COVERAGE),
+    executor_def=dg.in_process_executor,
     tags={PRIORITY_TAG: _PRIORITY},
     description="Count how complete everything is.",
 )
 
 # What was missed while Dagster was off, it asks for once and not for every hour.
 coverage_hourly = dg.ScheduleDefinition(
-    name="coverage_hourly",
+    name="vector_assets_coverage_hourly",
     job=coverage_job,
     cron_schedule="0 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,

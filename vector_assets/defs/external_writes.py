@@ -1,13 +1,14 @@
-"""Chunks that other programs wrote: Dagster is told of them, or it would show them as never made."""
+"""Chunks that other programs wrote: they are logged as materializations, or Dagster would show them as missing."""
 
 import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..services import Services
 from .asset_keys import DOCUMENT_CHUNKS
+from .runtime.tags import DATA_VERSION_TAG
 
 
-def tell_of_other_programs(context: dg.AssetExecutionContext, services: Services, key: PartitionKey) -> None:
+def log_external_writes(context: dg.AssetExecutionContext, services: Services, key: PartitionKey) -> None:
     """Log a materialization of the partition's chunks if some were written since the last one.
 
     The run that embeds them does so, and not the sensor that requested it: a tick may request thousands of partitions.
@@ -24,8 +25,8 @@ def tell_of_other_programs(context: dg.AssetExecutionContext, services: Services
         dg.AssetMaterialization(
             asset_key=DOCUMENT_CHUNKS,
             partition=str(key),
-            description="Rows written by another program.",
+            description="Another program wrote these rows.",
             metadata={"chunks": chunks, "written_by": "another program"},
-            tags={"dagster/data_version": services.coverage.content_digest(key)},
+            tags={DATA_VERSION_TAG: services.coverage.content_digest(key)},
         )
     )

@@ -1,4 +1,4 @@
-"""What a materialization says of itself: totals, the state of the partition, and what could not be used."""
+"""Metadata of materializations: the run's totals, the state of the partition, and what could not be used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -18,11 +18,13 @@ from .progress_events import ProgressEvents
 _SHOWN = 10
 _SHOWN_CHARACTERS = 300
 
+_STATES = ("chunks", "current", "pending", "quarantined")
+
 Metadata = Mapping[str, dg.MetadataValue]
 
 
 def documents_metadata(report: DocumentsReport, documents: int) -> Metadata:
-    """Of `bronze/documents`; `documents` is how many the partition has now."""
+    """Describe a run of `bronze/documents`; `documents` is how many the partition has now."""
     entries: dict[str, dg.MetadataValue] = {
         "documents": dg.MetadataValue.int(documents),
         "read": dg.MetadataValue.int(len(report.read)),
@@ -35,7 +37,7 @@ def documents_metadata(report: DocumentsReport, documents: int) -> Metadata:
 
 
 def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
-    """Of `silver/document_chunks`; `chunks` is how many the partition has now."""
+    """Describe a run of `silver/document_chunks`; `chunks` is how many the partition has now."""
     return {
         "chunks": dg.MetadataValue.int(chunks),
         "documents_chunked": dg.MetadataValue.int(report.documents),
@@ -53,29 +55,13 @@ def vectors_metadata(
     status: PartitionStatus,
     events: ProgressEvents,
 ) -> Metadata:
-    """Of `silver/vectorized_chunks`: the run's totals, and the partition's state after it.
+    """Describe a run of `silver/vectorized_chunks`: its totals, and the partition's state after it.
 
     `device` is what computed the vectors; None where there was nothing to compute.
     """
     entries: dict[str, dg.MetadataValue] = {
-        "vectorized": dg.MetadataValue.int(report.vectorized_count),
-        "failed": dg.MetadataValue.int(report.failed_count),
-        "failed_fraction": dg.MetadataValue.float(round(report.failed_fraction, 4)),
-        "superseded": dg.MetadataValue.int(report.superseded_count),
-        "partition/chunks": dg.MetadataValue.int(status.chunks),
-        "partition/current": dg.MetadataValue.int(status.current),
-        "partition/pending": dg.MetadataValue.int(status.pending),
-        "partition/quarantined": dg.MetadataValue.int(status.quarantined),
-        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
-        "batches": dg.MetadataValue.int(report.batches),
-        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-        "bottleneck": dg.MetadataValue.text(report.stages.bottleneck),
-        "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),
-        "tokens_per_second": dg.MetadataValue.float(round(report.tokens_per_second, 1)),
-        "tokens": dg.MetadataValue.int(report.tokens),
-        "tokens_embedded": dg.MetadataValue.int(report.tokens_embedded),
-        "unknown_tokens": dg.MetadataValue.int(report.unknown_tokens),
-        "truncated_chunks": dg.MetadataValue.int(report.truncated_chunks),
+        **_totals(report),
+        **_partition_state(status),
         "model": dg.MetadataValue.text(f"{space.model} ({space.revision})"),
         "space": dg.MetadataValue.text(space.slug),
         "dimension": dg.MetadataValue.int(space.dimension),
@@ -98,6 +84,34 @@ def vectors_metadata(
     if report.failures:
         entries["failures"] = _table(_failure(item) for item in report.failures)
     return entries
+
+
+def _totals(report: VectorizeReport) -> Metadata:
+    counts = {
+        "vectorized": report.vectorized_count,
+        "failed": report.failed_count,
+        "superseded": report.superseded_count,
+        "batches": report.batches,
+        "tokens": report.tokens,
+        "tokens_embedded": report.tokens_embedded,
+        "unknown_tokens": report.unknown_tokens,
+        "truncated_chunks": report.truncated_chunks,
+    }
+    return {
+        **{name: dg.MetadataValue.int(count) for name, count in counts.items()},
+        "failed_fraction": dg.MetadataValue.float(round(report.failed_fraction, 4)),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        "bottleneck": dg.MetadataValue.text(report.stages.bottleneck),
+        "chunks_per_second": dg.MetadataValue.float(round(report.chunks_per_second, 1)),
+        "tokens_per_second": dg.MetadataValue.float(round(report.tokens_per_second, 1)),
+    }
+
+
+def _partition_state(status: PartitionStatus) -> Metadata:
+    return {
+        **{f"partition/{name}": dg.MetadataValue.int(getattr(status, name)) for name in _STATES},
+        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
+    }
 
 
 def _table(records: Iterable[dg.TableRecord]) -> dg.MetadataValue:

@@ -13,10 +13,13 @@ from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWould
 from ..services import Services
 from .check_events import Judged, outputs_of_checks, tell_verdicts
 from .partitions import run_tags
-from .step_failures import failure_of, one_line_failures, tried
+from .resources import RunListener
+from .runtime.run_processes import step_signature
+from .runtime.tags import DATA_VERSION_TAG
+from .step_failures import StepFailure, failure_of, one_line_failures, with_retries
 
 # What is wrong with one partition. Any other failure, of the database or the model, would be the next one's as well.
-_OF_ONE_PARTITION = {error.__name__ for error in (TooManyFailures, PartitionBusy, PartitionWouldShrink)}
+_OF_ONE_PARTITION = (TooManyFailures, PartitionBusy, PartitionWouldShrink)
 
 # A table in an event is read whole with its run; all of it is in the run's log.
 _SHOWN = 10
@@ -24,107 +27,110 @@ _SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
-class Made:
-    """What one partition's materialization says of itself, and what its checks will say once that is stored."""
+class PartitionResult:
+    """What a partition's materialization records, and the check results that are logged once it is stored."""
 
     metadata: Mapping[str, dg.MetadataValue]
     data_version: str
-    judged: Judged = ()
+    checks: Judged = ()
 
 
-Make = Callable[[PartitionKey], Made]
 Results = Iterator[dg.MaterializeResult[None] | dg.Output[None]]
 
 
-def materialize_each(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
-    """Materialize the run's partition; or, in a run over a range, each as soon as it is done.
+@dataclass(frozen=True)
+class PartitionedStep:
+    """A step over the run's partitions: `work` does one of them, with the services and the listener of the run."""
 
-    Of a range nothing is given back: Dagster would take that for all of its partitions. The asset must be declared with
-    `output_required=False`.
+    context: dg.AssetExecutionContext
+    services: Services
+    listener: RunListener
+    work: Callable[[PartitionKey], PartitionResult]
 
-    Raises:
-        dagster.Failure, dagster.RetryRequested: of a range, when all that could be done is done.
-    """
-    if context.has_partition_key:
-        yield from _single(context, services, make)
-        return
-    done = _Range(context, services, make)
-    for key, made in done.each():
-        context.log_event(_materialization(context, key, made))
-        tell_verdicts(context, key, made.judged)
-    done.raise_failures()
-    yield from outputs_of_checks(context)
+    def materialize_each(self) -> Results:
+        """Materialize the run's partition; or, in a run over a range, each as soon as it is done.
 
+        Of a range nothing is yielded: Dagster would take that for all of its partitions. The asset must be declared
+        with `output_required=False`.
 
-def materialize_together(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
-    """The same for an asset that others of the same run wait for: Dagster skips them unless something is given back.
+        Raises:
+            dagster.Failure, dagster.RetryRequested: of a range, when all that could be done is done.
+        """
+        if self.context.has_partition_key:
+            yield from self._single()
+            return
+        partitions = _Range(self)
+        for key, result in partitions.results():
+            _log_result(self.context, key, result)
+        partitions.raise_failures()
+        yield from outputs_of_checks(self.context)
 
-    So a range is materialized at its end, each partition with its own metadata; where one failed, the others are.
-    """
-    if context.has_partition_key:
-        yield from _single(context, services, make)
-        return
-    done = _Range(context, services, make)
-    made = dict(done.each())
-    if done.failures:
-        for key, one in made.items():
-            context.log_event(_materialization(context, key, one))
-            tell_verdicts(context, key, one.judged)
-    done.raise_failures()
-    for key, one in made.items():
-        context.add_asset_metadata(one.metadata, partition_key=str(key))
-    yield dg.MaterializeResult()
-    for key, one in made.items():
-        tell_verdicts(context, key, one.judged)
-    yield from outputs_of_checks(context)
+    def materialize_together(self) -> Results:
+        """Do the same for an asset that others of the run wait for: Dagster skips them unless something is yielded.
 
+        So a range is materialized at its end, each partition with its own metadata; where one failed, the others are.
+        """
+        if self.context.has_partition_key:
+            yield from self._single()
+            return
+        partitions = _Range(self)
+        results = dict(partitions.results())
+        if partitions.failures:
+            for key, result in results.items():
+                _log_result(self.context, key, result)
+        partitions.raise_failures()
+        for key, result in results.items():
+            self.context.add_asset_metadata(result.metadata, partition_key=str(key))
+        yield dg.MaterializeResult()
+        for key, result in results.items():
+            tell_verdicts(self.context, key, result.checks)
+        yield from outputs_of_checks(self.context)
 
-def _single(context: dg.AssetExecutionContext, services: Services, make: Make) -> Results:
-    with one_line_failures(context, services.retries.pause):
-        key = PartitionKey.parse(context.partition_key)
-    _tag(context, [key])
-    try:
-        with one_line_failures(context, services.retries.pause):
-            made = make(key)
-    except dg.Failure as failure:
-        tell_failure(context, key, failure)
-        raise
-    yield dg.MaterializeResult(metadata=made.metadata, data_version=dg.DataVersion(made.data_version))
-    tell_verdicts(context, key, made.judged)
-    yield from outputs_of_checks(context)
+    def _single(self) -> Results:
+        context, pause = self.context, self.services.retries.pause
+        with one_line_failures(context, pause):
+            key = PartitionKey.parse(context.partition_key)
+        _tag_run(context, [key])
+        try:
+            with one_line_failures(context, pause, partial(self.listener.failure, key)):
+                result = self.work(key)
+        except dg.Failure as failure:
+            _log_failure(context, key, failure)
+            raise
+        yield dg.MaterializeResult(metadata=result.metadata, data_version=dg.DataVersion(result.data_version))
+        tell_verdicts(context, key, result.checks)
+        yield from outputs_of_checks(context)
 
 
 class _Range:
     """The partitions of a run over a range, one after another."""
 
-    def __init__(self, context: dg.AssetExecutionContext, services: Services, make: Make) -> None:
-        self._context, self._services, self._make = context, services, make
-        self.failures: list[tuple[PartitionKey, dg.Failure]] = []
-        self._keys = [PartitionKey.parse(key) for key in context.partition_keys]
+    def __init__(self, step: PartitionedStep) -> None:
+        self._step, self._context = step, step.context
+        self.failures: list[tuple[PartitionKey, StepFailure]] = []
+        self._keys = [PartitionKey.parse(key) for key in self._context.partition_keys]
         if not self._keys:  # Dagster would call that a success
-            raise failure_of(EmptyRange(context.partition_key_range.start, context.partition_key_range.end))
+            bounds = self._context.partition_key_range
+            raise failure_of(EmptyRange(bounds.start, bounds.end))
         self._tried = 0
-        _tag(context, self._keys)
+        _tag_run(self._context, self._keys)
 
-    def each(self) -> Iterator[tuple[PartitionKey, Made]]:
-        """Those that could be made. A failure that is not of one partition alone ends it."""
+    def results(self) -> Iterator[tuple[PartitionKey, PartitionResult]]:
+        """Do one partition after another. A failure that is not of one partition alone ends it."""
+        step = self._step
         for key in self._keys:
             self._tried += 1
-            made = tried(self._context, partial(self._make, key), self._services.retries.pause)
-            if isinstance(made, Made):
+            report = partial(step.listener.failure, key)
+            result = with_retries(self._context, partial(step.work, key), step.services.retries.pause, report)
+            if isinstance(result, PartitionResult):
                 self._context.log.info(f"[{self._tried}/{len(self._keys)}] {key} is done")
-                yield key, made
+                yield key, result
                 continue
-            self._tell(key, made)
-            if str(made.metadata["error"].value) not in _OF_ONE_PARTITION:
+            self.failures.append((key, result))
+            self._context.log.error(f"[{self._tried}/{len(self._keys)}] {key} failed: {result.description}")
+            _log_failure(self._context, key, result)
+            if not isinstance(result.error, _OF_ONE_PARTITION):
                 return
-
-    def _tell(self, key: PartitionKey, failure: dg.Failure) -> None:
-        """On the partition's own page too: the run's page is about all of them."""
-        self.failures.append((key, failure))
-        reason = failure.description or ""
-        self._context.log.error(f"[{self._tried}/{len(self._keys)}] {key} failed: {reason}")
-        tell_failure(self._context, key, failure)
 
     def raise_failures(self) -> None:
         """Fail the run if any of its partitions did.
@@ -144,21 +150,25 @@ class _Range:
         raise failure_of(error, metadata) from self.failures[-1][1]
 
 
-def tell_failure(context: dg.AssetExecutionContext, key: PartitionKey, failure: dg.Failure) -> None:
-    """On the partition's own page, which says of a failed run only that there was one."""
+def _log_result(context: dg.AssetExecutionContext, key: PartitionKey, result: PartitionResult) -> None:
+    """Log one partition's materialization and then its check results, as of a range Dagster does neither itself."""
+    tags = {DATA_VERSION_TAG: result.data_version}
+    context.log_event(
+        dg.AssetMaterialization(context.asset_key, partition=str(key), metadata=result.metadata, tags=tags)
+    )
+    tell_verdicts(context, key, result.checks)
+
+
+def _log_failure(context: dg.AssetExecutionContext, key: PartitionKey, failure: dg.Failure) -> None:
+    """Log the reason on the partition's own page, which says of a failed run only that there was one."""
     metadata = {"failed": dg.MetadataValue.text(failure.description or ""), **failure.metadata}
     with suppress(Exception):  # or it would hide the failure itself
         context.log_event(dg.AssetObservation(context.asset_key, partition=str(key), metadata=metadata))
 
 
-def _materialization(context: dg.AssetExecutionContext, key: PartitionKey, made: Made) -> dg.AssetMaterialization:
-    tags = {"dagster/data_version": made.data_version}
-    return dg.AssetMaterialization(context.asset_key, partition=str(key), metadata=made.metadata, tags=tags)
-
-
-def _tag(context: dg.AssetExecutionContext, keys: Sequence[PartitionKey]) -> None:
-    """A run that somebody started from a page has no tags of ours yet."""
+def _tag_run(context: dg.AssetExecutionContext, keys: Sequence[PartitionKey]) -> None:
+    """Tag the run with its process, and with what its partitions share where somebody started it from a page."""
     tags = run_tags(keys) | ({"partitions": f"{len(keys):,}"} if len(keys) > 1 else {})
-    missing = {name: value for name, value in tags.items() if name not in context.run.tags}
+    missing = {name: value for name, value in tags.items() if name not in context.run.tags} | step_signature(context)
     if missing:
         context.instance.add_run_tags(context.run_id, missing)

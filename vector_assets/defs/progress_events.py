@@ -21,8 +21,8 @@ EventDetail = Literal["batch", "chunk"]
 # cost, the next waits a little longer.
 _BUDGET = 0.007
 
-# Seconds that nobody needs a sign of life for. A company with a page of text would have two events instead of one.
-_A_MOMENT = 1.0
+# A run that is over by then has one event, its last: a company with a page of text would else have two.
+_FIRST_EVENT_SECONDS = 1.0
 
 _CHUNK_COLUMNS = dg.TableSchema(
     columns=[
@@ -38,12 +38,12 @@ _CHUNK_COLUMNS = dg.TableSchema(
 class ProgressEvents:
     """Logs an observation and a line for the first batch, the last, and those between that are due.
 
-    The first is the first after a second, but with an interval of 0: of what is over by then, only the last is told.
+    The first is the first after a second, unless the interval is 0.
 
     Args:
         context: of the step that vectorizes.
         partition: the key under which the observations appear.
-        interval_seconds: between two events at least; 0 logs every batch, whatever it costs.
+        interval_seconds: the least time between two events; 0 logs every batch, whatever it costs.
         detail: `chunk` adds the batch's chunks as a table.
     """
 
@@ -59,18 +59,18 @@ class ProgressEvents:
         self._withheld: BatchProgress | None = None
         self.count = 0
         self.seconds = 0.0
-        """What the events took from the run so far."""
+        """How much time the events have taken from the run so far."""
 
-    def tell(self, progress: BatchProgress) -> None:
-        """Log the batch now if an event is due."""
-        is_early = progress.elapsed_seconds < _A_MOMENT and self._interval > 0
+    def report(self, progress: BatchProgress) -> None:
+        """Log the batch if an event is due."""
+        is_early = progress.elapsed_seconds < _FIRST_EVENT_SECONDS and self._interval > 0
         if is_early or time.perf_counter() < self._due_at:
             self._withheld = progress
         else:
             self._log(progress)
 
     def close(self) -> None:
-        """Log the last batch if that has not happened; what goes wrong is only logged, as in a callback."""
+        """Log the last batch if that has not happened yet. An error is only logged, as in a callback."""
         if self._withheld is None:
             return
         try:
@@ -95,8 +95,8 @@ class ProgressEvents:
         self._due_at = started + max(self._interval, cost / _BUDGET) if self._interval > 0 else 0.0
 
     def _metadata(self, progress: BatchProgress) -> Mapping[str, dg.MetadataValue]:
-        # The run page shows entries in this order, and of an observation nothing but its entries. Numbers of a run
-        # under way are named apart from the totals, or both would share one plot.
+        # The run page shows entries in this order, and of an observation nothing but its entries. The numbers of a run
+        # under way have names of their own, or they would share a plot with the totals.
         entries: dict[str, dg.MetadataValue] = {
             "progress": dg.MetadataValue.text(progress.line()),
             "outcome": dg.MetadataValue.text(outcomes_since(self._logged, progress)),
@@ -129,16 +129,16 @@ class ProgressEvents:
 
 
 def _cost(seconds: float, computed: float, progress: BatchProgress) -> float:
-    """What an event took from the run: what this thread computed, and what it waited for longer than a batch takes.
+    """Estimate what an event took from the run: the time computed, and the time waited beyond that of a batch.
 
-    Until the next batch is there the embedding goes on. Where every core embeds, most of the event is waiting for one.
+    The embedding goes on until the next batch is there. Where every core embeds, most of an event is waiting for one.
     """
-    a_batch = progress.recent_seconds_a_batch or progress.elapsed_seconds
-    return min(seconds, computed + max(seconds - a_batch, 0.0))
+    batch_seconds = progress.recent_seconds_a_batch or progress.elapsed_seconds
+    return min(seconds, computed + max(seconds - batch_seconds, 0.0))
 
 
 def outcomes_since(before: BatchProgress | None, progress: BatchProgress) -> str:
-    """What became of the chunks since the last event: `ok 32 failed 0`, and superseded ones where there are any."""
+    """Say what became of the chunks since the last event: `ok 32 failed 0`, and superseded ones if there are any."""
     ok = progress.vectorized_count - (before.vectorized_count if before else 0)
     failed = progress.failed_count - (before.failed_count if before else 0)
     superseded = progress.superseded_count - (before.superseded_count if before else 0)

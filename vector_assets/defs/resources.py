@@ -1,16 +1,17 @@
-"""What the assets are given: the real services, and somebody who watches the progress."""
+"""What the assets and sensors are given: the services, and a listener that sees the work of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
+from ..errors import VectorAssetsError
 from ..services import Services
 from ..settings import load_settings
-from .run_history import sign
+from ..storage.retries import Retries
 from .runtime.storage_connections import kept_connections
 
 # A sensor's tick may last 60 seconds, and the next one comes soon.
@@ -21,7 +22,7 @@ class ProgressListener(Protocol):
     """Sees the work of a run while it goes on."""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
-        """A document's turn has come, to be read or to be cut."""
+        """A document is about to be read or chunked."""
         ...
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
@@ -29,8 +30,16 @@ class ProgressListener(Protocol):
         ...
 
 
+class RunListener(ProgressListener, Protocol):
+    """Sees also what goes wrong."""
+
+    def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
+        """An attempt to materialize a partition failed."""
+        ...
+
+
 class SilentListener:
-    """Watches nothing: in a run that Dagster starts, the events are the progress."""
+    """Does nothing: in a run that Dagster starts, the events are the progress."""
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
         """Do nothing."""
@@ -38,20 +47,28 @@ class SilentListener:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """Do nothing."""
 
+    def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
+        """Do nothing."""
+
+
+def run_resources(services: Services, listener: RunListener) -> Mapping[str, Any]:
+    """Give the resources of runs in this process. Their keys are marked, for a project has a `services` of its own."""
+    return {"vector_assets_services": services, "vector_assets_listener": listener}
+
 
 def _services(context: dg.InitResourceContext) -> Iterator[Services]:
     with ExitStack() as stack:
-        if context.instance is not None and context.run_id is not None:
-            sign(context.instance, context.run_id)
-            stack.enter_context(kept_connections(context.instance))
-        services = stack.enter_context(Services(load_settings()))
-        if context.run_id is None:
-            services.retries.seconds = _TICK_PATIENCE_SECONDS
-        yield services
+        if context.run is None:
+            retries = Retries(seconds=_TICK_PATIENCE_SECONDS)
+        else:
+            retries = Retries()
+            if context.instance is not None:
+                stack.enter_context(kept_connections(context.instance))
+        yield stack.enter_context(Services(load_settings(), retries))
 
 
 # Made when a run or a sensor's tick begins, so that loading the definitions touches no database.
 RESOURCES = {
-    "services": dg.resource(description="The database, the model and the landing directory.")(_services),
-    "listener": dg.ResourceDefinition.hardcoded_resource(SilentListener(), "Sees the work while it goes on."),
+    "vector_assets_services": dg.resource(description="The database, the model and the landing directory.")(_services),
+    "vector_assets_listener": dg.ResourceDefinition.hardcoded_resource(SilentListener(), "Sees the work of a run."),
 }

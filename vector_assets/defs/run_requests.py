@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import zip_longest
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PRIORITY_TAG
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import InvalidPartitionKey
 from .partitions import run_tags
+from .runtime.tags import PRIORITY_TAG, RANGE_END_TAG, RANGE_START_TAG
 
 # Dagster takes 0.12 s to submit a run, and a tick may last 60.
 MOST_REQUESTS = 100
@@ -49,7 +49,7 @@ class Request:
         first, last = str(self.partitions[0]), str(self.partitions[-1])
         if first == last:
             return dg.RunRequest(partition_key=first, tags=tags)
-        return dg.RunRequest(tags={**tags, ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+        return dg.RunRequest(tags={**tags, RANGE_START_TAG: first, RANGE_END_TAG: last})
 
 
 def choose(waiting: Sequence[Waiting], order: "Order", most_requests: int) -> list[Request]:

@@ -1,4 +1,4 @@
-"""Sensors that ask the present state what is to be done. They keep no cursor, so there is none to lose."""
+"""Sensors that ask the tables what is pending. They keep no cursor, so that there is none to lose."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -15,22 +15,25 @@ from .run_requests import MOST_REQUESTS, Order, Waiting, choose
 
 TICK_SECONDS = 30
 
-Answer = dg.SensorResult | dg.SkipReason
+TickResult = dg.SensorResult | dg.SkipReason
 
 
 @dg.sensor(
+    name="vector_assets_new_chunks_sensor",
     job=vectorize,
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Finds partitions with pending chunks, whoever wrote them, and starts runs for them: small neighbours "
-    "share one, the oldest come first, and each market has its turn.",
+    description="Finds partitions with pending chunks, whoever wrote them, and starts runs for them: small neighbors "
+    "share a run, the oldest come first, and each market has its turn.",
 )
-def new_chunks_sensor(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> Answer:
+def new_chunks_sensor(
+    context: dg.SensorEvaluationContext, vector_assets_services: dg.ResourceParam[Services]
+) -> TickResult:
     """Request runs for the partitions with pending chunks that have none under way."""
-    return _or_skip(context, lambda: _runs_for_pending(context, services))
+    return _result_or_skip(context, lambda: _runs_for_pending(context, vector_assets_services))
 
 
-def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -> Answer:
+def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
     waiting = [Waiting(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()]
     return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(
         f"{len(waiting)} partitions have pending chunks; runs for them are under way, in the queue, or due later"
@@ -38,18 +41,21 @@ def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -
 
 
 @dg.sensor(
+    name="vector_assets_landing_sensor",
     job=ingest,
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Finds new and changed files in the landing directory and starts runs for their partitions; neighbours "
-    "share one.",
+    description="Finds new and changed files in the landing directory and starts runs for their partitions; neighbors "
+    "share a run.",
 )
-def landing_sensor(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> Answer:
+def landing_sensor(
+    context: dg.SensorEvaluationContext, vector_assets_services: dg.ResourceParam[Services]
+) -> TickResult:
     """Request runs for the partitions whose folder holds something new."""
-    return _or_skip(context, lambda: _runs_for_landed(context, services))
+    return _result_or_skip(context, lambda: _runs_for_landed(context, vector_assets_services))
 
 
-def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) -> Answer:
+def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
     changes = services.ingestion.changes()
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)
@@ -60,10 +66,10 @@ def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) ->
     )
 
 
-def _or_skip(context: dg.SensorEvaluationContext, answer: Callable[[], Answer]) -> Answer:
-    """What is wrong and how to mend it, in place of a traceback; the next tick asks again."""
+def _result_or_skip(context: dg.SensorEvaluationContext, evaluate: Callable[[], TickResult]) -> TickResult:
+    """Skip the tick with one line that says what is wrong and how to fix it; the next tick asks again."""
     try:
-        return answer()
+        return evaluate()
     except VectorAssetsError as error:
         context.log.warning(str(error))
         return dg.SkipReason(str(error))
@@ -72,9 +78,9 @@ def _or_skip(context: dg.SensorEvaluationContext, answer: Callable[[], Answer]) 
 def _request(
     context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str, waiting: Sequence[Waiting]
 ) -> dg.SensorResult | None:
-    """Runs for what waits and has none under way, and no recent failure to wait for; None: there is nothing to do.
+    """Request runs for what has none under way and no recent failure; None where nothing is to be done.
 
-    So many wait in the queue at most: what arrives later and is of another market would else be behind all of them.
+    The queue is kept short, or chunks of another market that arrive later would be behind all of it.
     """
     known = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
     new = unregistered(known, [item.partition for item in waiting])

@@ -1,4 +1,4 @@
-"""Our errors as Dagster's failures: one line on the run page that says what is wrong and how to mend it."""
+"""Our errors as Dagster's failures: one line on the run page that says what is wrong and how to fix it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,51 +8,79 @@ import dagster as dg
 
 from ..errors import VectorAssetsError
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
-# The database was waited for already, for a minute each time. Whoever waits for longer needs the sensor, which asks for
+Report = Callable[[VectorAssetsError], None]
+"""Is called with each error of an attempt; what it raises replaces the failure."""
+
+# The database was waited for already, for a minute each time. Whoever waits for longer needs the sensor, which requests
 # another run after a minute, then after two, then four.
 STEP_RETRIES = 2
 _PAUSE_SECONDS = 10.0
 
 
-def failure_of(error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue] | None = None) -> dg.Failure:
-    """A failed step with the error's message. Another attempt is made only where the error passes by itself."""
-    entries = {"error": dg.MetadataValue.text(type(error).__name__), **(metadata or {})}
-    return dg.Failure(str(error), entries, allow_retries=error.passes)
+class StepFailure(dg.Failure):
+    """A failed step that keeps the error behind it, so that callers tell failures apart by the error's class."""
+
+    def __init__(self, error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue]) -> None:
+        entries = {"error": dg.MetadataValue.text(type(error).__name__), **metadata}
+        super().__init__(str(error), entries, allow_retries=error.passes)
+        self.error = error
+
+
+def failure_of(error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue] | None = None) -> StepFailure:
+    """Make a failed step with the error's message. It is retried only where the error passes by itself."""
+    return StepFailure(error, metadata or {})
+
+
+def _ignore(error: VectorAssetsError) -> None:
+    """Nobody wants to know of the error but Dagster."""
 
 
 @contextmanager
-def one_line_failures(context: dg.AssetExecutionContext, pause: Callable[[float], object]) -> Iterator[None]:
+def one_line_failures(
+    context: dg.AssetExecutionContext, pause: Callable[[float], object], report: Report = _ignore
+) -> Iterator[None]:
     """Turn an error of the family into a failed step with its message, or into another attempt where it passes.
 
-    The pause is made here and not by Dagster, which would not notice meanwhile that somebody cancels the run.
+    The pause is made by this process and not by Dagster, which would not notice meanwhile that the run is canceled.
 
     Raises:
-        dagster.Failure, dagster.RetryRequested: in its place.
+        dagster.Failure, dagster.RetryRequested: in place of the error.
     """
     try:
         yield
+    except StepFailure as failure:
+        report(failure.error)
+        raise
     except VectorAssetsError as error:
-        failure = failure_of(error)
+        report(error)
         if not error.passes or context.retry_number >= STEP_RETRIES:
-            raise failure from error
+            raise failure_of(error) from error
         _announce(context, context.retry_number + 2, error)
         pause(_PAUSE_SECONDS)
-        raise dg.RetryRequested(max_retries=STEP_RETRIES) from failure
+        raise dg.RetryRequested(max_retries=STEP_RETRIES) from failure_of(error)
 
 
-def tried(
-    context: dg.AssetExecutionContext, make: Callable[[], Made], pause: Callable[[float], object]
-) -> Made | dg.Failure:
-    """What is made, or why it could not be. The attempts are made here: one of the whole step would begin anew."""
+def with_retries(
+    context: dg.AssetExecutionContext,
+    work: Callable[[], Result],
+    pause: Callable[[float], object],
+    report: Report,
+) -> Result | StepFailure:
+    """Do the work, again where an error passes; give its result or its last failure.
+
+    Another attempt of the whole step would begin anew with the partitions that are done.
+    """
     attempt = 1
     while True:
         try:
-            return make()
-        except dg.Failure as failure:
+            return work()
+        except StepFailure as failure:
+            report(failure.error)
             return failure
         except VectorAssetsError as error:
+            report(error)
             if not error.passes or attempt > STEP_RETRIES:
                 return failure_of(error)
             attempt += 1

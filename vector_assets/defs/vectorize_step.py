@@ -14,9 +14,9 @@ from ..services import Services
 from . import vector_checks
 from .check_events import judged, tell_verdicts
 from .distribution import distribution_metadata, summary_after
-from .external_writes import tell_of_other_programs
+from .external_writes import log_external_writes
 from .materialization_metadata import vectors_metadata
-from .partition_ranges import Made
+from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
 from .resources import ProgressListener
 from .runtime.interrupts import interrupts_set
@@ -69,7 +69,7 @@ def vectorize(
     services: Services,
     listener: ProgressListener,
     key: PartitionKey,
-) -> Made:
+) -> PartitionResult:
     """Embed the partition's pending chunks.
 
     Raises:
@@ -77,11 +77,9 @@ def vectorize(
         dagster.Failure: too many of its chunks failed, with the totals.
     """
     config.check()
-    if config.accept_drift and services.accept_drift():
-        context.log.warning(
-            f"the vectors of {services.space.model} have changed: all chunks are pending in a new space"
-        )
-    tell_of_other_programs(context, services, key)
+    if config.accept_drift:
+        services = _accept_drift(context, services)
+    log_external_writes(context, services, key)
     moment = services.evidence.moment()
     events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
     distribution = Distribution(services.space.dimension)
@@ -97,7 +95,15 @@ def vectorize(
         tell_verdicts(context, key, verdicts)
         # Another attempt of the step would find nothing pending, and turn the partition green.
         raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
-    return Made(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", verdicts)
+    return PartitionResult(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", verdicts)
+
+
+def _accept_drift(context: dg.AssetExecutionContext, services: Services) -> Services:
+    accepted = services.accept_drift()
+    space = accepted.space
+    if space != services.space:
+        context.log.warning(f"the vectors of {space.model} have changed: all chunks are pending in {space.slug}")
+    return accepted
 
 
 def _embed(
@@ -114,7 +120,7 @@ def _embed(
 
         def told(progress: BatchProgress) -> None:
             listener.batch(key, progress)
-            events.tell(progress)
+            events.report(progress)
             if lost := lock.warning():
                 context.log.warning(lost)
 

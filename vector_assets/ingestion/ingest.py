@@ -121,6 +121,8 @@ class Ingestion:
     ) -> ChunksReport:
         """Chunk each document of the partition whose text or chunker is new.
 
+        `allow_shrink` lets the partition lose more than half of its chunks.
+
         Raises:
             PartitionWouldShrink: the partition would lose more than half of its chunks, which `allow_shrink` does not
                 allow; nothing was deleted.

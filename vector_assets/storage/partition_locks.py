@@ -111,7 +111,7 @@ class PartitionLock:
                 end_backend(self._connection, self._backend)
             self._backend = backend_of(self._connection)
             while not self._try(self._connection):
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or self._database.retries.ended.is_set():
                     raise PartitionBusy(str(self._partition), self._holder(self._connection), wait_seconds)
                 self._database.retries.pause(_BETWEEN_TRIES_SECONDS)
         self._look_at = time.monotonic() + _BETWEEN_LOOKS_SECONDS

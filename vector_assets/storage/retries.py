@@ -32,9 +32,8 @@ class Retries:
         attempts: how often work is done at most if the database answers.
         first_wait: seconds; each further wait is twice as long, up to 16 times the first, and a little longer at random
             so that processes which failed together do not come back together.
-
-    `pause` waits. A caller that may have to stop the work replaces it by one that raises when that happens, or sets
-    `ended`: then no thread waits any more.
+        ended: once it is set, nothing is waited for any more, in any thread.
+        pause: waits for so many seconds; by default no longer than until `ended` is set.
     """
 
     def __init__(
@@ -42,10 +41,12 @@ class Retries:
         seconds: float = PATIENCE_SECONDS,
         attempts: int = MOST_ATTEMPTS,
         first_wait: float = _FIRST_WAIT_SECONDS,
+        ended: threading.Event | None = None,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
         self.seconds = seconds
-        self.ended = threading.Event()
-        self.pause: Callable[[float], object] = self.ended.wait
+        self.ended = ended or threading.Event()
+        self.pause = pause or self.ended.wait
         self._attempts = attempts
         self._first_wait = first_wait
 

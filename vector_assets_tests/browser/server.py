@@ -31,7 +31,7 @@ SHORT = "cn/annual_report/600519"
 BUSY = "us/quarterly_report/MSFT"
 CHUNKS = {LONG: 800, **dict.fromkeys(COMPANY, 30), SHORT: 40, BUSY: 20}
 
-_SELECTOR = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.definitions"}'
+_SELECTOR = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.code_location"}'
 _SCHEDULES = f"{{ schedulesOrError(repositorySelector: {_SELECTOR}) {{ ... on Schedules {{ results {{ id }} }} }} }}"
 _SENSORS = f"{{ sensorsOrError(repositorySelector: {_SELECTOR}) {{ ... on Sensors {{ results {{ id }} }} }} }}"
 _SAMPLE = ROOT / "vector_assets" / "samples" / "us" / "annual_report" / "XARB" / "2024-annual-report.txt"

@@ -35,7 +35,10 @@ def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
             address = next(found for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
             assert address[0] == f"http://127.0.0.1:{port}"
-            assert sensors(address[0]) == {"new_chunks_sensor": "RUNNING", "landing_sensor": "RUNNING"}
+            assert sensors(address[0]) == {
+                "vector_assets_new_chunks_sensor": "RUNNING",
+                "vector_assets_landing_sensor": "RUNNING",
+            }
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             assert len(family) > 3
 
@@ -49,7 +52,7 @@ def test_it_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
 
 def sensors(address: str) -> dict[str, str]:
     """Name -> status, as the web pages get it."""
-    query = {"query": _SENSORS % "vector_assets.definitions"}
+    query = {"query": _SENSORS % "vector_assets.code_location"}
     request = urllib.request.Request(
         f"{address}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"}
     )

@@ -78,21 +78,19 @@ def test_a_signal_while_documents_are_read_loses_none(command: Command, landing:
     child = """
 import os, signal
 from vector_assets.cli import main
-from vector_assets.defs.runtime import in_process
+from vector_assets.cli.terminal import PartitionsProgress
 from vector_assets.services import Services
 from vector_assets_tests.fakes import HashEmbedder
 
 Services.embedder = HashEmbedder()
-seen = in_process._Stopping.document
+asked = []
 
 def document(self, partition, source_uri):
-    if self._asked_before:
-        return seen(self, partition, source_uri)
-    in_process._Stopping._asked_before = True
-    os.kill(os.getpid(), signal.SIGINT)
+    if not asked:
+        asked.append(source_uri)
+        os.kill(os.getpid(), signal.SIGINT)
 
-in_process._Stopping._asked_before = False
-in_process._Stopping.document = document
+PartitionsProgress.document = document
 main(["ingest", %r])
 """
     result = subprocess.run([sys.executable, "-c", child % str(landing)], capture_output=True, text=True)

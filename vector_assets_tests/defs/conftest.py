@@ -1,4 +1,4 @@
-"""A Dagster instance, parts with a quick embedder, and a landing directory with a few filings."""
+"""A Dagster instance, services with a quick embedder, and a landing directory with a few filings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from vector_assets.defs.partitions import register
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.storage.retries import Retries
 
 from ..fakes import FakeServices
 
@@ -24,9 +25,15 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def services(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
+def retries() -> Retries:
+    """As the product waits."""
+    return Retries()
+
+
+@pytest.fixture
+def services(database_url: URL, tmp_path: Path, landing: Path, retries: Retries) -> Iterator[FakeServices]:
     """Over the test's own database and an empty landing directory."""
-    with FakeServices(database_url, tmp_path / "home", landing) as services:
+    with FakeServices(database_url, tmp_path / "home", landing, retries=retries) as services:
         yield services
 
 

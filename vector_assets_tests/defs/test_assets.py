@@ -7,10 +7,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
-from vector_assets.defs.partitions import register
+from vector_assets.defs.partitions import PARTITIONS_NAME, register
+from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
@@ -20,14 +22,11 @@ from ..fakes import FakeServices, HashEmbedder, rows
 from .conftest import CN, US, land, sentences
 
 
-class Watching:
+class Watching(SilentListener):
     """Remembers the batches."""
 
     def __init__(self, seen: list[BatchProgress]) -> None:
         self._seen = seen
-
-    def document(self, partition: PartitionKey, source_uri: str) -> None:
-        pass
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         self._seen.append(progress)
@@ -46,7 +45,7 @@ def materialize(
         ASSETS,
         partition_key=str(key),
         instance=instance,
-        resources={"services": services, "listener": Watching(seen)},
+        resources=run_resources(services, Watching(seen)),
         run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
         raise_on_error=False,
     )
@@ -232,12 +231,13 @@ def test_the_run_config_says_how_many_may_fail(
 
 
 def test_the_setting_says_how_many_may_fail(
-    instance: dg.DagsterInstance, services: FakeServices, third_bad: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, database_url: URL, tmp_path: Path, third_bad: Path
 ) -> None:
     """Where the run's config says nothing."""
-    monkeypatch.setattr(services, "settings", services.settings.model_copy(update={"max_failed_fraction": 0.5}))
+    with FakeServices(database_url, tmp_path / "home", third_bad, max_failed_fraction=0.5) as services:
+        result = materialize(instance, services, US)
 
-    assert materialize(instance, services, US).success
+    assert result.success
 
 
 @pytest.mark.parametrize(("config", "succeeds"), [({}, True), ({"max_failed_fraction": 0}, False)])
@@ -326,7 +326,7 @@ def test_a_partition_that_is_no_key_is_one_line(
     instance: dg.DagsterInstance, services: FakeServices, filings: Path
 ) -> None:
     """Dagster lets anybody add any partition; the run then says what the form is."""
-    instance.add_dynamic_partitions("filings", ["nonsense"])
+    instance.add_dynamic_partitions(PARTITIONS_NAME, ["nonsense"])
 
     assert "market/doc_type/stock_code" in failure(materialize(instance, services, "nonsense"))
 
@@ -373,10 +373,10 @@ def test_the_definitions_load() -> None:
     graph = defs.resolve_asset_graph()
     assert graph.get(VECTORIZED_CHUNKS).parent_keys == {DOCUMENT_CHUNKS}
     assert graph.get(DOCUMENT_CHUNKS).parent_keys == {DOCUMENTS}
-    assert {job.name for job in defs.resolve_all_job_defs()} >= {"ingest", "vectorize"}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"vector_assets_ingest", "vector_assets_vectorize"}
     repository = defs.get_repository_def()
     assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
-        "new_chunks_sensor": dg.DefaultSensorStatus.RUNNING,
-        "landing_sensor": dg.DefaultSensorStatus.RUNNING,
+        "vector_assets_new_chunks_sensor": dg.DefaultSensorStatus.RUNNING,
+        "vector_assets_landing_sensor": dg.DefaultSensorStatus.RUNNING,
     }
     dg.Definitions.validate_loadable(defs)

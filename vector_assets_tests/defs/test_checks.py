@@ -16,7 +16,7 @@ from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.check_events import ERROR, WARN
 from vector_assets.defs.chunk_checks import CHUNK_CHECKS
 from vector_assets.defs.partitions import PARTITIONS, register
-from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.vector_checks import VECTOR_CHECKS
 from vector_assets.domain.chunks import ChunkPlan, TokenizedText
@@ -78,7 +78,7 @@ def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, services: 
                 assets,
                 partition_key=A,
                 instance=instance,
-                resources={"services": services, "listener": Watching([])},
+                resources=run_resources(services, Watching([])),
                 run_config={"ops": ops},
             )
         assert result.success
@@ -97,7 +97,7 @@ def _range_of(
     return dg.materialize(
         assets,
         instance=instance,
-        resources={"services": services, "listener": Watching([])},
+        resources=run_resources(services, Watching([])),
         tags={ASSET_PARTITION_RANGE_START_TAG: A, ASSET_PARTITION_RANGE_END_TAG: D},
     )
 

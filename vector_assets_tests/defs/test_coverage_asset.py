@@ -19,7 +19,7 @@ from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, SHOWN_GROUPS, SHOWN_PARTITIONS, freshness, tables
 from vector_assets.defs.partitions import PARTITIONS_NAME
-from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.run_history import Runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.coverage import GroupStatus, PartitionStatus
@@ -27,6 +27,7 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import InvalidSetting
 from vector_assets.settings import load_settings
 from vector_assets.storage.last_runs import LastRuns
+from vector_assets.storage.retries import Retries
 
 from ..fakes import SPACE, FakeServices, make_vectorizer, rows, store_chunks
 from .conftest import CN, US
@@ -43,7 +44,7 @@ def materialize(instance: dg.DagsterInstance, services: FakeServices) -> dg.Exec
         [*ASSETS, *COVERAGE_ASSETS],
         selection=[COVERAGE],
         instance=instance,
-        resources={"services": services, "listener": SilentListener()},
+        resources=run_resources(services, SilentListener()),
         raise_on_error=False,
     )
 
@@ -252,10 +253,9 @@ def test_without_a_database_the_run_fails_in_one_line(
 ) -> None:
     """As every asset's: after other attempts, and without the password."""
     nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
-    services = FakeServices(nowhere, tmp_path / "home", landing)
     pauses: list[float] = []
-    services.retries.pause = pauses.append
-    services.retries.seconds = 0
+    retries = Retries(seconds=0, pause=pauses.append)
+    services = FakeServices(nowhere, tmp_path / "home", landing, retries=retries)
 
     result = materialize(instance, services)
 
@@ -275,7 +275,7 @@ def test_it_comes_after_the_vectors_of_all_partitions() -> None:
     assert node.parent_keys == {VECTORIZED_CHUNKS}
     assert not node.is_partitioned
     assert node.check_keys == {dg.AssetCheckKey(COVERAGE, "fresh")}
-    assert (node.group_name, node.owners) == ("filings", ["team:data-engineering"])
+    assert (node.group_name, node.owners) == ("vector_assets", ["team:data-engineering"])
 
 
 def test_the_partitions_of_the_vectors_are_not_looked_at_when_a_run_begins(
@@ -300,13 +300,13 @@ def test_the_schedule_asks_for_it_every_hour() -> None:
     from vector_assets.definitions import defs
 
     repository = defs.get_repository_def()
-    schedule = repository.get_schedule_def("coverage_hourly")
+    schedule = repository.get_schedule_def("vector_assets_coverage_hourly")
 
-    assert (schedule.cron_schedule, schedule.job_name) == ("0 * * * *", "coverage")
+    assert (schedule.cron_schedule, schedule.job_name) == ("0 * * * *", "vector_assets_coverage")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOW, repository_def=repository))
     (request,) = tick.run_requests or []
-    job = repository.get_job("coverage")
+    job = repository.get_job("vector_assets_coverage")
     assert job.asset_layer.selected_asset_keys == {COVERAGE}
     assert {**job.tags, **request.tags}["dagster/priority"] == "2"
 
@@ -314,8 +314,8 @@ def test_the_schedule_asks_for_it_every_hour() -> None:
 def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """One that is at work, or failed, keeps nothing from being requested."""
     store_chunks(services.database, ["a"], US)
-    create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.STARTED)
-    create_run_for_test(instance, job_name="coverage", status=dg.DagsterRunStatus.FAILURE)
+    create_run_for_test(instance, job_name="vector_assets_coverage", status=dg.DagsterRunStatus.STARTED)
+    create_run_for_test(instance, job_name="vector_assets_coverage", status=dg.DagsterRunStatus.FAILURE)
 
     assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert Runs(instance).partitions_under_way() == set()

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -40,20 +41,34 @@ ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
 class Pauses:
     """The waits of storage are over at once; the pauses before another attempt of the step are counted."""
 
-    def __init__(self, retries: Retries) -> None:
+    def __init__(self) -> None:
         self.of_steps = 0
         self.act: Callable[[], None] = lambda: None
-        retries.pause = self._pause
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         if seconds >= 10:
             self.of_steps += 1
             self.act()
 
 
 @pytest.fixture
-def pauses(services: FakeServices) -> Pauses:
-    return Pauses(services.retries)
+def pauses() -> Pauses:
+    """The waits of this module's services."""
+    return Pauses()
+
+
+@pytest.fixture
+def retries(pauses: Pauses) -> Retries:
+    """They end at once."""
+    return Retries(pause=pauses.pause)
+
+
+class ImpatientServices(FakeServices):
+    """Services whose runs do not wait for a partition that another run has."""
+
+    @cached_property
+    def partition_locks(self) -> PartitionLocks:
+        return PartitionLocks(self.database, wait_seconds=0)
 
 
 def count(result: dg.ExecuteInProcessResult, kind: dg.DagsterEventType) -> int:
@@ -118,20 +133,18 @@ def test_what_does_not_pass_fails_the_run_at_once(
 
 
 def test_a_partition_that_another_run_is_at_is_refused(
-    instance: dg.DagsterInstance, services: FakeServices, pauses: Pauses, filings: Path, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, database_url: URL, tmp_path: Path, retries: Retries, pauses: Pauses, filings: Path
 ) -> None:
     """With the other run's id and without another attempt, for the other run does the work; then it is free."""
-    locks = PartitionLocks(services.database, wait_seconds=0)
-    monkeypatch.setitem(services.__dict__, "partition_locks", locks)
+    with ImpatientServices(database_url, tmp_path / "home", filings, retries=retries) as services:
+        with services.partition_locks.held(US, SPACE.slug, "the-other-run"):
+            result = materialize(instance, services, US)
 
-    with locks.held(US, SPACE.slug, "the-other-run"):
-        result = materialize(instance, services, US)
-
-    assert "run the-other-run" in failure(result)
-    assert str(US) in failure(result)
-    assert pauses.of_steps == 0
-    assert services.embedder.embedded == []
-    assert materialize(instance, services, US).success
+        assert "run the-other-run" in failure(result)
+        assert str(US) in failure(result)
+        assert pauses.of_steps == 0
+        assert services.embedder.embedded == []
+        assert materialize(instance, services, US).success
 
 
 def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
@@ -234,8 +247,7 @@ def test_a_storage_of_dagsters_that_stays_away_is_one_line(
     monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.01)
     monkeypatch.setattr("vector_assets.defs.step_failures._PAUSE_SECONDS", 0.01)
     land(landing, US, "2024.txt", sentences(12))
-    with FakeServices(own.url, own.home, landing) as services:
-        services.retries.seconds = 0
+    with FakeServices(own.url, own.home, landing, retries=Retries(seconds=0)) as services:
         with recorded_runs(services, AtBatch(1, own.stop)) as runs:
             runs.prepare([US])
 
@@ -260,7 +272,7 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
         proxy.dark()
         stop.set()
 
-    with FakeServices(far, tmp_path / "home", landing) as services:
+    with FakeServices(far, tmp_path / "home", landing, retries=Retries(ended=stop)) as services:
         assert services.dagster_url
         monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", dagsters.render_as_string(hide_password=False))
         embedded = 0
@@ -272,7 +284,7 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
                 dark()
 
         services.embedder.before = before
-        with recorded_runs(services, SilentListener(), stop) as runs:
+        with recorded_runs(services, SilentListener()) as runs:
             runs.prepare([US])
 
             runs.run(US, ALL, {"batch_size": 2})
@@ -283,36 +295,39 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
 
 # A run on the main thread of its process, as Dagster starts it. The database goes dark during the second batch.
 CANCELED = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
 import dagster as dg
 from sqlalchemy import make_url
+from vector_assets.defs.partitions import register
+from vector_assets.storage.retries import Retries
 from vector_assets_tests.defs.conftest import US
 from vector_assets_tests.defs.test_assets import materialize
-from vector_assets_tests.fakes import FakeServices
+from vector_assets_tests.fakes import FakeServices, HashEmbedder
 from vector_assets_tests.storage.proxy import Proxy
 
 _, url, home, filings = sys.argv
 server = make_url(url)
 proxy = Proxy(Path(str(server.query["host"])) / ".s.PGSQL.5432")
 far = server.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
-waited = []
-with dg.DagsterInstance.ephemeral() as instance, FakeServices(far, Path(home), Path(filings)) as parts:
-    instance.add_dynamic_partitions("filings", [str(US)])
-    parts.retries.seconds = 3600
+ended, waited = threading.Event(), []
 
-    def interrupted_while_waiting(seconds):
-        if not waited:
-            os.kill(os.getpid(), signal.SIGINT)
-        waited.append(parts.retries.ended.wait(3600))
+def interrupted_while_waiting(seconds):
+    if not waited:
+        os.kill(os.getpid(), signal.SIGINT)
+    waited.append(ended.wait(3600))
 
-    def before(texts):
-        if len(parts.embedder.embedded) == 2:
-            proxy.dark()
+def before(texts):
+    if len(embedder.embedded) == 2:
+        proxy.dark()
 
-    parts.retries.pause = interrupted_while_waiting
-    parts.embedder.before = before
-    result = materialize(instance, parts, US, {"batch_size": 2})
+embedder = HashEmbedder()
+embedder.before = before
+retries = Retries(seconds=3600, ended=ended, pause=interrupted_while_waiting)
+services = FakeServices(far, Path(home), Path(filings), embedder, retries)
+with dg.DagsterInstance.ephemeral() as instance, services:
+    register(instance, [US])
+    result = materialize(instance, services, US, {"batch_size": 2})
     print(result.success, waited, flush=True)
 """
 

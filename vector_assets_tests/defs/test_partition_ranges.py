@@ -7,12 +7,14 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS, in_ranges
 from vector_assets.defs.partitions import PARTITIONS, register
+from vector_assets.defs.resources import run_resources
+from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.storage.retries import Retries
 
 from ..fakes import FakeServices, HashEmbedder, rows, store_chunks
 from ..storage.servers import connect
@@ -22,6 +24,18 @@ from .test_faults import Pauses
 
 KEYS = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABCD"]
 A, B, C, D = (str(key) for key in KEYS)
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    """The waits of this module's services."""
+    return Pauses()
+
+
+@pytest.fixture
+def retries(pauses: Pauses) -> Retries:
+    """They end at once."""
+    return Retries(pause=pauses.pause)
 
 
 @pytest.fixture
@@ -45,9 +59,9 @@ def run(
     return dg.materialize(
         assets,
         instance=instance,
-        resources={"services": services, "listener": Watching([])},
+        resources=run_resources(services, Watching([])),
         run_config={"ops": {"silver__vectorized_chunks": {"config": dict(config or {})}}},
-        tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last},
+        tags={RANGE_START_TAG: first, RANGE_END_TAG: last},
         raise_on_error=False,
     )
 
@@ -147,11 +161,10 @@ def test_what_would_fail_all_partitions_ends_the_run(
 
 
 def test_what_passes_is_tried_again_within_the_partition(
-    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey], pauses: Pauses
 ) -> None:
     """Another attempt of the whole step would materialize the others twice, or green one whose chunks failed."""
     services.vectorizer()  # the table of vectors is there
-    pauses = Pauses(services.retries)
     with connect(services.url) as other:
         other.execute(f"ALTER DATABASE {services.url.database} SET statement_timeout = '200ms'")
         services.database.close()
@@ -208,9 +221,9 @@ def test_files_of_a_range_become_vectors_in_one_run(
     assert {key: made["read"] for key, made in materialized(instance, result, DOCUMENTS).items()} == dict.fromkeys(
         [A, B, C, D], 1
     )
-    cut = {key: made["added"] for key, made in materialized(instance, result, DOCUMENT_CHUNKS).items()}
+    chunked = {key: made["added"] for key, made in materialized(instance, result, DOCUMENT_CHUNKS).items()}
     made = {key: made["vectorized"] for key, made in materialized(instance, result, VECTORIZED_CHUNKS).items()}
-    assert cut == made == {A: 1, B: 2, C: 3, D: 4}
+    assert chunked == made == {A: 1, B: 2, C: 3, D: 4}
 
 
 def shrink_the_second(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:
@@ -232,8 +245,8 @@ def test_a_partition_that_would_shrink_fails_alone(
     result = run(instance, services, assets=ASSETS)
 
     assert not result.success
-    cut = materialized(instance, result, DOCUMENT_CHUNKS)
-    assert {key: made["chunks"] for key, made in cut.items()} == {A: 40, C: 41, D: 40}
+    chunked = materialized(instance, result, DOCUMENT_CHUNKS)
+    assert {key: made["chunks"] for key, made in chunked.items()} == {A: 40, C: 41, D: 40}
     assert red(instance, DOCUMENT_CHUNKS) == {B}
     assert services.documents.counts(KEYS[1]) == (1, 40)
     assert "would shrink from 40 chunks to 3" in failure(result)

@@ -67,7 +67,7 @@ def test_events_stay_within_one_percent(
 
     for number in range(1, total + 1):
         clock.now += batch_seconds
-        events.tell(batch(number, total, batch_seconds))
+        events.report(batch(number, total, batch_seconds))
     events.close()
 
     elapsed = clock.now - started
@@ -89,7 +89,7 @@ def test_an_event_that_waits_no_longer_than_a_batch_costs_what_it_computes(
 
     for number in range(1, 1001):
         clock.wait(0.3)
-        events.tell(batch(number, 1000, 0.3))
+        events.report(batch(number, 1000, 0.3))
 
     assert clock.waited / events.count == pytest.approx(seconds_between, rel=0.35)
 
@@ -115,7 +115,7 @@ def test_first_and_last_are_told_however_long_the_interval(
 
     for number in range(1, 6):
         clock.wait(batch_seconds)
-        events.tell(batch(number, 5, batch_seconds))
+        events.report(batch(number, 5, batch_seconds))
     events.close()
 
     assert [event.metadata["progress/processed"].value for event in context.events] == told

@@ -12,14 +12,16 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
+from vector_assets.defs.jobs import ingest, vectorize
 from vector_assets.defs.partitions import PARTITIONS_NAME
-from vector_assets.defs.run_history import PROCESS_TAG, Runs, signature
+from vector_assets.defs.run_history import Runs
 from vector_assets.defs.run_requests import MOST_REQUESTS
+from vector_assets.defs.runtime.run_processes import PROCESS_TAG, signature
+from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
 
@@ -37,7 +39,9 @@ def tick(
     """What the sensor's function gives."""
     from vector_assets.definitions import defs
 
-    context = dg.build_sensor_context(instance=instance, definitions=defs, resources={"services": services})
+    context = dg.build_sensor_context(
+        instance=instance, definitions=defs, resources={"vector_assets_services": services}
+    )
     return sensor(context)
 
 
@@ -45,14 +49,13 @@ def requested(result: dg.SensorResult | dg.SkipReason) -> list[str]:
     """The partitions for which runs are requested; of a range, `first...last`."""
     requests = result.run_requests or [] if isinstance(result, dg.SensorResult) else []
     return [
-        request.partition_key
-        or f"{request.tags[ASSET_PARTITION_RANGE_START_TAG]}...{request.tags[ASSET_PARTITION_RANGE_END_TAG]}"
+        request.partition_key or f"{request.tags[RANGE_START_TAG]}...{request.tags[RANGE_END_TAG]}"
         for request in requests
     ]
 
 
 def add_run(
-    instance: dg.DagsterInstance, key: str, status: dg.DagsterRunStatus, job: str = "vectorize", **tags: str
+    instance: dg.DagsterInstance, key: str, status: dg.DagsterRunStatus, job: str = vectorize.name, **tags: str
 ) -> str:
     """A run as the daemon would have made it of a request; gives its id."""
     run = create_run_for_test(
@@ -139,16 +142,16 @@ def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterI
     runs = Runs(instance)
 
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now) == {str(US)}
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(seconds=70)) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now + timedelta(seconds=70)) == set()
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(seconds=70)) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now + timedelta(seconds=70)) == {str(US)}
     for _ in range(20):
         add_run(instance, str(US), dg.DagsterRunStatus.FAILURE)
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(minutes=59)) == {str(US)}
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now + timedelta(minutes=61)) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now + timedelta(minutes=59)) == {str(US)}
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now + timedelta(minutes=61)) == set()
     instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(US)))
-    assert runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", now) == set()
+    assert runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, now) == set()
 
 
 RANGE = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABC"]
@@ -156,8 +159,8 @@ RANGE = [PartitionKey("us", "annual_report", f"X{letter}") for letter in "ABC"]
 
 def add_range_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> str:
     """A run over all of RANGE; gives its id."""
-    tags = {ASSET_PARTITION_RANGE_START_TAG: str(RANGE[0]), ASSET_PARTITION_RANGE_END_TAG: str(RANGE[-1])}
-    run = create_run_for_test(instance, job_name="vectorize", status=status, tags=tags, remote_job_origin=_ORIGIN)
+    tags = {RANGE_START_TAG: str(RANGE[0]), RANGE_END_TAG: str(RANGE[-1])}
+    run = create_run_for_test(instance, job_name=vectorize.name, status=status, tags=tags, remote_job_origin=_ORIGIN)
     return run.run_id
 
 
@@ -174,8 +177,8 @@ def test_small_neighbours_are_requested_as_one_range(instance: dg.DagsterInstanc
         "market": "us",
         "doc_type": "annual_report",
         "dagster/priority": "1",
-        ASSET_PARTITION_RANGE_START_TAG: str(RANGE[0]),
-        ASSET_PARTITION_RANGE_END_TAG: str(RANGE[-1]),
+        RANGE_START_TAG: str(RANGE[0]),
+        RANGE_END_TAG: str(RANGE[-1]),
     }
 
 
@@ -198,13 +201,13 @@ def test_of_a_range_run_that_failed_only_what_it_did_not_make_rests(instance: dg
     made = dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(RANGE[1]))
     instance.report_dagster_event(
         DagsterEvent(
-            "ASSET_MATERIALIZATION", "vectorize", event_specific_data=StepMaterializationData(made), step_key="any"
+            "ASSET_MATERIALIZATION", vectorize.name, event_specific_data=StepMaterializationData(made), step_key="any"
         ),
         run_id,
     )
     instance.report_run_failed(instance.get_run_by_id(run_id))
 
-    resting = runs.partitions_resting(VECTORIZED_CHUNKS, "vectorize", datetime.now(UTC))
+    resting = runs.partitions_resting(VECTORIZED_CHUNKS, vectorize.name, datetime.now(UTC))
 
     assert resting == {str(RANGE[0]), str(RANGE[2])}
 
@@ -224,9 +227,9 @@ def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, services: 
 
 def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterInstance) -> None:
     """Each asset has its own rest."""
-    add_run(instance, str(US), dg.DagsterRunStatus.FAILURE, "ingest")
+    add_run(instance, str(US), dg.DagsterRunStatus.FAILURE, ingest.name)
 
-    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", datetime.now(UTC)) == set()
+    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, vectorize.name, datetime.now(UTC)) == set()
 
 
 def test_a_run_whose_process_was_killed_frees_its_partition(

@@ -7,7 +7,7 @@ import dagster as dg
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS
 from vector_assets.defs.assets import document_chunks, documents
 from vector_assets.defs.partitions import register
-from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.resources import SilentListener, run_resources
 
 from ..fakes import FakeServices
 from .conftest import US, land, sentences
@@ -24,7 +24,7 @@ def test_a_shrinking_partition_fails_until_the_config_allows_it(
             [documents, document_chunks],
             partition_key=str(US),
             instance=instance,
-            resources={"services": services, "listener": SilentListener()},
+            resources=run_resources(services, SilentListener()),
             run_config={"ops": {DOCUMENT_CHUNKS.to_python_identifier(): {"config": config}}},
             raise_on_error=False,
         )

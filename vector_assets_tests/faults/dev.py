@@ -171,7 +171,7 @@ class Dev:
     def failed_ticks(self, sensor: str) -> list[str]:
         """The errors of the sensor's ticks that failed."""
         selector = (
-            '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.definitions", '
+            '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.code_location", '
             f'sensorName: "{sensor}"}}'
         )
         query = (

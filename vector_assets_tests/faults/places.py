@@ -22,6 +22,7 @@ from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.connection_pool import POOL_NAME
+from vector_assets.storage.retries import Retries
 
 from ..defs.test_sensors import requested, tick
 from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
@@ -55,9 +56,9 @@ class Place:
     landing: Path
     temporary: Path
 
-    def services(self, embedder: HashEmbedder | None = None) -> FakeServices:
-        """The real parts, with an embedder that takes no time."""
-        return FakeServices(self.url, self.home, self.landing, embedder)
+    def services(self, embedder: HashEmbedder | None = None, retries: Retries | None = None) -> FakeServices:
+        """The real services, with an embedder that takes no time."""
+        return FakeServices(self.url, self.home, self.landing, embedder, retries)
 
     def fill(self, count: int = CHUNKS, key: PartitionKey = KEY) -> None:
         """Pending chunks of one document, as ingestion would write them."""

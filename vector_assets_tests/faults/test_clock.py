@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.run_history import Runs, has_lost_its_process, signature
+from vector_assets.defs.jobs import vectorize
+from vector_assets.defs.run_history import Runs
+from vector_assets.defs.runtime.run_processes import has_lost_its_process, signature
 from vector_assets.storage.quarantine import Quarantine
 
 from ..defs.test_sensors import add_run
@@ -85,7 +87,7 @@ def test_a_failure_of_tomorrow_keeps_nobody_waiting_until_then(instance: dg.Dags
     add_run(instance, str(KEY), dg.DagsterRunStatus.FAILURE)
     set_back = datetime.now(UTC) - _DAY
 
-    resting = Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", set_back + timedelta(minutes=61))
+    resting = Runs(instance).partitions_resting(VECTORIZED_CHUNKS, vectorize.name, set_back + timedelta(minutes=61))
 
     assert resting == set()
 
@@ -95,4 +97,4 @@ def test_a_failure_of_the_next_moment_counts(instance: dg.DagsterInstance) -> No
     add_run(instance, str(KEY), dg.DagsterRunStatus.FAILURE)
     looked = datetime.now(UTC) - timedelta(seconds=5)
 
-    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, "vectorize", looked) == {str(KEY)}
+    assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, vectorize.name, looked) == {str(KEY)}

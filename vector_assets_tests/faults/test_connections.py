@@ -106,8 +106,7 @@ def test_the_server_is_restarted(
     """Row: the server is restarted in the middle of a run, by hand or by a crash, with Dagster's storage on it."""
     place = empty_place(own.url.set(database=f"stopped_{mode}"), tmp_path, landing, monkeypatch)
     place.fill()
-    with place.services() as services, when_told("attempt 3 in", own.start) as told:
-        services.retries = Retries(first_wait=0.01)
+    with place.services(retries=Retries(first_wait=0.01)) as services, when_told("attempt 3 in", own.start) as told:
         services.embedder.before = once(_BATCH, lambda: own.stop(mode))
 
         result = run(services)
@@ -163,8 +162,8 @@ def test_all_connections_are_cut_at_once_again_and_again(place: Place, monkeypat
 @pytest.mark.usefixtures("_impatient_dagster")
 def test_the_network_goes_dark_for_a_while(place: Place, proxy: Proxy) -> None:
     """Row: the network goes dark for a while. For Dagster's storage as well; the run goes on when it is back."""
-    with over(proxy, place).services() as services, when_told("attempt 3 in", proxy.light) as told:
-        services.retries = Retries(first_wait=0.01)
+    far = over(proxy, place).services(retries=Retries(first_wait=0.01))
+    with far as services, when_told("attempt 3 in", proxy.light) as told:
         services.embedder.before = once(_BATCH, proxy.dark)
 
         result = run(services)
@@ -180,8 +179,7 @@ def test_the_server_stays_away(place: Place, proxy: Proxy, monkeypatch: pytest.M
     with place.services() as services:  # Dagster's storage can be reached all the while
         url = services.dagster_url.render_as_string(hide_password=False)
     monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)
-    with over(proxy, place).services() as services:
-        services.retries = Retries(seconds=0.05, first_wait=0.01)
+    with over(proxy, place).services(retries=Retries(seconds=0.05, first_wait=0.01)) as services:
         services.embedder.before = once(_BATCH, proxy.dark)
 
         result = run(services)

@@ -28,7 +28,7 @@ def test_a_tick_that_times_out_then_runs_that_fail_then_the_daemon_killed(
     with Dev(place, gate, VECTOR_ASSETS_DATABASE_URL=url, DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS="5") as dev:
         with holder:
             eventually(lambda: "The sensor tick timed out" in dev.said)
-            assert dev.failed_ticks("new_chunks_sensor")
+            assert dev.failed_ticks("vector_assets_new_chunks_sensor")
 
         gate.answer_until(lambda: "SUCCESS" in dev.statuses(), failing=2)
         assert dev.statuses() == ["SUCCESS", "FAILURE", "FAILURE"]

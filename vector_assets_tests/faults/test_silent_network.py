@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 from vector_assets.defs import step_failures as failures
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.database_url import CONNECTION_DEFAULTS
-from vector_assets.storage.retries import Retries
+from vector_assets.storage.retries import PATIENCE_SECONDS, Retries
 from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
 
 from ..fakes import HashEmbedder
@@ -95,14 +95,13 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
         stack.enter_context(patch.object(locks, "_BETWEEN_LOOKS_SECONDS", 0))
         stack.enter_context(patch.object(locks, "_SETTINGS", _LOCK_SETTINGS))
         stack.enter_context(patch.object(failures, "STEP_RETRIES", 0))
-        services = stack.enter_context(place.services(embedder))
+        retries = Retries(seconds=PATIENCE_SECONDS if way == "for a while" else 0.05, first_wait=0.01)
+        services = stack.enter_context(place.services(embedder, retries))
         if way == "for a while":
             stack.enter_context(patch("dagster_postgres.utils.calculate_delay", lambda **_: 0.01))
-            services.retries = Retries(first_wait=0.01)
             embedder.before = once(_BATCH, silence)
             warnings = stack.enter_context(when_told("attempt 3 in", speak))
         else:
-            services.retries = Retries(seconds=0.05, first_wait=0.01)
             pool, user = stack.enter_context(ThreadPoolExecutor(1)), stack.enter_context(program(by_socket))
 
             def hold() -> None:

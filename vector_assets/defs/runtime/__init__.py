@@ -1,1 +1,1 @@
-"""Dagster's instance, storage connections, runs in this process and backfills."""
+"""Dagster's instance, storage connections, in-process runs and backfills: every use of Dagster's private API."""

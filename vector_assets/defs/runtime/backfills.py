@@ -1,7 +1,4 @@
-"""Hands a backfill to the running Dagster, and sees how it goes.
-
-By Dagster's storage, which the webserver is only a page of: it works the same with and without one.
-"""
+"""Hands a backfill to the running Dagster through its storage, and reads how far it is. No webserver is needed."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +20,7 @@ from ..assets import in_ranges
 from ..partitions import register
 
 _DAEMON = "BACKFILL"
-# It says every half minute that it lives.
+# It writes a heartbeat every half minute.
 _SILENCE_SECONDS = 90.0
 
 _AT_WORK = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
@@ -31,7 +28,7 @@ _AT_WORK = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionSt
 
 @dataclass(frozen=True)
 class BackfillState:
-    """How far a backfill is. `done` and `failed` are partitions; `ended` says how it ended, if it did."""
+    """How far a backfill is. `done` and `failed` are partitions; `ended` is the status in which it ended, if it did."""
 
     done: frozenset[str]
     failed: frozenset[str]
@@ -51,17 +48,17 @@ class Backfills:
         self._most_partitions = most_partitions
 
     def targeted(self) -> dict[str, str]:
-        """Partitions that a backfill under way is about and has not done yet, with its id."""
+        """List the partitions that a backfill under way is about and has not done yet, with its id."""
         found: dict[str, str] = {}
         for backfill in self._instance.get_backfills(BulkActionsFilter(statuses=_AT_WORK)):
             if backfill.is_asset_backfill and VECTORIZED_CHUNKS in (backfill.asset_selection or []):
                 data = backfill.get_asset_backfill_data(self._graph)
-                to_come = _keys(data.target_subset) - self._done(data) - _keys(data.failed_and_downstream_subset)
-                found |= dict.fromkeys(to_come, backfill.backfill_id)
+                waiting = _keys(data.target_subset) - self._done(data) - _keys(data.failed_and_downstream_subset)
+                found |= dict.fromkeys(waiting, backfill.backfill_id)
         return found
 
     def launch(self, partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str) -> str:
-        """Ask for the partitions' vectors; `config` is the vectorizing step's. Gives the backfill's id.
+        """Request the partitions' vectors and give the backfill's id; `config` is that of the step that vectorizes.
 
         Raises:
             DaemonNotRunning: nothing would start.
@@ -85,17 +82,17 @@ class Backfills:
         return backfill.backfill_id
 
     def require_daemon(self, waiting: str | None = None) -> None:
-        """Refuse to wait for what nobody does; `waiting` is the backfill that would wait.
+        """Refuse to wait for what nobody does; `waiting` is the id of the backfill that would wait.
 
         Raises:
-            DaemonNotRunning: it has said nothing for a while, or never.
+            DaemonNotRunning: its last heartbeat is too old, or there is none.
         """
         heartbeat = self._instance.get_daemon_heartbeats().get(_DAEMON)
         if heartbeat is None or time.time() - heartbeat.timestamp > _SILENCE_SECONDS:
             raise DaemonNotRunning(waiting)
 
     def state(self, backfill_id: str) -> BackfillState:
-        """As of now."""
+        """Read how far the backfill is now."""
         backfill = self._instance.get_backfill(backfill_id)
         assert backfill is not None
         data = backfill.get_asset_backfill_data(self._graph)
@@ -103,7 +100,7 @@ class Backfills:
         return BackfillState(frozenset(self._done(data)), frozenset(_keys(data.failed_and_downstream_subset)), ended)
 
     def _done(self, data: AssetBackfillData) -> set[str]:
-        """What its runs have materialized counts before the daemon, which looks every half minute, takes note of it."""
+        """List what its runs have materialized. The daemon, which looks every half minute, may not know of it yet."""
         done = _keys(data.materialized_subset)
         if data.latest_storage_id is not None:
             later = self._instance.get_materialized_partitions(VECTORIZED_CHUNKS, after_cursor=data.latest_storage_id)

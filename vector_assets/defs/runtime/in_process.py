@@ -10,26 +10,27 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
-from ...errors import DatabaseFailed
+from ...errors import DatabaseFailed, VectorAssetsError
 from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
-from ..asset_keys import VECTORIZED_CHUNKS
+from ..asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from ..assets import ASSETS
 from ..partitions import register, run_tags
-from ..resources import ProgressListener
-from ..run_history import Runs, signature
+from ..resources import ProgressListener, run_resources
+from ..run_history import Runs
+from .run_processes import signature
 from .storage_connections import kept_connections
+from .tags import MAX_RETRIES_TAG
 
-# What a run logs is in Dagster's storage; on the terminal there is a progress bar in its place.
-_QUIET: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# What a run logs is in Dagster's storage; the terminal shows a progress bar instead.
+_NO_CONSOLE: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class FailedCheck(NamedTuple):
-    """A check that did not pass: its name, what it saw, and whether that is an error or a warning."""
+    """A check that did not pass: its name, what it found, and whether that is an error or a warning."""
 
     name: str
     words: str
@@ -38,24 +39,33 @@ class FailedCheck(NamedTuple):
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a partition's run ended. `metadata` is the vectors' materialization; `error` says why a run failed.
+    """How a partition's run ended.
 
-    `failed_checks` are of a run that succeeded: of one that failed, Dagster gives none back, though it has stored them.
+    `error` says in one line why the run failed, and `cause` is the error of ours behind it, if it is one of ours.
+    `metadata` is the vectors' materialization. `failed_checks` are of a run that succeeded: of one that failed, Dagster
+    gives none back, though it has stored them.
     """
 
     partition: PartitionKey
     run_id: str
     error: str | None
+    cause: VectorAssetsError | None
     metadata: Mapping[str, Any]
     failed_checks: Sequence[FailedCheck]
 
 
-class _Stopping:
-    """Passes on what it sees until somebody asks to stop; then the work ends there, between two commits."""
+class _StoppableListener:
+    """Passes on what it sees of a run until a stop is asked for; then the run ends, between two commits."""
 
     def __init__(self, listener: ProgressListener, stop: threading.Event, instance: dg.DagsterInstance) -> None:
         self._listener, self._stop, self._instance = listener, stop, instance
         self.run_id = ""
+        self.cause: VectorAssetsError | None = None
+
+    def begin(self) -> str:
+        """Forget the run before; give the id of the next one."""
+        self.run_id, self.cause = str(uuid.uuid4()), None
+        return self.run_id
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
         self._end_if_asked()
@@ -65,10 +75,10 @@ class _Stopping:
         self._listener.batch(partition, progress)
         self._end_if_asked()
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but for no longer than until somebody asks to stop."""
-        self._stop.wait(seconds)
+    def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
+        """Remember the error, unless it only says that nothing is waited for any more because of the stop."""
         self._end_if_asked()
+        self.cause = error
 
     def _end_if_asked(self) -> None:
         if not self._stop.is_set():
@@ -85,36 +95,37 @@ class InProcessRuns:
 
     Args:
         instance: where the runs are recorded.
-        services: shared by all runs.
-        watcher: sees the work while it goes on.
-        stop: once it is set, the run at work ends as canceled at the next document or batch.
+        services: shared by all runs. Once `services.retries.ended` is set, the run at work ends as canceled at the next
+            document or batch, or as soon as it waits for the database.
+        listener: sees the work while it goes on.
     """
 
-    def __init__(
-        self, instance: dg.DagsterInstance, services: Services, listener: ProgressListener, stop: threading.Event
-    ) -> None:
+    def __init__(self, instance: dg.DagsterInstance, services: Services, listener: ProgressListener) -> None:
         self._instance = instance
         self._services = services
-        self._stop = stop
-        self._listener = _Stopping(listener, stop, instance)
-        services.retries.pause = self._listener.pause
+        self._listener = _StoppableListener(listener, services.retries.ended, instance)
 
     def prepare(self, partitions: Sequence[PartitionKey]) -> None:
-        """Register the partitions, and end what a killed process left behind."""
+        """Register the partitions, and end the runs of killed processes."""
         register(self._instance, partitions)
         Runs(self._instance).end_orphans()
 
     def run(
-        self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any] | None = None
+        self,
+        partition: PartitionKey,
+        assets: Sequence[dg.AssetKey],
+        config: Mapping[str, Any] | None = None,
+        allow_shrink: bool = False,
     ) -> RunResult:
-        """Materialize assets of one partition in one run. `config` is the run config of the last of them.
+        """Materialize assets of one partition in one run. `config` is that of the step that vectorizes.
 
         Raises:
             DatabaseFailed: Dagster's storage failed, so that the run could not be recorded.
         """
+        configs = {VECTORIZED_CHUNKS: config or {}, DOCUMENT_CHUNKS: {"allow_shrink": allow_shrink}}
         # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
-            running = thread.submit(self._run, partition, assets, config or {})
+            running = thread.submit(self._run, partition, assets, configs)
             while not running.done():
                 wait([running], ANSWER_SIGNALS_SECONDS)
         try:
@@ -123,10 +134,16 @@ class InProcessRuns:
             reason = f"Dagster's storage failed during the run of {partition}: {' '.join(str(error).split())}"
             raise DatabaseFailed(reason, None) from error
 
-    def _run(self, partition: PartitionKey, assets: Sequence[dg.AssetKey], config: Mapping[str, Any]) -> RunResult:
-        run_id = self._listener.run_id = str(uuid.uuid4())
+    def _run(
+        self,
+        partition: PartitionKey,
+        assets: Sequence[dg.AssetKey],
+        configs: Mapping[dg.AssetKey, Mapping[str, Any]],
+    ) -> RunResult:
+        run_id = self._listener.begin()
+        steps = {asset.to_python_identifier(): {"config": dict(configs[asset])} for asset in assets if asset in configs}
         result = self._job.execute_in_process(
-            run_config={**_QUIET, "ops": {assets[-1].to_python_identifier(): {"config": dict(config)}}},
+            run_config={**_NO_CONSOLE, "ops": steps},
             instance=self._instance,
             partition_key=str(partition),
             asset_selection=list(assets),
@@ -135,33 +152,28 @@ class InProcessRuns:
             # No daemon knows how to start this run again, so Dagster should not announce that it will.
             tags={**run_tags([partition]), **signature(run_id), MAX_RETRIES_TAG: "0"},
         )
-        return RunResult(partition, run_id, _error(result), _vectors_metadata(result), _failed_checks(result))
+        error = None if result.success else _reason(result)
+        cause = self._listener.cause if error else None
+        return RunResult(partition, run_id, error, cause, _vectors_metadata(result), _failed_checks(result))
 
     @cached_property
     def _job(self) -> dg.JobDefinition:
-        definitions = dg.Definitions(
-            assets=ASSETS,
-            resources={"services": self._services, "listener": self._listener},
-            executor=dg.in_process_executor,
-        )
+        resources = run_resources(self._services, self._listener)
+        definitions = dg.Definitions(assets=ASSETS, resources=resources, executor=dg.in_process_executor)
         return definitions.resolve_implicit_global_asset_job_def()
 
 
 @contextmanager
-def recorded_runs(
-    services: Services, listener: ProgressListener, stop: threading.Event | None = None
-) -> Iterator[InProcessRuns]:
-    """Runs recorded in the instance under the home directory."""
+def recorded_runs(services: Services, listener: ProgressListener) -> Iterator[InProcessRuns]:
+    """Open the instance under the home directory, in which the runs are recorded."""
     from .instance import open_instance
 
     with open_instance(services) as instance, kept_connections(instance):
-        yield InProcessRuns(instance, services, listener, stop or threading.Event())
+        yield InProcessRuns(instance, services, listener)
 
 
-def _error(result: dg.ExecuteInProcessResult) -> str | None:
-    """The failed step's one line: our own error's message, or the last cause's."""
-    if result.success:
-        return None
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    """The failed step's one line: the message of our own error, or of the last cause."""
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data

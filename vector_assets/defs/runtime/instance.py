@@ -19,7 +19,7 @@ DATABASE_VARIABLE = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
 
 
 def dagster_environment(services: Services) -> dict[str, str]:
-    """The environment in which any part of Dagster finds the same instance and the same settings.
+    """Give the environment in which any part of Dagster finds the same instance and the same settings.
 
     Writes dagster.yaml into the home folder unless DAGSTER_HOME names one that has its own.
     """
@@ -39,7 +39,10 @@ def dagster_environment(services: Services) -> dict[str, str]:
 
 
 def open_instance(services: Services) -> dg.DagsterInstance:
-    """The instance that `vector-assets dev` shows; its tables are made on first use.
+    """Open the instance that `vector-assets dev` shows; its tables are made on first use.
+
+    For the command line only, since it sets variables of this process: dagster.yaml names its database by one, and
+    Dagster reads them whenever it opens a storage. No definition, resource or sensor sets any.
 
     What runs in this process print is not kept: to do so, Dagster would start four processes a run.
 

@@ -1,4 +1,4 @@
-"""Canceling a run ends what its other threads wait for."""
+"""A canceled run ends what its other threads wait for."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def interrupts_set(event: threading.Event) -> Iterator[None]:
     """Set the event when the run is interrupted, before Dagster raises that in the main thread.
 
-    Off the main thread nothing is done: there, runs are stopped otherwise (see `in_process`).
+    Off the main thread nothing is done: runs there are stopped in another way (see `in_process`).
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,0 +1,13 @@
+"""Which partitions Dagster's pages show in red."""
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
+
+from ..asset_keys import VECTORIZED_CHUNKS
+from ..partitions import PARTITIONS
+
+
+def failed_partitions(instance: dg.DagsterInstance) -> set[str]:
+    """List the partitions of the vectors whose last run failed, as Dagster's pages do."""
+    state = get_and_update_asset_status_cache_value(instance, VECTORIZED_CHUNKS, PARTITIONS, instance)
+    return set(state.deserialize_failed_partition_subsets(PARTITIONS).get_partition_keys()) if state else set()
