@@ -17,9 +17,10 @@ from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.quality.drift import REFERENCE_TEXTS
+from vector_assets.quality.partition_facts import NearestChunk
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
-from vector_assets.storage.audit_facts import Evidence, Nearest
+from vector_assets.storage.audit_facts import AuditFacts
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
@@ -87,8 +88,8 @@ def vector_of(text: str, dimension: int = DIMENSION) -> Vectors:
     return vector / np.linalg.norm(vector)
 
 
-class ForgetfulEvidence(Evidence):
-    """Strikes what a check has embedded again off the embedder's list, which is of what runs embed."""
+class ForgetfulAuditFacts(AuditFacts):
+    """Strikes what the audit has embedded again off the embedder's list, which is of what runs embed."""
 
     def __init__(self, database: Database, embedder: HashEmbedder) -> None:
         super().__init__(database)
@@ -96,7 +97,7 @@ class ForgetfulEvidence(Evidence):
 
     def nearest(
         self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
-    ) -> list[Nearest]:
+    ) -> list[NearestChunk]:
         del self._embedder.embedded[-len(chunk_ids) :]
         return super().nearest(partition, space_slug, chunk_ids, vectors)
 
@@ -110,8 +111,8 @@ class FakeServices(Services):
         self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
 
     @cached_property
-    def evidence(self) -> Evidence:
-        return ForgetfulEvidence(self.database, self.embedder)
+    def audit_facts(self) -> AuditFacts:
+        return ForgetfulAuditFacts(self.database, self.embedder)
 
 
 def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:

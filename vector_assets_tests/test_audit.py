@@ -94,7 +94,7 @@ def test_how_far_is_drift_is_a_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What stopped the run goes on, with vectors that are as far from the former ones as was allowed."""
-    monkeypatch.setenv("VECTOR_ASSETS_MIN_DRIFT_COSINE", "0.98")
+    monkeypatch.setenv("VECTOR_ASSETS_QUALITY_LIMITS", '{"min_drift_cosine": 0.98}')
     services = start(places, database_url, tmp_path, Turned(0.99))
 
     assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 1

@@ -10,8 +10,9 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
+from ..quality.checks import CheckResults
 from ..services import Services
-from .check_events import Judged, outputs_of_checks, tell_verdicts
+from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
 from .step_failures import failure_of, one_line_failures, tried
 
@@ -25,11 +26,11 @@ _SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Made:
-    """What one partition's materialization says of itself, and what its checks will say once that is stored."""
+    """What one partition's materialization says of itself, and the check results to log once it is stored."""
 
     metadata: Mapping[str, dg.MetadataValue]
     data_version: str
-    judged: Judged = ()
+    check_results: CheckResults = ()
 
 
 Make = Callable[[PartitionKey], Made]
@@ -51,7 +52,7 @@ def materialize_each(context: dg.AssetExecutionContext, services: Services, make
     done = _Range(context, services, make)
     for key, made in done.each():
         context.log_event(_materialization(context, key, made))
-        tell_verdicts(context, key, made.judged)
+        log_check_results(context, key, made.check_results)
     done.raise_failures()
     yield from outputs_of_checks(context)
 
@@ -69,13 +70,13 @@ def materialize_together(context: dg.AssetExecutionContext, services: Services, 
     if done.failures:
         for key, one in made.items():
             context.log_event(_materialization(context, key, one))
-            tell_verdicts(context, key, one.judged)
+            log_check_results(context, key, one.check_results)
     done.raise_failures()
     for key, one in made.items():
         context.add_asset_metadata(one.metadata, partition_key=str(key))
     yield dg.MaterializeResult()
     for key, one in made.items():
-        tell_verdicts(context, key, one.judged)
+        log_check_results(context, key, one.check_results)
     yield from outputs_of_checks(context)
 
 
@@ -90,7 +91,7 @@ def _single(context: dg.AssetExecutionContext, services: Services, make: Make) -
         tell_failure(context, key, failure)
         raise
     yield dg.MaterializeResult(metadata=made.metadata, data_version=dg.DataVersion(made.data_version))
-    tell_verdicts(context, key, made.judged)
+    log_check_results(context, key, made.check_results)
     yield from outputs_of_checks(context)
 
 

@@ -51,14 +51,14 @@ class BadRow:
 
 
 @dataclass(frozen=True)
-class NormHabit:
-    """The Euclidean length that a space's vectors have, far below 65,520, and how far off a good one may be."""
+class ExpectedNorm:
+    """The Euclidean length of a space's vectors, far below 65,520, and by how much a good vector's may differ."""
 
     length: float
     tolerance: float
 
 
-UNIT_NORMS = NormHabit(1.0, 0.01)
+UNIT_NORM = ExpectedNorm(1.0, 0.01)
 """Of embedders that normalize at the end.
 
 Measured on real filings: 1.4e-7 off at most where that is done in float32, whatever came before (bf16 or int8), 4.7e-4
@@ -76,7 +76,7 @@ def seen_as(text: TokenizedText) -> bytes:
 
 
 def inspect_rows(
-    vectors: Vectors, seen: Sequence[bytes], dimension: int, habit: NormHabit = UNIT_NORMS
+    vectors: Vectors, seen: Sequence[bytes], dimension: int, norm: ExpectedNorm = UNIT_NORM
 ) -> list[BadRow]:
     """Give the bad rows of a batch, by index: float32 (n, dimension) with n keys that are equal for equal texts.
 
@@ -85,15 +85,15 @@ def inspect_rows(
     Raises:
         BadVectors: this is not a row of floats for each key, so that no single row is at fault.
     """
-    found = bad_alone(vectors, len(seen), dimension, habit)
+    found = bad_alone(vectors, len(seen), dimension, norm)
     if found and found[0].fault is Fault.WRONG_DIMENSION:
         return found
     healthy = np.setdiff1d(np.arange(len(vectors)), [bad.index for bad in found])
-    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], habit, rows=healthy)
+    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], norm, rows=healthy)
     return sorted(found + of_another, key=lambda bad: bad.index)
 
 
-def bad_alone(vectors: Vectors, count: int, dimension: int, habit: NormHabit = UNIT_NORMS) -> list[BadRow]:
+def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm = UNIT_NORM) -> list[BadRow]:
     """The rows of what should be float32 (count, dimension) that are bad whatever the others are, by index.
 
     Raises:
@@ -109,15 +109,15 @@ def bad_alone(vectors: Vectors, count: int, dimension: int, habit: NormHabit = U
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("ij,ij->i", vectors, vectors)
         # One that is not finite, or zero, has no usual length either: it is told apart once it is suspected.
-        good = (squares >= (habit.length - habit.tolerance) ** 2) & (squares <= (habit.length + habit.tolerance) ** 2)
+        good = (squares >= (norm.length - norm.tolerance) ** 2) & (squares <= (norm.length + norm.tolerance) ** 2)
         if dimension >= _FEWEST_TO_JUDGE:
             sums = vectors @ _ones(dimension)
             good &= squares - sums**2 / dimension >= _CONSTANT**2 * squares
-    return [_judged(int(row), vectors[row], habit) for row in np.flatnonzero(~good)]
+    return [_judged(int(row), vectors[row], norm) for row in np.flatnonzero(~good)]
 
 
 def collapsed(
-    vectors: Vectors, seen: Sequence[bytes], habit: NormHabit = UNIT_NORMS, *, rows: NDArray[np.intp] | None = None
+    vectors: Vectors, seen: Sequence[bytes], norm: ExpectedNorm = UNIT_NORM, *, rows: NDArray[np.intp] | None = None
 ) -> list[BadRow]:
     """Of rows that are good alone, those whose vector a row with another text has too. `rows` are their numbers.
 
@@ -126,7 +126,7 @@ def collapsed(
     """
     order = np.argsort(vectors @ _direction(vectors.shape[1]), kind="stable")
     steps = np.diff(vectors[order], axis=0)
-    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= (_SAME * habit.length) ** 2)
+    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= (_SAME * norm.length) ** 2)
     if not len(near):
         return []
     numbers = np.arange(len(vectors)) if rows is None else rows
@@ -141,7 +141,7 @@ def collapsed(
     return found
 
 
-def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow:
+def _judged(index: int, vector: NDArray[np.float32], norm: ExpectedNorm) -> BadRow:
     """The fault of a row that has one."""
     infinite = np.flatnonzero(~(np.abs(vector) < _INFINITE))
     if len(infinite):
@@ -156,7 +156,7 @@ def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow
         what = f"all {len(vector):,} components are about {wide.mean():.4g}"
         return BadRow(index, Fault.NEARLY_CONSTANT, f"{what}; they vary by {wide.std():.2g}")
     length = float(np.linalg.norm(wide))
-    usual = f"vectors of this space have {habit.length:g} ± {habit.tolerance:g}"
+    usual = f"vectors of this space have {norm.length:g} ± {norm.tolerance:g}"
     return BadRow(index, Fault.WRONG_NORM, f"length {length:.6g}; {usual}")
 
 

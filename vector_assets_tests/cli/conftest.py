@@ -11,7 +11,7 @@ from vector_assets.cli import main, terminal
 from vector_assets.services import Services
 
 from ..defs.conftest import CN, US, land, sentences
-from ..fakes import ForgetfulEvidence, HashEmbedder
+from ..fakes import ForgetfulAuditFacts, HashEmbedder
 
 Command = Callable[..., Result]
 
@@ -21,7 +21,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     """In place of the model, for every command of the test."""
     embedder = HashEmbedder()
     monkeypatch.setattr(Services, "embedder", embedder)
-    monkeypatch.setattr(Services, "evidence", property(lambda parts: ForgetfulEvidence(parts.database, embedder)))
+    monkeypatch.setattr(Services, "audit_facts", property(lambda parts: ForgetfulAuditFacts(parts.database, embedder)))
     return embedder
 
 
