@@ -19,7 +19,7 @@ from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.chunks import ChunkPlan, TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import Vectors
-from vector_assets.errors import DatabaseUnreachable
+from vector_assets.errors import DatabaseUnreachable, PartitionBusy
 from vector_assets.quality.chunk_checks import CHUNK_CHECKS
 from vector_assets.quality.drift import DriftResult
 from vector_assets.quality.limits import QualityLimits
@@ -29,6 +29,7 @@ from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.halfvec_arrays import HalfVectors
+from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
@@ -417,6 +418,27 @@ def test_facts_that_cannot_be_gathered_are_a_warning_of_each_check(
     assert failed(found) == {check.name: WARN for check in VECTOR_CHECKS}
     assert "could not run" in found["complete"].description
     assert "it is away" in found["complete"].description
+
+
+def test_the_partition_is_locked_while_it_is_audited(
+    services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run would change what is being counted."""
+    store_chunks(services.database, TEXTS, KEYS[0])
+    nearest, busy = services.audit_facts.nearest, []
+
+    def look(key: PartitionKey, slug: str, *given: Any) -> Any:
+        try:
+            with PartitionLocks(services.database, wait_seconds=0).held(key, slug, "another run"):
+                busy.append(False)
+        except PartitionBusy:
+            busy.append(True)
+        return nearest(key, slug, *given)
+
+    monkeypatch.setattr(services.audit_facts, "nearest", look)
+
+    assert failed(way()) == {}
+    assert set(busy) == {True}
 
 
 def test_one_check_that_fails_leaves_the_others(

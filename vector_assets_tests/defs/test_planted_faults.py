@@ -17,8 +17,8 @@ from vector_assets.defs.partitions import register
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 
+from ..audit.test_drift_guard import Turned
 from ..fakes import FakeServices, HashEmbedder, vector_of
-from ..test_audit import Turned
 from ..vectorizer.test_vector_inspection import WIDE
 from .conftest import US
 from .test_assets import materialize

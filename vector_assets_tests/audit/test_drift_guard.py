@@ -13,8 +13,8 @@ from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import EmbedderBroken, EmbedderDrifted, WeightsChanged
 from vector_assets.storage.migrate import migrate
 
-from .fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
-from .invariants import check_invariants
+from ..fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
+from ..invariants import check_invariants
 
 
 class Turned(HashEmbedder):
