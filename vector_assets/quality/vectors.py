@@ -1,6 +1,6 @@
-"""The vectors of one batch, row by row: which of them no healthy embedder would give, and why.
+"""Inspect the vectors of one batch, row by row: which of them no healthy embedder makes, and why.
 
-What only the texts could tell stays unseen: vectors that are good, but in the wrong order, look like any others.
+Good vectors in the wrong order look like any others; `self_retrieval` is there for them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _INFINITE = 65_520.0
 _NOTHING = 2.0**-25
 
 # Rows no further apart than this, as a share of their length, are the same vector. In float32 a text embedded with
-# others came out 7e-7 from itself embedded alone. The two nearest chunks of real filings with different tokens, which
+# others was 7e-7 from itself embedded alone. The two nearest chunks of real filings with different tokens, which
 # differ in one number, were 0.0046 apart; where models read much longer chunks, one number will move them less.
 _SAME = 1e-5
 
@@ -59,15 +59,15 @@ class ExpectedNorm:
 
 
 UNIT_NORM = ExpectedNorm(1.0, 0.01)
-"""Of embedders that normalize at the end.
+"""The norm of embedders that normalize their vectors.
 
-Measured on real filings: 1.4e-7 off at most where that is done in float32, whatever came before (bf16 or int8), 4.7e-4
-where it is done in float16, and 3.6e-3 in bfloat16 (4.2e-3 with 1,024 random components).
+Measured on real filings: at most 1.4e-7 off where they do so in float32, whatever came before (bf16 or int8), 4.7e-4
+where they do so in float16, and 3.6e-3 in bfloat16 (4.2e-3 with 1,024 random components).
 """
 
 
 def seen_as(text: TokenizedText) -> bytes:
-    """What sets the text apart for the model: its token ids, or its content hash where the embedder keeps no ids.
+    """Key a text by what the model sees: its token ids, or its content hash where the embedder keeps no ids.
 
     Texts that differ in line breaks, letter case or unknown characters, or beyond the model's limit, have the same ids
     and rightly the same vector.
@@ -94,7 +94,7 @@ def inspect_rows(
 
 
 def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm = UNIT_NORM) -> list[BadRow]:
-    """The rows of what should be float32 (count, dimension) that are bad whatever the others are, by index.
+    """Give the rows of float32 (count, dimension) that are bad whatever the other rows are, by index.
 
     Raises:
         BadVectors: these are not `count` rows of floats.
@@ -108,7 +108,7 @@ def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm =
         return [BadRow(row, Fault.WRONG_DIMENSION, message) for row in range(len(vectors))]
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("ij,ij->i", vectors, vectors)
-        # One that is not finite, or zero, has no usual length either: it is told apart once it is suspected.
+        # A row that is not finite, or zero, does not have the expected length either; `_judged` finds out which it is.
         good = (squares >= (norm.length - norm.tolerance) ** 2) & (squares <= (norm.length + norm.tolerance) ** 2)
         if dimension >= _FEWEST_TO_JUDGE:
             sums = vectors @ _ones(dimension)
@@ -119,7 +119,7 @@ def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm =
 def collapsed(
     vectors: Vectors, seen: Sequence[bytes], norm: ExpectedNorm = UNIT_NORM, *, rows: NDArray[np.intp] | None = None
 ) -> list[BadRow]:
-    """Of rows that are good alone, those whose vector a row with another text has too. `rows` are their numbers.
+    """Give the rows whose vector a row with another text has too; `rows` are the numbers to report for them.
 
     Rows are compared with their neighbours in the order of their projections on one direction: equal rows are
     neighbours there, whichever way the last bits were rounded, and nothing grows with the square of the batch.
@@ -142,7 +142,7 @@ def collapsed(
 
 
 def _judged(index: int, vector: NDArray[np.float32], norm: ExpectedNorm) -> BadRow:
-    """The fault of a row that has one."""
+    """Find the fault of a row that has one."""
     infinite = np.flatnonzero(~(np.abs(vector) < _INFINITE))
     if len(infinite):
         what = f"component {infinite[0]:,} is {vector[infinite[0]]:.6g}"
