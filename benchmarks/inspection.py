@@ -1,7 +1,7 @@
 """What all inspections of a run cost together, and how good its announced time left was.
 
 Each round is a run as Dagster does it, of the chunks' and the vectors' assets, with clocks in what inspects: the drift
-check, every batch's rows, the verdicts with the events that tell them, the distribution with its picture. Rows are
+check, every batch's rows, the checks with the events that log them, the distribution with its picture. Rows are
 inspected while all cores are at work, and cost the run the CPU's time of it over the cores.
 """
 
@@ -21,20 +21,23 @@ import dagster as dg
 
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
+from vector_assets.audit.chunk_audit import ChunkAudit
+from vector_assets.audit.vector_audit import VectorAudit
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs import partition_ranges as ranges
 from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
-from vector_assets.defs.check_events import Judged, Verdict, tell_verdicts
+from vector_assets.defs.check_events import log_check_results
 from vector_assets.defs.distribution import distribution_metadata, summary_after
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.quality.checks import CheckResults
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 
-_KINDS = ("drift", "rows", "verdicts", "distribution")
+_KINDS = ("drift", "rows", "checks", "distribution")
 _MARKS = (25, 50, 75)
 # Some of the texts are Chinese, and mixed ones are cut without regard to the model's limit.
 _MAY_WARN = {"vocabulary_covers_text", "nothing_truncated", "chunk_sizes_in_range"}
@@ -55,13 +58,15 @@ def clocks(services: Services) -> Iterator[dict[str, float]]:
 
         return acted
 
-    def tell_good(context: dg.AssetExecutionContext, key: PartitionKey, verdicts: Judged) -> None:
-        tell_verdicts(context, key, map(good, verdicts))
+    def log_good(context: dg.AssetExecutionContext, key: PartitionKey, results: CheckResults) -> None:
+        log_check_results(context, key, good(results))
 
     with ExitStack() as stack:
         for kind, place, name, act in (
             ("drift", services.drift, "check", services.drift.check),
-            ("verdicts", ranges, "tell_verdicts", tell_good),
+            ("checks", ranges, "log_check_results", log_good),
+            ("checks", ChunkAudit, "results", ChunkAudit.results),
+            ("checks", VectorAudit, "results", VectorAudit.results),
             ("distribution", vectorizing, "summary_after", summary_after),
             ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
         ):
@@ -69,10 +74,11 @@ def clocks(services: Services) -> Iterator[dict[str, float]]:
         yield taken
 
 
-def good(verdict: tuple[str, Verdict]) -> tuple[str, Verdict]:
-    """It is looked at here as well: a check that fails may be done sooner."""
-    assert verdict[1].passed or verdict[0] in _MAY_WARN, verdict
-    return verdict
+def good(results: CheckResults) -> CheckResults:
+    """A check that fails may take less time than one that passes."""
+    for name, result in results:
+        assert result.passed or name in _MAY_WARN, (name, result)
+    return results
 
 
 @dataclass(frozen=True)

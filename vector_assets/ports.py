@@ -1,6 +1,6 @@
 """What the loop, the search and the ingestion need: protocols of a few methods. A good first file to read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,8 +10,10 @@ from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
+from .domain.quarantine import QuarantinedChunk
 from .domain.search import SearchFilter, SearchHit
 from .domain.spaces import EmbeddingSpace, StoredReferenceVectors, Vectors
+from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts
 
 
 class Embedder(Protocol):
@@ -87,6 +89,44 @@ class ReferenceVectorStore(Protocol):
 
     def keep(self, space_slug: str, texts: str, vectors: Vectors, device: str) -> None:
         """Store the vectors, unless there are some already. `device` says what computed them."""
+        ...
+
+
+class VectorFactStore(Protocol):
+    """Where the audit reads the facts about a partition's vectors."""
+
+    def of_vectors(
+        self, partition: PartitionKey, space_slug: str, run_id: str, moment: str, norm_tolerance: float
+    ) -> PartitionVectorFacts:
+        """Count and sample the partition after a run that began at the moment."""
+        ...
+
+    def nearest(
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+    ) -> list[NearestChunk]:
+        """Search the partition exactly, with one vector for each chunk; chunks without a current one are left out."""
+        ...
+
+    def named(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+        """Read the chunks with these ids, as far as they exist."""
+        ...
+
+
+class ChunkTextStore(Protocol):
+    """Where the audit reads the texts of a partition."""
+
+    def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
+        """Read all chunks of the partition, by id, in windows."""
+        ...
+
+
+class QuarantineList(Protocol):
+    """Where quarantined chunks are listed."""
+
+    def chunks(
+        self, space_slug: str, partitions: Sequence[PartitionKey], limit: int | None = None
+    ) -> list[QuarantinedChunk]:
+        """List the quarantined chunks of the partitions, at most `limit` (None: all)."""
         ...
 
 

@@ -8,9 +8,10 @@ from typing import Self
 
 from sqlalchemy import URL
 
-from .audit import DriftGuard
+from .audit.chunk_audit import ChunkAudit
+from .audit.drift_guard import DriftGuard
+from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
-from .domain.reports import SightLimits
 from .domain.spaces import EmbeddingSpace
 from .embedding.devices import openvino_serves
 from .embedding.model_files import describe_space, find_model
@@ -23,7 +24,7 @@ from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
 from .search import Search
 from .settings import Settings
-from .storage.audit_facts import Evidence
+from .storage.audit_facts import AuditFacts
 from .storage.chunks import PostgresChunkStore
 from .storage.database import Database
 from .storage.database_url import parse_url, with_keepalives
@@ -108,9 +109,9 @@ class Services:
         return Quarantine(self.database)
 
     @cached_property
-    def evidence(self) -> Evidence:
-        """What the tables say for and against a partition's chunks and vectors."""
-        return Evidence(self.database)
+    def audit_facts(self) -> AuditFacts:
+        """What the tables hold about a partition's chunks and vectors, for the audit."""
+        return AuditFacts(self.database)
 
     @property
     def chunks(self) -> PostgresChunkStore:
@@ -190,12 +191,20 @@ class Services:
 
     def _drift_guard(self, space: EmbeddingSpace) -> DriftGuard:
         reference_vectors = PostgresReferenceVectorStore(self.database)
-        return DriftGuard(self.embedder, reference_vectors, space, self.settings.min_drift_cosine)
+        return DriftGuard(self.embedder, reference_vectors, space, self.settings.quality_limits.min_drift_cosine)
 
     @property
-    def sight_limits(self) -> SightLimits:
-        """Above which a run and its checks warn of what the model cannot see."""
-        return SightLimits(self.settings.max_unknown_share, self.settings.max_lost_share)
+    def vector_audit(self) -> VectorAudit:
+        """The audit of the partitions' vectors in the configured model's space."""
+        settings = self.settings
+        needed = AuditSettings(settings.quality_limits, settings.chunk_tokens, settings.embed_timeout_seconds)
+        return VectorAudit(self.audit_facts, self.quarantine, self.embedder, self.space, self.drift, needed)
+
+    @property
+    def chunk_audit(self) -> ChunkAudit:
+        """The audit of the partitions' chunks."""
+        tokens_limit = min(self.settings.chunk_tokens, self.embedder.space.max_tokens)
+        return ChunkAudit(self.audit_facts, self.embedder, self.settings.quality_limits, tokens_limit)
 
     def has_drifted(self) -> bool:
         """Say whether a run would stop because the configured model no longer produces the vectors of its space."""

@@ -1,19 +1,15 @@
 """The one place that reads the environment."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .domain.reports import UNKNOWN_SHARE_LIMIT
 from .errors import InvalidSetting
-from .quality.drift import MIN_COSINE
-from .quality.readability import UNREADABLE_LIMIT
+from .quality.limits import LIMIT_NAMES, QualityLimits
 
-
-def _share(default: float, variable: str, description: str) -> Any:
-    return Field(default, ge=0, le=1, allow_inf_nan=False, validation_alias=variable, description=description)
+QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
 
 
 class Settings(BaseSettings):
@@ -97,39 +93,11 @@ class Settings(BaseSettings):
         description="A run fails when more than this share of its chunks failed: 0 for any, 1 for never.",
     )
 
-    max_unknown_share: float = _share(
-        UNKNOWN_SHARE_LIMIT,
-        "VECTOR_ASSETS_MAX_UNKNOWN_SHARE",
-        "vocabulary_covers_text warns above this share of tokens that the model does not know.",
-    )
-    max_lost_share: float = _share(
-        0.0,
-        "VECTOR_ASSETS_MAX_LOST_SHARE",
-        "nothing_truncated warns above this share of tokens beyond what the model reads.",
-    )
-    max_unreadable_share: float = _share(
-        UNREADABLE_LIMIT,
-        "VECTOR_ASSETS_MAX_UNREADABLE_SHARE",
-        "text_is_readable warns above this share of characters that are signs of a wrong encoding.",
-    )
-    # In 19 partitions of real filings there were none in 16, and 2.2 % in the worst (lone figures of tables).
-    max_fragments_share: float = _share(
-        0.05,
-        "VECTOR_ASSETS_MAX_FRAGMENTS_SHARE",
-        "chunk_sizes_in_range warns above this share of chunks of fewer than 20 bytes.",
-    )
-    min_drift_cosine: float = _share(
-        MIN_COSINE,
-        "VECTOR_ASSETS_MIN_DRIFT_COSINE",
-        "A run stops when a fixed text comes out below this cosine with what it was.",
-    )
-    # Of 500 chunks of real filings embedded again with the same arithmetic the farthest came out at 0.99984, for 8-bit
-    # products depend a little on a batch's other texts; from one arithmetic to another (f32, bf16, 8 bits), at 0.99914.
-    # Twice as far is another vector.
-    min_retrieval_cosine: float = _share(
-        0.998,
-        "VECTOR_ASSETS_MIN_RETRIEVAL_COSINE",
-        "self_retrieval fails when a chunk embedded again is below this cosine with its own vector.",
+    quality_limits: Annotated[QualityLimits, NoDecode] = Field(
+        QualityLimits(),
+        validation_alias=QUALITY_LIMITS,
+        description='Limits of the checks that differ from the defaults, as JSON, e.g. {"max_unknown_share": 0.1}; '
+        "docs/quality.md lists them.",
     )
 
     max_partitions_per_run: int = Field(
@@ -159,6 +127,11 @@ class Settings(BaseSettings):
         folder = Path(model).expanduser()
         return str(folder.resolve()) if folder.is_dir() else model
 
+    @field_validator("quality_limits", mode="before")
+    @classmethod
+    def _limits_of_json(cls, value: object) -> object:
+        return QualityLimits.from_json(value) if isinstance(value, str) else value
+
     @field_validator("database_url", mode="before")
     @classmethod
     def _unset_when_blank(cls, value: object) -> object:
@@ -176,7 +149,14 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**by_variable)
     except ValidationError as error:
-        first = error.errors()[0]
-        variable = str(first["loc"][0]) if first["loc"] else "settings"
-        # The value itself stays out: it may be a URL with a password.
-        raise InvalidSetting(variable, first["msg"].lower(), "Correct it, or unset it for the default.") from None
+        raise _invalid_setting(error) from None
+
+
+def _invalid_setting(error: ValidationError) -> InvalidSetting:
+    """Take the first problem. The value itself stays out: it may be a URL with a password."""
+    first = error.errors(include_input=False)[0]
+    variable, *names = (str(name) for name in first["loc"] or ("settings",))
+    fix = "Correct it, or unset it for the default."
+    if variable == QUALITY_LIMITS:
+        fix = f"Give a JSON object whose names are any of {', '.join(LIMIT_NAMES)}, each with a number from 0 to 1."
+    return InvalidSetting(variable, ": ".join([*names, first["msg"].lower()]), fix)

@@ -18,9 +18,10 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.ports import ChunkStore, VectorStore
 from vector_assets.quality.drift import REFERENCE_TEXTS
+from vector_assets.quality.partition_facts import NearestChunk
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
-from vector_assets.storage.audit_facts import Evidence, Nearest
+from vector_assets.storage.audit_facts import AuditFacts
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
@@ -90,7 +91,7 @@ def vector_of(text: str, dimension: int = DIMENSION) -> Vectors:
     return vector / np.linalg.norm(vector)
 
 
-class UnrecordedAuditFacts(Evidence):
+class UnrecordedAuditFacts(AuditFacts):
     """Audit facts that remove what a check embeds from the embedder's record, so that it holds what runs embed."""
 
     def __init__(self, database: Database, embedder: HashEmbedder) -> None:
@@ -99,7 +100,7 @@ class UnrecordedAuditFacts(Evidence):
 
     def nearest(
         self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
-    ) -> list[Nearest]:
+    ) -> list[NearestChunk]:
         del self._embedder.embedded[-len(chunk_ids) :]
         return super().nearest(partition, space_slug, chunk_ids, vectors)
 
@@ -121,7 +122,7 @@ class FakeServices(Services):
         self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
 
     @cached_property
-    def evidence(self) -> Evidence:
+    def audit_facts(self) -> AuditFacts:
         return UnrecordedAuditFacts(self.database, self.embedder)
 
 

@@ -1,10 +1,12 @@
 """Settings come from their own variables and from nothing else."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from vector_assets.errors import InvalidSetting
+from vector_assets.quality.limits import QualityLimits
 from vector_assets.settings import load_settings
 
 
@@ -27,9 +29,7 @@ def test_defaults_lie_under_the_working_directory(tmp_path: Path, monkeypatch: p
         ("EMBEDDING_MODEL", ""),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "5"),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "nan"),
-        ("VECTOR_ASSETS_MAX_UNKNOWN_SHARE", "half"),
-        ("VECTOR_ASSETS_MIN_DRIFT_COSINE", "1.01"),
-        ("VECTOR_ASSETS_MAX_LOST_SHARE", "-0.1"),
+        ("VECTOR_ASSETS_QUALITY_LIMITS", "half"),
     ],
 )
 def test_a_bad_value_is_one_line_with_the_variable(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +40,46 @@ def test_a_bad_value_is_one_line_with_the_variable(variable: str, value: str, mo
         load_settings()
 
     assert "\n" not in str(caught.value)
+
+
+def test_limits_of_checks_are_given_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that it does not name keep their defaults."""
+    monkeypatch.setenv("VECTOR_ASSETS_QUALITY_LIMITS", '{"max_unknown_share": 0.1, "min_drift_cosine": 1}')
+
+    limits = load_settings().quality_limits
+
+    assert limits == QualityLimits(max_unknown_share=0.1, min_drift_cosine=1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "culprit"),
+    [
+        ('{"max_unkown_share": 0.1}', "max_unkown_share"),
+        ('{"max_unknown_share": "half"}', "max_unknown_share"),
+        ('{"max_unknown_share": true}', "max_unknown_share"),
+        ('{"max_unknown_share": null}', "max_unknown_share"),
+        ('{"max_unknown_share": NaN}', "max_unknown_share"),
+        ('{"max_unknown_share": Infinity}', "max_unknown_share"),
+        ('{"min_drift_cosine": 1.01}', "min_drift_cosine"),
+        ('{"max_lost_share": -0.1}', "max_lost_share"),
+        ('{"max_lost_share": 0.1', "json"),
+        ("[0.1]", "JSON object"),
+        ("0.1", "JSON object"),
+        ("", "json"),
+    ],
+)
+def test_a_bad_limit_is_one_line_that_names_the_allowed_ones(
+    value: str, culprit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line also says which name or value is wrong."""
+    monkeypatch.setenv("VECTOR_ASSETS_QUALITY_LIMITS", value)
+
+    with pytest.raises(InvalidSetting, match=f"(?i)^VECTOR_ASSETS_QUALITY_LIMITS: .*{culprit}") as caught:
+        load_settings()
+
+    assert "\n" not in str(caught.value)
+    for limit in fields(QualityLimits):
+        assert limit.name in str(caught.value)
 
 
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

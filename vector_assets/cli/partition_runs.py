@@ -8,11 +8,12 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import shortcomings
-from ..domain.reports import SightLimits
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import Plan
 from ..estimates.backfill_time_left import Remaining
+from ..quality.limits import QualityLimits
+from ..quality.token_warnings import TokenCounts, token_warnings
 from ..services import Services
 from .signals import stop_on_signals
 from .terminal import PartitionsProgress, saying, working
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..defs.runtime.in_process import FailedCheck, RunResult
 
-# Checks whose figures `input_warnings` adds up.
-_OF_INPUT = {"vocabulary_covers_text", "nothing_truncated"}
+# Checks whose figures `summed_token_warnings` adds up.
+_OF_TOKENS = {"vocabulary_covers_text", "nothing_truncated"}
 
 
 def run_partitions(
@@ -79,22 +80,26 @@ def _load_model(services: Services) -> None:
 def _print_warnings(services: Services, results: "Sequence[RunResult]", partitions: int) -> None:
     if len(results) < partitions:
         click.echo(f"{partitions - len(results):,} partitions were not tried. Run again to go on.", err=True)
-    for line in [*input_warnings(results, services.sight_limits), *check_lines(results)]:
+    for line in [*summed_token_warnings(results, services.settings.quality_limits), *check_lines(results)]:
         click.echo(f"warning: {line}", err=True)
 
 
-def input_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
-    """Say what the model could not see, summed over the partitions whose runs warned of it."""
+def summed_token_warnings(results: "Sequence[RunResult]", limits: QualityLimits) -> list[str]:
+    """Warn of text that the model does not read, summed over the partitions whose runs warned of it."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
         return []
     counted = ("tokens", "tokens_embedded", "unknown_tokens", "truncated_chunks", "vectorized", "failed", "superseded")
     sums = {name: sum(result.metadata[name] for result in warned) for name in counted}
-    share = sums["unknown_tokens"] / max(sums["tokens_embedded"], 1)
-    chunks = sums["vectorized"] + sums["failed"] + sums["superseded"]
+    counts = TokenCounts(
+        chunks=sums["vectorized"] + sums["failed"] + sums["superseded"],
+        truncated_chunks=sums["truncated_chunks"],
+        tokens=sums["tokens"],
+        tokens_embedded=sums["tokens_embedded"],
+        unknown_tokens=sums["unknown_tokens"],
+    )
     where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
-    found = limits.warnings(share, sums["truncated_chunks"], chunks, sums["tokens"], sums["tokens_embedded"])
-    return [f"{line} {where}" for line in found]
+    return [f"{line} {where}" for line in token_warnings(counts, limits)]
 
 
 def check_lines(results: "Sequence[RunResult]") -> list[str]:
@@ -102,7 +107,7 @@ def check_lines(results: "Sequence[RunResult]") -> list[str]:
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
         for check in result.failed_checks:
-            if check.name not in _OF_INPUT:
+            if check.name not in _OF_TOKENS:
                 seen.setdefault(check.name, []).append((result, check))
     return [
         f"{name} {_verb(found[0][1])} ({len(found)} partitions, e.g. {found[0][0].partition}): {found[0][1].words}"

@@ -6,16 +6,15 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
+from ..quality.chunk_checks import CHUNK_CHECKS
+from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
-from . import chunk_checks
 from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from .check_events import judged, specs_of
-from .chunk_checks import CHUNK_CHECKS
+from .check_events import specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
 from .resources import ProgressListener, RunListener
-from .vector_checks import VECTOR_CHECKS
 from .vectorize_step import VectorizeConfig, vectorize
 
 GROUP = "vector_assets"
@@ -83,8 +82,8 @@ def document_chunks(
         log_document = _document_log(context, listener, key, "chunking")
         report = services.ingestion.chunk_documents(key, log_document, config.allow_shrink)
         _, count = services.documents.counts(key)
-        checks = judged(CHUNK_CHECKS, lambda: chunk_checks.gather(services, key))
-        return PartitionResult(chunks_metadata(report, count), services.coverage.content_digest(key), checks)
+        results = services.chunk_audit.results(key)
+        return PartitionResult(chunks_metadata(report, count), services.coverage.content_digest(key), results)
 
     yield from PartitionedStep(context, services, listener, chunk).materialize_together()
 

@@ -10,8 +10,9 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
+from ..quality.checks import CheckResults
 from ..services import Services
-from .check_events import Judged, outputs_of_checks, tell_verdicts
+from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
 from .resources import RunListener
 from .runtime.run_processes import step_signature
@@ -32,7 +33,7 @@ class PartitionResult:
 
     metadata: Mapping[str, dg.MetadataValue]
     data_version: str
-    checks: Judged = ()
+    check_results: CheckResults = ()
 
 
 Results = Iterator[dg.MaterializeResult[None] | dg.Output[None]]
@@ -83,7 +84,7 @@ class PartitionedStep:
             self.context.add_asset_metadata(result.metadata, partition_key=str(key))
         yield dg.MaterializeResult()
         for key, result in results.items():
-            tell_verdicts(self.context, key, result.checks)
+            log_check_results(self.context, key, result.check_results)
         yield from outputs_of_checks(self.context)
 
     def _single(self) -> Results:
@@ -98,7 +99,7 @@ class PartitionedStep:
             _log_failure(context, key, failure)
             raise
         yield dg.MaterializeResult(metadata=result.metadata, data_version=dg.DataVersion(result.data_version))
-        tell_verdicts(context, key, result.checks)
+        log_check_results(context, key, result.check_results)
         yield from outputs_of_checks(context)
 
 
@@ -156,7 +157,7 @@ def _log_result(context: dg.AssetExecutionContext, key: PartitionKey, result: Pa
     context.log_event(
         dg.AssetMaterialization(context.asset_key, partition=str(key), metadata=result.metadata, tags=tags)
     )
-    tell_verdicts(context, key, result.checks)
+    log_check_results(context, key, result.check_results)
 
 
 def _log_failure(context: dg.AssetExecutionContext, key: PartitionKey, failure: dg.Failure) -> None:

@@ -1,6 +1,7 @@
-"""One partition's vectors, as a step makes them: told while it goes on, recorded, summed up and judged."""
+"""Vectorize one partition: embed its pending chunks, report progress, record the run and audit the result."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import dagster as dg
 from pydantic import Field
@@ -9,10 +10,15 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
+from ..quality.checks import CheckResults
 from ..quality.distribution import Distribution
+from ..quality.plurals import agreeing, counted
+from ..quality.token_warnings import TokenCounts, token_warnings
+from ..quality.vector_checks import NO_DRIFT, drift_result
+from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
-from . import vector_checks
-from .check_events import judged, tell_verdicts
+from ..storage.partition_locks import PartitionLock
+from .check_events import log_check_results
 from .distribution import distribution_metadata, summary_after
 from .external_writes import log_external_writes
 from .materialization_metadata import vectors_metadata
@@ -21,7 +27,6 @@ from .progress_events import EventDetail, ProgressEvents
 from .resources import ProgressListener
 from .runtime.interrupts import interrupts_set
 from .step_failures import failure_of
-from .vector_checks import VECTOR_CHECKS
 
 
 class VectorizeConfig(dg.Config):
@@ -70,7 +75,7 @@ def vectorize(
     listener: ProgressListener,
     key: PartitionKey,
 ) -> PartitionResult:
-    """Embed the partition's pending chunks.
+    """Embed the partition's pending chunks, as the only run that has the partition.
 
     Raises:
         VectorAssetsError: it could not be done.
@@ -80,22 +85,9 @@ def vectorize(
     if config.accept_drift:
         services = _accept_drift(context, services)
     log_external_writes(context, services, key)
-    moment = services.evidence.moment()
-    events = ProgressEvents(context, key, config.progress_interval_seconds, config.event_detail)
-    distribution = Distribution(services.space.dimension)
-    try:
-        report = _embed(context, config, services, listener, key, events, distribution)
-    except EmbedderDrifted as error:
-        tell_verdicts(context, key, vector_checks.drifted(error, services.settings.min_drift_cosine))
-        raise
-    metadata = _recorded(context, services, key, report, events, distribution)
-    limit = services.settings.max_failed_fraction if config.max_failed_fraction is None else config.max_failed_fraction
-    verdicts = judged(VECTOR_CHECKS, lambda: vector_checks.gather(services, key, report, config.limit, limit, moment))
-    if report.failed_too_many(limit):
-        tell_verdicts(context, key, verdicts)
-        # Another attempt of the step would find nothing pending, and turn the partition green.
-        raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
-    return PartitionResult(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", verdicts)
+    step = _VectorizeStep(context, config, services, listener, key)
+    with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
+        return step.run(lock)
 
 
 def _accept_drift(context: dg.AssetExecutionContext, services: Services) -> Services:
@@ -106,57 +98,87 @@ def _accept_drift(context: dg.AssetExecutionContext, services: Services) -> Serv
     return accepted
 
 
-def _embed(
-    context: dg.AssetExecutionContext,
-    config: VectorizeConfig,
-    services: Services,
-    listener: ProgressListener,
-    key: PartitionKey,
-    events: ProgressEvents,
-    distribution: Distribution,
-) -> VectorizeReport:
-    """As the only run that has the partition."""
-    with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
+@dataclass(frozen=True)
+class _VectorizeStep:
+    """One partition's part of a run; all of it happens while the partition is locked."""
 
-        def told(progress: BatchProgress) -> None:
-            listener.batch(key, progress)
+    context: dg.AssetExecutionContext
+    config: VectorizeConfig
+    services: Services
+    listener: ProgressListener
+    key: PartitionKey
+
+    def run(self, lock: PartitionLock) -> PartitionResult:
+        """Embed, record and audit; what is returned holds values only.
+
+        Raises:
+            VectorAssetsError: it could not be done.
+            dagster.Failure: too many of its chunks failed, with the totals.
+        """
+        services, key = self.services, self.key
+        moment = services.audit_facts.moment()
+        events = ProgressEvents(self.context, key, self.config.progress_interval_seconds, self.config.event_detail)
+        distribution = Distribution(services.space.dimension)
+        try:
+            report = self._embed(lock, events, distribution)
+        except EmbedderDrifted as error:
+            log_check_results(self.context, key, self._drift_failed(error))
+            raise
+        metadata = self._record(report, events, distribution)
+        limit = self._max_failed_fraction
+        results = services.vector_audit.results(key, AuditedRun(report, self.config.limit, limit, moment))
+        if report.failed_too_many(limit):
+            log_check_results(self.context, key, results)
+            # Another attempt of the step would find nothing pending, and turn the partition green.
+            raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
+        return PartitionResult(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", results)
+
+    @property
+    def _max_failed_fraction(self) -> float:
+        configured = self.config.max_failed_fraction
+        return self.services.settings.max_failed_fraction if configured is None else configured
+
+    def _embed(self, lock: PartitionLock, events: ProgressEvents, distribution: Distribution) -> VectorizeReport:
+        def report_batch(progress: BatchProgress) -> None:
+            self.listener.batch(self.key, progress)
             events.report(progress)
             if lost := lock.warning():
-                context.log.warning(lost)
+                self.context.log.warning(lost)
 
-        vectorizer = services.vectorizer(config.batch_size)
+        vectorizer = self.services.vectorizer(self.config.batch_size)
         try:
-            with interrupts_set(services.retries.ended):
+            with interrupts_set(self.services.retries.ended):
                 return vectorizer.vectorize_partition(
-                    key,
-                    config.force_revectorize,
-                    told,
-                    limit=config.limit,
-                    run_id=context.run_id,
+                    self.key,
+                    self.config.force_revectorize,
+                    report_batch,
+                    limit=self.config.limit,
+                    run_id=self.context.run_id,
                     distribution=distribution,
                 )
         finally:
-            events.close()  # what was committed is told, whatever came after it
+            events.close()  # what was committed is reported, whatever came after it
 
+    def _drift_failed(self, error: EmbedderDrifted) -> CheckResults:
+        drift = DriftFacts(error.cosine, self.services.embedder.device, error)
+        return ((NO_DRIFT, drift_result(drift, self.services.settings.quality_limits.min_drift_cosine)),)
 
-def _recorded(
-    context: dg.AssetExecutionContext,
-    services: Services,
-    key: PartitionKey,
-    report: VectorizeReport,
-    events: ProgressEvents,
-    distribution: Distribution,
-) -> Mapping[str, dg.MetadataValue]:
-    """Keep what the run did for those to come; give what is said of it."""
-    space = services.space
-    status = services.coverage.partition_status(key, space.slug)
-    former = services.last_runs.summary(key, space.slug)
-    services.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
-    warnings = report.warnings(services.sight_limits)
-    for line in warnings:
-        context.log.warning(line)
-    if status.quarantined:
-        context.log.warning(f"{status.quarantined:,} chunks are quarantined. See vector-assets failures {key}")
-    device = services.embedder.device if report.processed else None
-    totals = vectors_metadata(report, warnings, space, device, status, events)
-    return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}
+    def _record(
+        self, report: VectorizeReport, events: ProgressEvents, distribution: Distribution
+    ) -> Mapping[str, dg.MetadataValue]:
+        """Store what later runs compare themselves with, and give the materialization's metadata."""
+        services, key, space = self.services, self.key, self.services.space
+        status = services.coverage.partition_status(key, space.slug)
+        former = services.last_runs.summary(key, space.slug)
+        services.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
+        warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
+        for line in warnings:
+            self.context.log.warning(line)
+        if status.quarantined:
+            self.context.log.warning(
+                f"{counted(status.quarantined, 'chunk')} {agreeing(status.quarantined, 'is', 'are')} quarantined. See "
+                f"vector-assets failures {key}"
+            )
+        device = services.embedder.device if report.processed else None
+        totals = vectors_metadata(report, warnings, space, device, status, events)
+        return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}

@@ -38,38 +38,6 @@ class StageSeconds:
         return max(seconds, key=lambda stage: seconds[stage])
 
 
-# English filings give 0.0 % unknown tokens with the bundled model and Chinese ones over 50 %; a few rare symbols are
-# normal, so the line is drawn well above them.
-UNKNOWN_SHARE_LIMIT = 0.05
-
-
-@dataclass(frozen=True)
-class SightLimits:
-    """Up to which share of the tokens, 0 to 1, the model may not know them, or they may lie beyond what it reads."""
-
-    unknown_share: float = UNKNOWN_SHARE_LIMIT
-    lost_share: float = 0.0
-
-    def warnings(
-        self, unknown_share: float, truncated_chunks: int, chunks: int, tokens: int, tokens_embedded: int
-    ) -> list[str]:
-        """Say what the model could not see: words outside its vocabulary, and text beyond what it reads."""
-        found = []
-        if unknown_share > self.unknown_share:
-            found.append(
-                f"The model does not know {unknown_share:.0%} of the tokens: it cannot read this text. Set "
-                "EMBEDDING_MODEL to a model for its language, e.g. a multilingual one for Chinese."
-            )
-        lost = tokens - tokens_embedded
-        if tokens and lost / tokens > self.lost_share:
-            found.append(
-                f"{truncated_chunks:,} of {chunks:,} chunks were cut at the model's limit, and {lost:,} tokens "
-                f"({lost / tokens:.1%}) lost. Cut smaller chunks (VECTOR_ASSETS_CHUNK_TOKENS), or choose a model that "
-                "reads more."
-            )
-        return found
-
-
 @dataclass(frozen=True)
 class VectorizeReport:
     """The report of one run. Counts are of chunks or tokens; `failures` holds the first ten.
@@ -133,9 +101,3 @@ class VectorizeReport:
     def unknown_share(self) -> float:
         """Share of the embedded tokens that the model's vocabulary does not hold, 0 to 1."""
         return self.unknown_tokens / self.tokens_embedded if self.tokens_embedded else 0.0
-
-    def warnings(self, limits: SightLimits) -> list[str]:
-        """What the model could not see, in words, with the mend."""
-        return limits.warnings(
-            self.unknown_share, self.truncated_chunks, self.processed, self.tokens, self.tokens_embedded
-        )

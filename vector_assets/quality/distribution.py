@@ -39,16 +39,16 @@ class Summary:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave; the mean is good to 8 decimal places.
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` gave; the mean is exact to 8 decimal places.
 
         Raises:
             ValueError: it is something else.
         """
         try:
-            count, spread = int(told["count"]), float(told["spread"])
-            mean = np.asarray(told["mean"], np.float64)
-            lengths = TokenLengths.from_dict(told["token_lengths"])
+            count, spread = int(values["count"]), float(values["spread"])
+            mean = np.asarray(values["mean"], np.float64)
+            lengths = TokenLengths.from_dict(values["token_lengths"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no summary of vectors ({type(error).__name__}: {error})") from error
         if mean.ndim != 1 or not np.isfinite([*mean, spread]).all() or count < 0 or spread < 0:

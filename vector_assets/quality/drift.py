@@ -1,4 +1,4 @@
-"""A few fixed texts whose vectors are kept: where they come out otherwise later, all other vectors would as well."""
+"""Reference texts, whose vectors are kept with a space: if an embedder makes other vectors of them, it has drifted."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,9 @@ import numpy as np
 from ..domain.chunks import text_hash
 from ..domain.spaces import Vectors
 
-MIN_COSINE = 0.999
-"""Below this a vector is another one; the bound by which a faster form of a model counts as the same model.
-
-The bundled model's vectors of these texts stay above it from any of its arithmetics (float32, bf16, 8 bits) to another.
-"""
-
-# Prose with figures in both languages, and a table; the issuers are invented. As few tokens as show both, for every run
-# embeds them, and none so short that a model made faster for longer texts would leave it to a slower form of itself,
-# which would be loaded for that. Never edited: an edit needs new stored vectors, which `REFERENCE_TEXTS_DIGEST` tells.
+# Prose with figures in both languages, and a table; the issuers are invented. Every process embeds them, so they have
+# few tokens, but none is so short that a model compiled for longer texts would load a slower form for it.
+# They are never edited: an edit needs new stored vectors, and changes `REFERENCE_TEXTS_DIGEST`.
 REFERENCE_TEXTS = (
     "Total revenue for the quarter was $1,284.6 million, up 7.3% from $1,197.2 million a year earlier.",
     "Segment | 2024 | 2023\nGrain | 412.5 | 398.1\nFreight | 96.0 | 101.7\nOther | (3.2) | 1.4\nTotal | 505.3 | 501.2",
@@ -24,30 +18,30 @@ REFERENCE_TEXTS = (
 )
 
 REFERENCE_TEXTS_DIGEST = text_hash("\0".join(REFERENCE_TEXTS)).hex()[:12]
-"""Names this set of texts: keep it with their vectors, for those of another set do not compare."""
+"""Names this set of texts. It is stored with their vectors, because those of another set do not compare."""
 
 
 @dataclass(frozen=True)
 class DriftResult:
-    """The lowest cosine between a reference text's vector then and now, which text it is, and how low it may be."""
+    """The lowest cosine between a reference text's stored vector and its new one, that text, and the limit."""
 
     lowest: float
     text: str
-    least: float = MIN_COSINE
+    min_cosine: float
 
     @property
     def drifted(self) -> bool:
-        """Whether the embedder no longer makes the vectors that it made."""
-        return not self.lowest >= self.least
+        """Whether the embedder no longer makes the stored vectors."""
+        return not self.lowest >= self.min_cosine
 
 
-def compare_reference_vectors(stored: Vectors, now: Vectors, least: float = MIN_COSINE) -> DriftResult:
-    """Compare the vectors of `REFERENCE_TEXTS` with those made earlier, both (texts, dimension), in that order.
+def compare_reference_vectors(stored: Vectors, now: Vectors, min_cosine: float) -> DriftResult:
+    """Compare stored vectors of `REFERENCE_TEXTS`, in that order, with new ones; both are (texts, dimension).
 
     A vector without a direction, zero or not finite, has a cosine of -1.
 
     Raises:
-        ValueError: the shapes are not those; vectors of another space or of other texts were given.
+        ValueError: the shapes differ from that, so that these are vectors of another space or of other texts.
     """
     if stored.shape != now.shape or len(now) != len(REFERENCE_TEXTS):
         raise ValueError(
@@ -59,4 +53,4 @@ def compare_reference_vectors(stored: Vectors, now: Vectors, least: float = MIN_
         cosines = np.einsum("ij,ij->i", before, after) / lengths
     cosines = np.where(np.isfinite(cosines), cosines, -1.0)
     worst = int(np.argmin(cosines))
-    return DriftResult(float(cosines[worst]), REFERENCE_TEXTS[worst], least)
+    return DriftResult(float(cosines[worst]), REFERENCE_TEXTS[worst], min_cosine)

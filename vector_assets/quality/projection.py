@@ -1,4 +1,4 @@
-"""Vectors laid flat, to be drawn."""
+"""Two-dimensional projections of vectors, to be drawn."""
 
 from dataclasses import dataclass
 

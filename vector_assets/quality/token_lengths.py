@@ -37,12 +37,12 @@ class TokenLengths:
         return {name: count for name, count in zip(BINS, self.counts, strict=True) if count}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, int]) -> Self:
-        """What `to_dict` gave.
+    def from_dict(cls, values: Mapping[str, int]) -> Self:
+        """Read what `to_dict` gave.
 
         Raises:
-            ValueError: there is a bin that is none.
+            ValueError: a name is not one of `BINS`.
         """
-        if unknown := sorted(told.keys() - set(BINS)):
+        if unknown := sorted(values.keys() - set(BINS)):
             raise ValueError(f"{', '.join(unknown)}: no bins of token lengths")
-        return cls(tuple(int(told.get(name, 0)) for name in BINS))
+        return cls(tuple(int(values.get(name, 0)) for name in BINS))

@@ -1,6 +1,6 @@
-"""The vectors of one batch, row by row: which of them no healthy embedder would give, and why.
+"""Inspect the vectors of one batch, row by row: which of them no healthy embedder makes, and why.
 
-What only the texts could tell stays unseen: vectors that are good, but in the wrong order, look like any others.
+Good vectors in the wrong order look like any others; `self_retrieval` is there for them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _INFINITE = 65_520.0
 _NOTHING = 2.0**-25
 
 # Rows no further apart than this, as a share of their length, are the same vector. In float32 a text embedded with
-# others came out 7e-7 from itself embedded alone. The two nearest chunks of real filings with different tokens, which
+# others was 7e-7 from itself embedded alone. The two nearest chunks of real filings with different tokens, which
 # differ in one number, were 0.0046 apart; where models read much longer chunks, one number will move them less.
 _SAME = 1e-5
 
@@ -51,23 +51,23 @@ class BadRow:
 
 
 @dataclass(frozen=True)
-class NormHabit:
-    """The Euclidean length that a space's vectors have, far below 65,520, and how far off a good one may be."""
+class ExpectedNorm:
+    """The Euclidean length of a space's vectors, far below 65,520, and by how much a good vector's may differ."""
 
     length: float
     tolerance: float
 
 
-UNIT_NORMS = NormHabit(1.0, 0.01)
-"""Of embedders that normalize at the end.
+UNIT_NORM = ExpectedNorm(1.0, 0.01)
+"""The norm of embedders that normalize their vectors.
 
-Measured on real filings: 1.4e-7 off at most where that is done in float32, whatever came before (bf16 or int8), 4.7e-4
-where it is done in float16, and 3.6e-3 in bfloat16 (4.2e-3 with 1,024 random components).
+Measured on real filings: at most 1.4e-7 off where they do so in float32, whatever came before (bf16 or int8), 4.7e-4
+where they do so in float16, and 3.6e-3 in bfloat16 (4.2e-3 with 1,024 random components).
 """
 
 
 def seen_as(text: TokenizedText) -> bytes:
-    """What sets the text apart for the model: its token ids, or its content hash where the embedder keeps no ids.
+    """Key a text by what the model sees: its token ids, or its content hash where the embedder keeps no ids.
 
     Texts that differ in line breaks, letter case or unknown characters, or beyond the model's limit, have the same ids
     and rightly the same vector.
@@ -76,7 +76,7 @@ def seen_as(text: TokenizedText) -> bytes:
 
 
 def inspect_rows(
-    vectors: Vectors, seen: Sequence[bytes], dimension: int, habit: NormHabit = UNIT_NORMS
+    vectors: Vectors, seen: Sequence[bytes], dimension: int, norm: ExpectedNorm = UNIT_NORM
 ) -> list[BadRow]:
     """Give the bad rows of a batch, by index: float32 (n, dimension) with n keys that are equal for equal texts.
 
@@ -85,16 +85,16 @@ def inspect_rows(
     Raises:
         BadVectors: this is not a row of floats for each key, so that no single row is at fault.
     """
-    found = bad_alone(vectors, len(seen), dimension, habit)
+    found = bad_alone(vectors, len(seen), dimension, norm)
     if found and found[0].fault is Fault.WRONG_DIMENSION:
         return found
     healthy = np.setdiff1d(np.arange(len(vectors)), [bad.index for bad in found])
-    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], habit, rows=healthy)
+    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], norm, rows=healthy)
     return sorted(found + of_another, key=lambda bad: bad.index)
 
 
-def bad_alone(vectors: Vectors, count: int, dimension: int, habit: NormHabit = UNIT_NORMS) -> list[BadRow]:
-    """The rows of what should be float32 (count, dimension) that are bad whatever the others are, by index.
+def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm = UNIT_NORM) -> list[BadRow]:
+    """Give the rows of float32 (count, dimension) that are bad whatever the other rows are, by index.
 
     Raises:
         BadVectors: these are not `count` rows of floats.
@@ -108,25 +108,25 @@ def bad_alone(vectors: Vectors, count: int, dimension: int, habit: NormHabit = U
         return [BadRow(row, Fault.WRONG_DIMENSION, message) for row in range(len(vectors))]
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.einsum("ij,ij->i", vectors, vectors)
-        # One that is not finite, or zero, has no usual length either: it is told apart once it is suspected.
-        good = (squares >= (habit.length - habit.tolerance) ** 2) & (squares <= (habit.length + habit.tolerance) ** 2)
+        # A row that is not finite, or zero, does not have the expected length either; `_judged` finds out which it is.
+        good = (squares >= (norm.length - norm.tolerance) ** 2) & (squares <= (norm.length + norm.tolerance) ** 2)
         if dimension >= _FEWEST_TO_JUDGE:
             sums = vectors @ _ones(dimension)
             good &= squares - sums**2 / dimension >= _CONSTANT**2 * squares
-    return [_judged(int(row), vectors[row], habit) for row in np.flatnonzero(~good)]
+    return [_judged(int(row), vectors[row], norm) for row in np.flatnonzero(~good)]
 
 
 def collapsed(
-    vectors: Vectors, seen: Sequence[bytes], habit: NormHabit = UNIT_NORMS, *, rows: NDArray[np.intp] | None = None
+    vectors: Vectors, seen: Sequence[bytes], norm: ExpectedNorm = UNIT_NORM, *, rows: NDArray[np.intp] | None = None
 ) -> list[BadRow]:
-    """Of rows that are good alone, those whose vector a row with another text has too. `rows` are their numbers.
+    """Give the rows whose vector a row with another text has too; `rows` are the numbers to report for them.
 
     Rows are compared with their neighbours in the order of their projections on one direction: equal rows are
     neighbours there, whichever way the last bits were rounded, and nothing grows with the square of the batch.
     """
     order = np.argsort(vectors @ _direction(vectors.shape[1]), kind="stable")
     steps = np.diff(vectors[order], axis=0)
-    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= (_SAME * habit.length) ** 2)
+    near = np.flatnonzero(np.einsum("ij,ij->i", steps, steps) <= (_SAME * norm.length) ** 2)
     if not len(near):
         return []
     numbers = np.arange(len(vectors)) if rows is None else rows
@@ -141,8 +141,8 @@ def collapsed(
     return found
 
 
-def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow:
-    """The fault of a row that has one."""
+def _judged(index: int, vector: NDArray[np.float32], norm: ExpectedNorm) -> BadRow:
+    """Find the fault of a row that has one."""
     infinite = np.flatnonzero(~(np.abs(vector) < _INFINITE))
     if len(infinite):
         what = f"component {infinite[0]:,} is {vector[infinite[0]]:.6g}"
@@ -156,7 +156,7 @@ def _judged(index: int, vector: NDArray[np.float32], habit: NormHabit) -> BadRow
         what = f"all {len(vector):,} components are about {wide.mean():.4g}"
         return BadRow(index, Fault.NEARLY_CONSTANT, f"{what}; they vary by {wide.std():.2g}")
     length = float(np.linalg.norm(wide))
-    usual = f"vectors of this space have {habit.length:g} ± {habit.tolerance:g}"
+    usual = f"vectors of this space have {norm.length:g} ± {norm.tolerance:g}"
     return BadRow(index, Fault.WRONG_NORM, f"length {length:.6g}; {usual}")
 
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vector_assets.defs.vector_checks import VECTOR_CHECKS
+from vector_assets.quality.vector_checks import VECTOR_CHECKS
 
 from .pages import (
     await_colour,

@@ -21,7 +21,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     """In place of the model, for every command of the test."""
     embedder = HashEmbedder()
     monkeypatch.setattr(Services, "embedder", embedder)
-    monkeypatch.setattr(Services, "evidence", property(lambda parts: UnrecordedAuditFacts(parts.database, embedder)))
+    monkeypatch.setattr(Services, "audit_facts", property(lambda parts: UnrecordedAuditFacts(parts.database, embedder)))
     return embedder
 
 

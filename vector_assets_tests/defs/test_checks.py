@@ -13,34 +13,36 @@ from sqlalchemy import URL
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
-from vector_assets.defs.check_events import ERROR, WARN
-from vector_assets.defs.chunk_checks import CHUNK_CHECKS
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
-from vector_assets.defs.vector_checks import VECTOR_CHECKS
 from vector_assets.domain.chunks import ChunkPlan, TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import Vectors
-from vector_assets.errors import DatabaseUnreachable
+from vector_assets.errors import DatabaseUnreachable, PartitionBusy
+from vector_assets.quality.chunk_checks import CHUNK_CHECKS
 from vector_assets.quality.drift import DriftResult
+from vector_assets.quality.limits import QualityLimits
+from vector_assets.quality.vector_checks import VECTOR_CHECKS
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.halfvec_arrays import HalfVectors
+from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
 from .test_assets import Watching, failure, materialize
 from .test_partition_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
 
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 TABLE = f"chunk_vectors_{SPACE.slug}"
 TEXTS = [f"chunk {number} of an invented filing" for number in range(6)]
 Way = Callable[..., dict[str, dg.AssetCheckEvaluation]]
 
 
-def verdicts(
+def check_results(
     instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult, key: str, asset: dg.AssetKey = VECTORIZED_CHUNKS
 ) -> dict[str, dg.AssetCheckEvaluation]:
     """By the checks' names; one each."""
@@ -57,13 +59,13 @@ def failed(found: Mapping[str, dg.AssetCheckEvaluation]) -> dict[str, dg.AssetCh
 
 
 def shown(item: dg.AssetCheckEvaluation) -> dict[str, Any]:
-    """What its evidence says."""
+    """Its figures."""
     return {name: value.value for name, value in item.metadata.items()}
 
 
 @pytest.fixture(params=["a partition", "a range"])
 def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, services: FakeServices) -> Way:
-    """Run one asset over the partition A, alone or with its three neighbours; give A's verdicts."""
+    """Run one asset over the partition A, alone or with its three neighbours; give A's check results."""
     register(instance, KEYS)
 
     def ran(asset: dg.AssetKey = VECTORIZED_CHUNKS, **config: Any) -> dict[str, dg.AssetCheckEvaluation]:
@@ -84,7 +86,7 @@ def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, services: 
         assert result.success
         assert A in instance.get_materialized_partitions(asset)
         assert A not in red(instance, asset)
-        return verdicts(instance, result, A, asset)
+        return check_results(instance, result, A, asset)
 
     return ran
 
@@ -103,7 +105,7 @@ def _range_of(
 
 
 def write(database: Database, texts: Sequence[str], key: PartitionKey = KEYS[0], name: str = "a.txt") -> None:
-    """Rows of another program, which cuts its documents itself."""
+    """Rows of another program, which chunks its documents itself."""
     uri = f"elsewhere/{key}/{name}"
     (document,) = rows(
         database,
@@ -123,7 +125,7 @@ def write(database: Database, texts: Sequence[str], key: PartitionKey = KEYS[0],
 def use(services: FakeServices, embedder: HashEmbedder) -> None:
     """In place of the good one, from the next run on."""
     services.embedder = embedder
-    for made_with_it in ("evidence", "drift"):
+    for made_with_it in ("audit_facts", "drift"):
         services.__dict__.pop(made_with_it, None)
 
 
@@ -167,7 +169,7 @@ def overwrite(database: Database, at: str, text: str) -> None:
 
 
 def test_all_checks_pass_on_clean_vectors(services: FakeServices, way: Way) -> None:
-    """With figures; a second run, which embeds nothing, has evidence as well."""
+    """With figures; a second run, which embeds nothing, has them as well."""
     store_chunks(services.database, TEXTS, KEYS[0])
 
     found = way()
@@ -183,12 +185,12 @@ def test_all_checks_pass_on_clean_vectors(services: FakeServices, way: Way) -> N
 
 
 def test_a_partition_without_chunks_passes_with_honest_words(services: FakeServices, way: Way) -> None:
-    """Nothing was looked for, and it says so."""
+    """No chunk is current, and the results say so."""
     found = way()
 
     assert failed(found) == {}
-    assert "Nothing is current" in found["self_retrieval"].description
-    assert "Nothing is current" in found["vocabulary_covers_text"].description
+    assert "No chunk is current" in found["self_retrieval"].description
+    assert "No chunk is current" in found["vocabulary_covers_text"].description
 
 
 def test_what_a_limit_left_is_a_warning(services: FakeServices, way: Way) -> None:
@@ -198,8 +200,8 @@ def test_what_a_limit_left_is_a_warning(services: FakeServices, way: Way) -> Non
     found = way(limit=2)
 
     assert failed(found) == {"complete": WARN}
-    assert (
-        found["complete"].description == "2 of 6 chunks are current. 4 chunks wait, for the run was to take 2 at most."
+    assert found["complete"].description == (
+        "2 of 6 chunks are current. 4 chunks are still pending because the run was limited to 2 chunks."
     )
     assert failed(way()) == {}
 
@@ -216,7 +218,9 @@ def test_what_came_meanwhile_is_a_warning(services: FakeServices, way: Way) -> N
     found = way()
 
     assert failed(found) == {"complete": WARN}
-    assert "2 chunks wait: they came, or were changed" in found["complete"].description
+    assert (
+        "2 chunks are still pending because they were added or changed during the run." in found["complete"].description
+    )
 
 
 def test_what_the_run_forgot_is_an_error(services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +237,7 @@ def test_what_the_run_forgot_is_an_error(services: FakeServices, way: Way, monke
     found = way()
 
     assert failed(found) == {"complete": ERROR}
-    assert "1 chunk of it had been pending when the run began" in found["complete"].description
+    assert "1 chunk was pending when the run began and still is." in found["complete"].description
 
 
 def test_a_mark_without_its_vector_is_an_error(services: FakeServices, way: Way) -> None:
@@ -259,11 +263,11 @@ def test_too_many_quarantined_are_an_error_whichever_run_they_are_of(
     found = way(max_failed_fraction=fraction)
 
     assert failed(found) == ({"complete": ERROR} if broken else {})
-    evidence = shown(found["complete"])
-    assert (evidence["quarantined"], len(evidence["quarantined_chunks"].records)) == (bad, bad)
+    figures = shown(found["complete"])
+    assert (figures["quarantined"], len(figures["quarantined_chunks"].records)) == (bad, bad)
 
 
-def test_a_vector_that_is_none_is_refused_and_told(services: FakeServices, way: Way) -> None:
+def test_a_vector_that_is_not_a_number_is_refused_and_reported(services: FakeServices, way: Way) -> None:
     """The partition is green, for one chunk may fail; the check is not."""
     use(services, NotANumber())
     store_chunks(services.database, [*TEXTS, "NAN"], KEYS[0])
@@ -291,8 +295,8 @@ def test_stored_vectors_are_looked_at_too(services: FakeServices, way: Way) -> N
     found = way()
 
     assert failed(found)["vectors_valid"] == ERROR
-    evidence = shown(found["vectors_valid"])
-    assert (evidence["off_norm"], evidence["collapsed"]) == (1, 5)
+    figures = shown(found["vectors_valid"])
+    assert (figures["wrong_norm"], figures["collapsed"]) == (1, 5)
 
 
 def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(services: FakeServices, way: Way) -> None:
@@ -309,7 +313,7 @@ def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(services: Fak
             return np.stack([vector_of("the same") for _ in texts])
 
     use(services, Bounded())
-    services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": DriftResult(1.0, "")})()
+    services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": DriftResult(1.0, "", 0.999)})()
     store_chunks(services.database, TEXTS, KEYS[0])
 
     assert failed(way()) == {}
@@ -328,16 +332,16 @@ def test_rows_in_the_wrong_order_do_not_find_themselves(services: FakeServices, 
     assert lost.data["cosine"] < 0.99 < lost.data["cosine_to_nearest"]
 
 
-def test_a_cut_chunk_is_a_warning_until_it_is_cut_smaller(services: FakeServices, way: Way) -> None:
+def test_a_truncated_chunk_is_a_warning_until_it_is_made_smaller(services: FakeServices, way: Way) -> None:
     """Also in later runs, which embed others."""
     store_chunks(services.database, [*TEXTS, " ".join(["word"] * 70)], KEYS[0])
 
     found = way()
 
     assert failed(found) == {"nothing_truncated": WARN}
-    evidence = shown(found["nothing_truncated"])
-    assert (evidence["partition/truncated_chunks"], evidence["run/truncated_chunks"]) == (1, 1)
-    assert evidence["partition/tokens_lost"] == evidence["worst"].records[0].data["tokens_lost"] == 6
+    figures = shown(found["nothing_truncated"])
+    assert (figures["partition/truncated_chunks"], figures["run/truncated_chunks"]) == (1, 1)
+    assert figures["partition/tokens_lost"] == figures["most_truncated"].records[0].data["tokens_lost"] == 6
     assert "VECTOR_ASSETS_CHUNK_TOKENS" in found["nothing_truncated"].description
     again = way()
     assert failed(again) == {"nothing_truncated": WARN}
@@ -352,7 +356,7 @@ def test_a_language_that_the_model_cannot_read_is_a_warning(services: FakeServic
     found = way()
 
     assert failed(found) == {"vocabulary_covers_text": WARN}
-    assert "multilingual model, or one for Chinese" in found["vocabulary_covers_text"].description
+    assert "multilingual model or one for Chinese" in found["vocabulary_covers_text"].description
     again = way()
     assert failed(again) == {"vocabulary_covers_text": WARN}
     assert shown(again["vocabulary_covers_text"])["script"] == "han"
@@ -370,14 +374,14 @@ def test_a_language_that_the_model_cannot_read_is_a_warning(services: FakeServic
 def test_thresholds_are_settings(
     texts: list[str], check: str, setting: str, limit: float, services: FakeServices, way: Way
 ) -> None:
-    """A team whose texts are like that has its peace; the figure is told all the same, with the limit."""
+    """A team whose texts are like that gets no warning; the figure is shown all the same, with the limit."""
     use(services, English())
     store_chunks(services.database, texts, KEYS[0])
     write(services.database, texts, name="others.txt")
     asset = VECTORIZED_CHUNKS if check in {item.name for item in VECTOR_CHECKS} else DOCUMENT_CHUNKS
     before = way(asset)[check]
 
-    services.settings = services.settings.model_copy(update={setting: limit})
+    services.settings = services.settings.model_copy(update={"quality_limits": QualityLimits(**{setting: limit})})
     after = way(asset)[check]
 
     assert (before.passed, after.passed) == (False, True)
@@ -387,7 +391,7 @@ def test_thresholds_are_settings(
 def test_how_near_a_chunk_must_find_itself_is_a_setting(services: FakeServices, way: Way) -> None:
     """Rows that are no nearer than that are lost, and nothing else is said of them."""
     store_chunks(services.database, TEXTS, KEYS[0])
-    services.settings = services.settings.model_copy(update={"min_retrieval_cosine": 1.0})
+    services.settings = services.settings.model_copy(update={"quality_limits": QualityLimits(min_retrieval_cosine=1.0)})
     aside = np.eye(1, SPACE.dimension, dtype=np.float32)[0] * 0.01
     before = services.embedder.embed
     services.embedder.embed = lambda texts: before(texts) + aside if len(texts) == 1 else before(texts)
@@ -395,10 +399,10 @@ def test_how_near_a_chunk_must_find_itself_is_a_setting(services: FakeServices, 
     found = way()
 
     assert failed(found) == {"self_retrieval": ERROR}
-    assert shown(found["self_retrieval"])["least_cosine"] == "1"
+    assert shown(found["self_retrieval"])["min_cosine"] == "1"
 
 
-def test_what_could_not_be_looked_at_is_said_and_loses_nothing(
+def test_facts_that_cannot_be_gathered_are_a_warning_of_each_check(
     services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database went away after the last commit."""
@@ -407,21 +411,42 @@ def test_what_could_not_be_looked_at_is_said_and_loses_nothing(
     def away(*_: object) -> None:
         raise DatabaseUnreachable("postgresql://db", "it is away")
 
-    monkeypatch.setattr(services.evidence, "of_vectors", away)
+    monkeypatch.setattr(services.audit_facts, "of_vectors", away)
 
     found = way()
 
     assert failed(found) == {check.name: WARN for check in VECTOR_CHECKS}
-    assert "could not be looked at" in found["complete"].description
+    assert "could not run" in found["complete"].description
     assert "it is away" in found["complete"].description
+
+
+def test_the_partition_is_locked_while_it_is_audited(
+    services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run would change what is being counted."""
+    store_chunks(services.database, TEXTS, KEYS[0])
+    nearest, busy = services.audit_facts.nearest, []
+
+    def look(key: PartitionKey, slug: str, *given: Any) -> Any:
+        try:
+            with PartitionLocks(services.database, wait_seconds=0).held(key, slug, "another run"):
+                busy.append(False)
+        except PartitionBusy:
+            busy.append(True)
+        return nearest(key, slug, *given)
+
+    monkeypatch.setattr(services.audit_facts, "nearest", look)
+
+    assert failed(way()) == {}
+    assert set(busy) == {True}
 
 
 def test_one_check_that_fails_leaves_the_others(
     services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its own verdict is missing."""
+    """Only its own result is missing."""
     store_chunks(services.database, TEXTS, KEYS[0])
-    monkeypatch.setattr(services.evidence, "nearest", lambda *_: 1 / 0)
+    monkeypatch.setattr(services.audit_facts, "nearest", lambda *_: 1 / 0)
 
     found = way()
 
@@ -429,7 +454,7 @@ def test_one_check_that_fails_leaves_the_others(
     assert "ZeroDivisionError" in found["self_retrieval"].description
 
 
-def test_a_red_partition_has_its_evidence(instance: dg.DagsterInstance, services: FakeServices) -> None:
+def test_a_red_partition_has_its_check_results(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """The run failed because too many chunks did; the page says which checks that breaks."""
     register(instance, KEYS)
     use(services, NotANumber())
@@ -440,8 +465,8 @@ def test_a_red_partition_has_its_evidence(instance: dg.DagsterInstance, services
 
     assert not result.success
     assert red(instance) == {B}
-    assert failed(verdicts(instance, result, B)) == {"complete": ERROR, "vectors_valid": ERROR}
-    assert failed(verdicts(instance, result, A)) == {}
+    assert failed(check_results(instance, result, B)) == {"complete": ERROR, "vectors_valid": ERROR}
+    assert failed(check_results(instance, result, A)) == {}
 
 
 def states(instance: dg.DagsterInstance, name: str, asset: dg.AssetKey = VECTORIZED_CHUNKS) -> dict[str, set[str]]:
@@ -454,7 +479,7 @@ def states(instance: dg.DagsterInstance, name: str, asset: dg.AssetKey = VECTORI
 
 
 def test_dagster_shows_each_partition_by_itself(instance: dg.DagsterInstance, services: FakeServices) -> None:
-    """Passed, not passed, and not reached; the next run's verdict replaces the former one's."""
+    """Passed, not passed, and not reached; the next run's result replaces the former one's."""
     register(instance, KEYS)
     for key in KEYS:
         texts = [f"{text} of {key.stock_code}" for text in TEXTS]
@@ -492,7 +517,7 @@ def test_checks_cost_a_bounded_number_of_events(instance: dg.DagsterInstance, se
 
 
 @pytest.mark.usefixtures("_environment")
-def test_runs_of_the_command_line_have_their_verdicts(database_url: URL, tmp_path: Path, landing: Path) -> None:
+def test_runs_of_the_command_line_have_their_check_results(database_url: URL, tmp_path: Path, landing: Path) -> None:
     """Of all assets or of one, in the storage on PostgreSQL."""
     land(landing, US, "2024.txt", sentences(4))
     with (
@@ -548,22 +573,22 @@ def test_many_fragments_are_a_warning(services: FakeServices, way: Way) -> None:
     found = way(DOCUMENT_CHUNKS)
 
     assert failed(found) == {"chunk_sizes_in_range": WARN}
-    evidence = shown(found["chunk_sizes_in_range"])
-    assert (evidence["fragments"], evidence["fragments_share"]) == (3, 0.3333)
-    assert evidence["fragment_examples"].records[2].data["text"] == "July 1,"
+    figures = shown(found["chunk_sizes_in_range"])
+    assert (figures["fragments"], figures["fragments_share"]) == (3, 0.3333)
+    assert figures["fragment_examples"].records[2].data["text"] == "July 1,"
 
 
 @pytest.mark.parametrize("words", [65, 50_000])
 def test_a_chunk_that_is_too_long_is_a_warning(words: int, services: FakeServices, way: Way) -> None:
-    """By its tokens, of the longest chunks; of an endless one no more is looked at than needs be."""
+    """Tokens are counted of the longest chunks; of an endless one no more than necessary."""
     write(services.database, [*TEXTS, *(" ".join(["word"] * 60) for _ in range(40)), " ".join(["word"] * words)])
 
     found = way(DOCUMENT_CHUNKS)
 
     assert failed(found) == {"chunk_sizes_in_range": WARN}
-    evidence = shown(found["chunk_sizes_in_range"])
-    assert (evidence["too_long"], evidence["longest_counted"], evidence["tokens_limit"]) == (1, 8, "64")
-    assert 64 < evidence["longest"].records[0].data["tokens"] <= 1000
+    figures = shown(found["chunk_sizes_in_range"])
+    assert (figures["too_long"], figures["longest_counted"], figures["tokens_limit"]) == (1, 8, "64")
+    assert 64 < figures["longest"].records[0].data["tokens"] <= 1000
 
 
 def test_one_document_in_a_wrong_encoding_is_a_warning(services: FakeServices, way: Way) -> None:
@@ -577,33 +602,33 @@ def test_one_document_in_a_wrong_encoding_is_a_warning(services: FakeServices, w
     found = way(DOCUMENT_CHUNKS)
 
     assert failed(found) == {"text_is_readable": WARN}
-    (worst,) = shown(found["text_is_readable"])["worst"].records
+    (worst,) = shown(found["text_is_readable"])["most_unreadable"].records
     assert (worst.data["document"], worst.data["chunk_index"]) == (f"elsewhere/{A}/mangled.txt", 1)
     assert "companyâ€™s" in worst.data["excerpt"]
 
 
-def test_chunks_of_a_range_in_which_one_partition_fails_have_their_verdicts(
+def test_chunks_of_a_range_in_which_one_partition_fails_have_their_check_results(
     instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
-    """Those that were cut are materialized and judged."""
+    """Those that were chunked are materialized and checked."""
     shrink_the_second(instance, services, landing)
 
     result = run(instance, services, assets=ASSETS)
 
     assert not result.success
-    judged = {str(key) for key in KEYS if verdicts(instance, result, str(key), DOCUMENT_CHUNKS)}
-    assert judged == {A, str(KEYS[2]), D}
-    assert states(instance, "no_empty_chunks", DOCUMENT_CHUNKS) == {"SUCCEEDED": judged, "EXECUTION_FAILED": {B}}
+    checked = {str(key) for key in KEYS if check_results(instance, result, str(key), DOCUMENT_CHUNKS)}
+    assert checked == {A, str(KEYS[2]), D}
+    assert states(instance, "no_empty_chunks", DOCUMENT_CHUNKS) == {"SUCCEEDED": checked, "EXECUTION_FAILED": {B}}
 
 
-def test_a_run_that_fails_is_not_judged(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
+def test_a_failed_run_has_no_check_results(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """Dagster shows that its checks were not executed."""
     fail_on(services, "w0x0")
 
     result = materialize(instance, services, US)
 
     assert "fails on any text" in failure(result)
-    assert verdicts(instance, result, str(US)) == {}
+    assert check_results(instance, result, str(US)) == {}
     assert states(instance, "complete") == {"EXECUTION_FAILED": {str(US)}}
 
 
@@ -620,8 +645,8 @@ def test_the_samples_pass_with_the_real_model(database_url: URL, instance: dg.Da
             result = materialize(instance, services, key)  # type: ignore[arg-type]
             assert result.success
             found[key.market] = {
-                **failed(verdicts(instance, result, str(key), DOCUMENT_CHUNKS)),
-                **failed(verdicts(instance, result, str(key))),
+                **failed(check_results(instance, result, str(key), DOCUMENT_CHUNKS)),
+                **failed(check_results(instance, result, str(key))),
             }
 
     assert found["us"] == {}

@@ -17,12 +17,12 @@ from vector_assets.defs.partitions import register
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 
+from ..audit.test_drift_guard import Turned
 from ..fakes import FakeServices, HashEmbedder, vector_of
-from ..test_audit import Turned
 from ..vectorizer.test_vector_inspection import WIDE
 from .conftest import US
 from .test_assets import materialize
-from .test_checks import TEXTS, English, failed, use, verdicts, write
+from .test_checks import TEXTS, English, check_results, failed, use, write
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "quality.md"
 BEGIN, END = "<!-- made by defs/test_planted_faults.py -->\n", "<!-- end -->\n"
@@ -150,7 +150,7 @@ def caught(planted: Planted, instance: dg.DagsterInstance, services: FakeService
         write(services.database, ["one more"], US, "b.txt")
     use(services, planted.embedder())
     result = materialize(instance, services, US)
-    seen = set(failed(verdicts(instance, result, str(US), planted.asset)))
+    seen = set(failed(check_results(instance, result, str(US), planted.asset)))
     if not result.success:
         seen.add("the run fails")
     if services.quarantine.chunks(space.slug, [US]):

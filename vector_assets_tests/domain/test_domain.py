@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
 from vector_assets.domain.progress import BatchProgress, shortcomings
-from vector_assets.domain.reports import SightLimits, StageSeconds, VectorizeReport
+from vector_assets.domain.reports import StageSeconds, VectorizeReport
 from vector_assets.domain.wording import readable_line, readable_seconds
 from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
 
@@ -57,17 +57,6 @@ def test_a_pattern_without_three_parts_is_refused(pattern: str) -> None:
     """One line, with the form."""
     with pytest.raises(InvalidPattern, match="three parts"):
         PartitionPattern.parse(pattern)
-
-
-def test_what_the_model_cannot_see_is_said_in_words() -> None:
-    """Unknown tokens name the mend, truncation its size; nothing is said where all was seen."""
-    assert SightLimits().warnings(0.0, 0, 100, 9000, 9000) == []
-    unknown, truncated = SightLimits().warnings(0.52, 3, 100, 9000, 8580)
-    assert "52%" in unknown
-    assert "EMBEDDING_MODEL" in unknown
-    assert "3 of 100" in truncated
-    assert "420 tokens (4.7%)" in truncated
-    assert "VECTOR_ASSETS_CHUNK_TOKENS" in truncated
 
 
 def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vector_assets.quality.drift import REFERENCE_TEXTS, compare_reference_vectors
+from vector_assets.quality.limits import QualityLimits
 from vector_assets.quality.vectors import Fault, inspect_rows, seen_as
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -31,7 +32,8 @@ def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypa
     cosines = vectors[:60] @ vectors[:60].T - 2 * np.eye(60)
     assert cosines.max() > 0.999, "these texts no longer try what they should"
     again = embedder.embed(embedder.tokenize(REFERENCE_TEXTS))
-    assert not compare_reference_vectors(vectors[-len(REFERENCE_TEXTS) :], again).drifted
+    limit = QualityLimits().min_drift_cosine
+    assert not compare_reference_vectors(vectors[-len(REFERENCE_TEXTS) :], again, limit).drifted
 
     vectors[7] = vectors[6]
     assert {bad.index: bad.fault for bad in inspect_rows(vectors, seen, dimension)} == {

@@ -1,10 +1,10 @@
-"""Scripts are told apart, and the person is told what to do."""
+"""Scripts are distinguished, and the sentence names the model to choose."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.quality.scripts import Script, script_of, sight_sentence
+from vector_assets.quality.scripts import Script, script_of, vocabulary_sentence
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_any_text_has_a_script(text: str) -> None:
 
 
 def test_a_model_that_cannot_read_is_to_be_changed() -> None:
-    """The sentence says how much is lost, what the text is, and which kind of model reads it."""
-    assert sight_sentence(0.528, Script.HAN) == (
+    """The sentence says how much is lost, which language the text is in, and which kind of model reads it."""
+    assert vocabulary_sentence(0.528, Script.HAN, 0.05) == (
         "The model does not know 53% of the tokens of this text, which is Chinese. "
-        "Set EMBEDDING_MODEL to a multilingual model, or one for Chinese."
+        "Set EMBEDDING_MODEL to a multilingual model or one for Chinese."
     )
-    assert "Latin letters" in sight_sentence(0.2, Script.LATIN)
-    assert "multilingual" in sight_sentence(0.2, Script.OTHER)
+    assert "Latin letters" in vocabulary_sentence(0.2, Script.LATIN, 0.05)
+    assert "multilingual" in vocabulary_sentence(0.2, Script.OTHER, 0.05)
 
 
 def test_a_model_that_reads_the_text_is_left_alone() -> None:
     """A few rare signs are usual."""
-    assert sight_sentence(0.0003, Script.LATIN) == "The model does not know 0.03% of the tokens, which is usual."
+    assert "0.03% of the tokens" in vocabulary_sentence(0.0003, Script.LATIN, 0.05)

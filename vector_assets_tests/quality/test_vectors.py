@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vector_assets.domain.chunks import TokenizedText, text_hash
 from vector_assets.errors import BadVectors
-from vector_assets.quality.vectors import BadRow, Fault, NormHabit, inspect_rows, seen_as
+from vector_assets.quality.vectors import BadRow, ExpectedNorm, Fault, inspect_rows, seen_as
 
 from .vector_rows import DIMENSION, keys, rotated, unit_rows
 
@@ -99,7 +99,7 @@ def test_scaled_rows(scale: float) -> None:
     found = inspect_rows(vectors, keys(32), DIMENSION)
 
     assert faults(found) == {10: Fault.WRONG_NORM, 11: Fault.WRONG_NORM}
-    assert inspect_rows(vectors[10:12], keys(2), DIMENSION, NormHabit(scale, 0.01)) == []
+    assert inspect_rows(vectors[10:12], keys(2), DIMENSION, ExpectedNorm(scale, 0.01)) == []
 
 
 @pytest.mark.parametrize(("level", "noise"), [(1 / np.sqrt(DIMENSION), 0.0), (-0.05, 0.001), (3.0, 0.1)])

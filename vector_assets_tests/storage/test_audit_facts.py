@@ -1,10 +1,11 @@
-"""What the tables say of a partition: counted in one moment, with examples, and the nearest exactly."""
+"""The facts about a partition: counted at one moment, with examples, and the nearest chunks exactly."""
 
 import numpy as np
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.storage.audit_facts import Evidence, VectorEvidence
+from vector_assets.quality.partition_facts import PartitionVectorFacts
+from vector_assets.storage.audit_facts import AuditFacts
 from vector_assets.storage.database import Database
 from vector_assets.storage.halfvec_arrays import HalfVectors
 from vector_assets.storage.quarantine import Quarantine
@@ -17,16 +18,16 @@ TABLE = f"chunk_vectors_{SPACE.slug}"
 
 
 @pytest.fixture
-def evidence(database: Database) -> Evidence:
-    return Evidence(database)
+def facts(database: Database) -> AuditFacts:
+    return AuditFacts(database)
 
 
 def embed(database: Database, run_id: str = "run 1", limit: int | None = None) -> None:
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id=run_id, limit=limit)
 
 
-def of(evidence: Evidence, moment: str | None = None, run_id: str = "run 1") -> VectorEvidence:
-    return evidence.of_vectors(KEY, SPACE.slug, run_id, moment or evidence.moment(), 0.01)
+def of(facts: AuditFacts, moment: str | None = None, run_id: str = "run 1") -> PartitionVectorFacts:
+    return facts.of_vectors(KEY, SPACE.slug, run_id, moment or facts.moment(), 0.01)
 
 
 def overwrite(database: Database, text: str, vector: np.ndarray) -> None:
@@ -43,29 +44,35 @@ def ids(database: Database) -> dict[str, int]:
     return dict(rows(database, "SELECT text, id FROM document_chunks"))
 
 
-def test_every_chunk_is_counted_once(database: Database, evidence: Evidence) -> None:
+def test_every_chunk_is_counted_once(database: Database, facts: AuditFacts) -> None:
     """Current, pending or quarantined; another partition's count nowhere."""
     store_chunks(database, ["a", "b", "c", "POISON"])
     store_chunks(database, ["其他"], OTHER)
     embed(database)
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'c'")
 
-    found = of(evidence)
+    found = of(facts)
 
     assert (found.chunks, found.current, found.pending, found.quarantined) == (4, 2, 1, 1)
-    assert (found.without_vector, found.off_norm, found.cut, found.tokens, found.tokens_lost) == (0, 0, 0, 2, 0)
+    assert (found.without_vector, found.wrong_norm, found.truncated_chunks, found.tokens, found.tokens_lost) == (
+        0,
+        0,
+        0,
+        2,
+        0,
+    )
 
 
-def test_an_empty_partition_has_nothing(database: Database, evidence: Evidence) -> None:
+def test_an_empty_partition_has_nothing(database: Database, facts: AuditFacts) -> None:
     """Zeros, not errors."""
     make_vectorizer(database, HashEmbedder())
 
-    found = of(evidence)
+    found = of(facts)
 
-    assert (found.chunks, found.current, found.tokens, found.twins, found.sample) == (0, 0, 0, (), ())
+    assert (found.chunks, found.current, found.tokens, found.shared_vectors, found.sample) == (0, 0, 0, (), ())
 
 
-def test_what_was_pending_before_and_is_still_was_left_behind(database: Database, evidence: Evidence) -> None:
+def test_what_was_pending_before_the_run_and_still_is_was_missed(database: Database, facts: AuditFacts) -> None:
     """Not what came or changed since, was freed meanwhile, or was written before and committed after."""
     store_chunks(database, ["a", "b", "c", "POISON"])
     embed(database)
@@ -73,30 +80,30 @@ def test_what_was_pending_before_and_is_still_was_left_behind(database: Database
     with connect(database.url) as other:
         other.execute("BEGIN")
         other.execute("UPDATE document_chunks SET text = 'in flight' WHERE text = 'a'")
-        moment = evidence.moment()
+        moment = facts.moment()
         other.execute("COMMIT")
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'b'")
     Quarantine(database).release(SPACE.slug, [KEY])
     store_chunks(database, ["later"], name="c.txt")
 
-    found = of(evidence, moment)
+    found = of(facts, moment)
 
-    assert (found.pending, found.left_behind) == (5, 1)
+    assert (found.pending, found.missed) == (5, 1)
 
 
-def test_a_mark_without_a_vector_is_seen(database: Database, evidence: Evidence) -> None:
+def test_a_mark_without_a_vector_is_seen(database: Database, facts: AuditFacts) -> None:
     """Nobody else would embed that chunk again."""
     store_chunks(database, ["a", "b"])
     embed(database)
     rows(database, f"ALTER TABLE {TABLE} DISABLE TRIGGER deleted")
     rows(database, f"DELETE FROM {TABLE} WHERE chunk_id = (SELECT min(id) FROM document_chunks)")
 
-    found = of(evidence)
+    found = of(facts)
 
     assert (found.current, found.without_vector) == (1, 1)
 
 
-def test_lengths_other_than_one_are_counted(database: Database, evidence: Evidence) -> None:
+def test_lengths_other_than_one_are_counted(database: Database, facts: AuditFacts) -> None:
     """A zero vector too, which the column takes."""
     store_chunks(database, ["a", "b", "c", "d"])
     embed(database)
@@ -104,34 +111,34 @@ def test_lengths_other_than_one_are_counted(database: Database, evidence: Eviden
     overwrite(database, "b", 1.02 * vector_of("b"))
     overwrite(database, "c", 1.005 * vector_of("c"))
 
-    assert of(evidence).off_norm == 2
+    assert of(facts).wrong_norm == 2
 
 
-def test_what_was_cut_is_counted_and_the_worst_named(database: Database, evidence: Evidence) -> None:
-    """In tokens, those that lost most first."""
+def test_truncated_chunks_are_counted_and_the_most_truncated_listed(database: Database, facts: AuditFacts) -> None:
+    """Chunks that lost most tokens come first."""
     store_chunks(database, ["short", *(" ".join(["word"] * (64 + lost)) for lost in (3, 9, 1, 2, 4, 5, 6))])
     embed(database)
 
-    found = of(evidence)
+    found = of(facts)
 
-    assert (found.cut, found.tokens_lost) == (7, 30)
-    assert [item.token_count - item.tokens_embedded for item in found.worst_truncated] == [9, 6, 5, 4, 3]
-    assert found.worst_truncated[0].document == f"{KEY}/a.txt"
+    assert (found.truncated_chunks, found.tokens_lost) == (7, 30)
+    assert [item.tokens_lost for item in found.most_truncated] == [9, 6, 5, 4, 3]
+    assert found.most_truncated[0].document == f"{KEY}/a.txt"
 
 
-def test_the_same_vector_of_two_texts_is_a_pair_of_twins(database: Database, evidence: Evidence) -> None:
-    """Of the same text twice it is none."""
+def test_the_same_vector_of_two_texts_is_a_shared_vector(database: Database, facts: AuditFacts) -> None:
+    """The same vector of the same text twice is none."""
     store_chunks(database, ["a", "a", "b", "c"])
     embed(database)
-    assert of(evidence).twins == ()
+    assert of(facts).shared_vectors == ()
     overwrite(database, "b", vector_of("c"))
 
-    (twins,) = of(evidence).twins
+    (shared,) = of(facts).shared_vectors
 
-    assert (twins.chunks, {twins.one.text, twins.other.text}) == (2, {"b", "c"})
+    assert (shared.chunks, {shared.first.text, shared.second.text}) == (2, {"b", "c"})
 
 
-def test_the_sample_is_bounded_and_has_the_runs_own_chunks(database: Database, evidence: Evidence) -> None:
+def test_the_sample_is_bounded_and_has_the_runs_own_chunks(database: Database, facts: AuditFacts) -> None:
     """The same for one run, another for the next."""
     texts = [f"text {number}" for number in range(100)]
     store_chunks(database, texts)
@@ -139,15 +146,15 @@ def test_the_sample_is_bounded_and_has_the_runs_own_chunks(database: Database, e
     store_chunks(database, ["new"], name="b.txt")
     embed(database, "run 2")
 
-    sample = of(evidence, run_id="run 2").sample
+    sample = of(facts, run_id="run 2").sample
 
     assert len(sample) in (16, 17)
-    assert [chunk.text for chunk in sample if chunk.is_new] == ["new"]
-    assert sample == of(evidence, run_id="run 2").sample
-    assert sample != of(evidence, run_id="run 3").sample
+    assert [chunk.text for chunk in sample if chunk.from_run] == ["new"]
+    assert sample == of(facts, run_id="run 2").sample
+    assert sample != of(facts, run_id="run 3").sample
 
 
-def test_the_nearest_is_found_exactly_and_in_the_partition(database: Database, evidence: Evidence) -> None:
+def test_the_nearest_is_found_exactly_and_in_the_partition(database: Database, facts: AuditFacts) -> None:
     """With the distance to the chunk's own vector; one whose text has changed since is left out."""
     store_chunks(database, ["a", "b", "c"])
     store_chunks(database, ["d"], OTHER)
@@ -159,20 +166,20 @@ def test_the_nearest_is_found_exactly_and_in_the_partition(database: Database, e
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
 
     vectors = np.stack([vector_of(text) for text in "abd"])
-    (found,) = evidence.nearest(KEY, SPACE.slug, [at["a"], at["b"], at["d"]], vectors)
+    (found,) = facts.nearest(KEY, SPACE.slug, [at["a"], at["b"], at["d"]], vectors)
 
     assert (found.chunk_id, found.nearest_id) == (at["b"], at["c"])
     assert found.nearest_distance == pytest.approx(0, abs=1e-6)
     assert found.own_distance == pytest.approx(1 - vector_of("b") @ vector_of("c"), abs=1e-3)
-    assert evidence.named([at["b"], 10**9])[at["b"]].text == "b"
+    assert facts.named([at["b"], 10**9])[at["b"]].text == "b"
 
 
 def test_texts_are_read_window_by_window(
-    database: Database, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+    database: Database, facts: AuditFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them once, also where the last window is full."""
     monkeypatch.setattr("vector_assets.storage.audit_facts._WINDOW", 3)
     store_chunks(database, list("abcdef"))
 
-    assert [chunk.text for chunk in evidence.texts(KEY)] == list("abcdef")
-    assert list(evidence.texts(OTHER)) == []
+    assert [chunk.text for chunk in facts.texts(KEY)] == list("abcdef")
+    assert list(facts.texts(OTHER)) == []

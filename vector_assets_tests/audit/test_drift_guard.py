@@ -13,8 +13,8 @@ from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import EmbedderBroken, EmbedderDrifted, WeightsChanged
 from vector_assets.storage.migrate import migrate
 
-from .fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
-from .invariants import check_invariants
+from ..fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
+from ..invariants import check_invariants
 
 
 class Turned(HashEmbedder):
@@ -94,7 +94,7 @@ def test_how_far_is_drift_is_a_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What stopped the run goes on, with vectors that are as far from the former ones as was allowed."""
-    monkeypatch.setenv("VECTOR_ASSETS_MIN_DRIFT_COSINE", "0.98")
+    monkeypatch.setenv("VECTOR_ASSETS_QUALITY_LIMITS", '{"min_drift_cosine": 0.98}')
     services = start(places, database_url, tmp_path, Turned(0.99))
 
     assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 1

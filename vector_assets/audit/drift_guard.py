@@ -1,49 +1,49 @@
-"""Does the embedder still make the vectors that it made? Asked once, before the first vector of a process is stored."""
+"""Whether the embedder still makes the vectors that its space holds."""
 
-from .domain.spaces import EmbeddingSpace, Vectors
-from .errors import EmbedderBroken, EmbedderDrifted
-from .ports import Embedder, ReferenceVectorStore
-from .quality.drift import MIN_COSINE, REFERENCE_TEXTS, REFERENCE_TEXTS_DIGEST, DriftResult, compare_reference_vectors
+from ..domain.spaces import EmbeddingSpace, Vectors
+from ..errors import EmbedderBroken, EmbedderDrifted
+from ..ports import Embedder, ReferenceVectorStore
+from ..quality.drift import REFERENCE_TEXTS, REFERENCE_TEXTS_DIGEST, DriftResult, compare_reference_vectors
 
 
 class DriftGuard:
-    """Embeds a few fixed texts and compares them with what the space keeps of them; `least` is the lowest cosine."""
+    """Compares the embedder's vectors of the reference texts with the stored ones, once, before a vector is stored."""
 
     def __init__(
         self,
         embedder: Embedder,
         reference_vectors: ReferenceVectorStore,
         space: EmbeddingSpace,
-        least: float = MIN_COSINE,
+        min_cosine: float,
     ) -> None:
         self._embedder = embedder
         self._reference_vectors = reference_vectors
         self._space = space
-        self._least = least
+        self._min_cosine = min_cosine
         self.result: DriftResult | None = None
-        """None until the first check."""
+        """None until the first check that passed."""
 
     def check(self) -> None:
-        """Compare once; the vectors of a space that has none yet are kept, for the runs to come.
+        """Compare once. A space without reference vectors gets these, for later runs to compare with.
 
         Raises:
             EmbedderDrifted: a changed library, arithmetic, device or file gives other vectors.
-            EmbedderBroken: it fails on them.
+            EmbedderBroken: the embedder fails on the reference texts.
         """
         if self.result is not None:
             return
-        now = self._embedded()
+        now = self._embed()
         kept = self._reference_vectors.kept(self._space.slug, REFERENCE_TEXTS_DIGEST, self._space.dimension)
         if kept is None:
             self._reference_vectors.keep(self._space.slug, REFERENCE_TEXTS_DIGEST, now, self._embedder.device)
-            self.result = compare_reference_vectors(now, now, self._least)
+            self.result = compare_reference_vectors(now, now, self._min_cosine)
             return
-        result = compare_reference_vectors(kept.vectors, now, self._least)
+        result = compare_reference_vectors(kept.vectors, now, self._min_cosine)
         if result.drifted:
             raise EmbedderDrifted(self._space.model, result.lowest, kept.device, self._embedder.device)
         self.result = result
 
-    def _embedded(self) -> Vectors:
+    def _embed(self) -> Vectors:
         try:
             return self._embedder.embed(self._embedder.tokenize(REFERENCE_TEXTS))
         except Exception as error:

@@ -1,0 +1,1 @@
+"""The audit gathers from stores and embedder the facts that the checks in `quality/` judge."""

@@ -1,0 +1,83 @@
+"""What the tables hold of a partition's chunks and vectors: the facts that checks judge."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class ChunkText(NamedTuple):
+    """A chunk as it is stored, by whichever program. `from_run`: the audited run made its vector."""
+
+    id: int
+    document: str
+    chunk_index: int
+    text: str
+    from_run: bool = False
+
+    @property
+    def name(self) -> str:
+        """How tables name it: the document and the chunk's index."""
+        return f"{self.document} #{self.chunk_index}"
+
+
+@dataclass(frozen=True)
+class TruncatedChunk:
+    """A chunk of which the model read only the beginning, in tokens."""
+
+    document: str
+    chunk_index: int
+    token_count: int
+    tokens_embedded: int
+
+    @property
+    def tokens_lost(self) -> int:
+        """Tokens beyond the model's limit."""
+        return self.token_count - self.tokens_embedded
+
+
+@dataclass(frozen=True)
+class SharedVector:
+    """Exactly one vector that `chunks` chunks have, at least two of them with different texts: `first` and `second`."""
+
+    chunks: int
+    first: ChunkText
+    second: ChunkText
+
+
+@dataclass(frozen=True)
+class PartitionVectorFacts:
+    """A partition in one embedding space, counted in chunks at one moment.
+
+    `missed` chunks were pending before the run began, still are, and nobody has changed them since. `without_vector`
+    chunks are marked as current but have no vector in the space. `wrong_norm` chunks have a vector whose length is not
+    1. `tokens` and `tokens_lost` are sums over all current vectors; `most_truncated` are the chunks that lost most
+    tokens. `compared` vectors were searched for `shared_vectors`. `sample` is a random sample of the current chunks.
+    """
+
+    chunks: int
+    pending: int
+    missed: int
+    quarantined: int
+    current: int
+    without_vector: int
+    wrong_norm: int
+    truncated_chunks: int
+    tokens: int
+    tokens_lost: int
+    most_truncated: tuple[TruncatedChunk, ...]
+    compared: int
+    shared_vectors: tuple[SharedVector, ...]
+    sample: tuple[ChunkText, ...]
+
+
+@dataclass(frozen=True)
+class NearestChunk:
+    """The result of searching a partition with a chunk's vector made again.
+
+    `own_distance` (1 - cosine) is to the chunk's stored vector, `nearest_distance` to the nearest stored vector, which
+    is that of the chunk `nearest_id`. A distance to a zero vector is NaN.
+    """
+
+    chunk_id: int
+    own_distance: float
+    nearest_id: int
+    nearest_distance: float

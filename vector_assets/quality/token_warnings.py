@@ -1,0 +1,46 @@
+"""Warnings about text that the model does not read: unknown tokens, and tokens beyond its limit."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from ..domain.reports import VectorizeReport
+from .limits import QualityLimits
+from .plurals import agreeing, counted
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """How much of a number of chunks a model could read; `tokens_embedded` are within its limit."""
+
+    chunks: int
+    truncated_chunks: int
+    tokens: int
+    tokens_embedded: int
+    unknown_tokens: int
+
+    @classmethod
+    def of_report(cls, report: VectorizeReport) -> Self:
+        """Take the counts of a run."""
+        return cls(
+            report.processed, report.truncated_chunks, report.tokens, report.tokens_embedded, report.unknown_tokens
+        )
+
+
+def token_warnings(counts: TokenCounts, limits: QualityLimits) -> list[str]:
+    """Write one sentence, with the fix, for each limit that the counts exceed."""
+    found = []
+    unknown_share = counts.unknown_tokens / counts.tokens_embedded if counts.tokens_embedded else 0.0
+    if unknown_share > limits.max_unknown_share:
+        found.append(
+            f"The model does not know {unknown_share:.0%} of the tokens: it cannot read this text. Set EMBEDDING_MODEL "
+            "to a model for its language, e.g. a multilingual one for Chinese."
+        )
+    lost = counts.tokens - counts.tokens_embedded
+    if counts.tokens and lost / counts.tokens > limits.max_lost_share:
+        found.append(
+            f"{counts.truncated_chunks:,} of {counted(counts.chunks, 'chunk')} "
+            f"{agreeing(counts.truncated_chunks, 'was', 'were')} truncated at the model's limit, which lost "
+            f"{counted(lost, 'token')} ({lost / counts.tokens:.1%}). Make the chunks smaller "
+            "(VECTOR_ASSETS_CHUNK_TOKENS), or choose a model that reads longer texts."
+        )
+    return found
