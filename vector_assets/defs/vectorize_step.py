@@ -34,14 +34,14 @@ class VectorizeConfig(dg.Config):
 
     batch_size: int | None = Field(None, description="Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE.")
     force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
-    limit: int | None = Field(None, description="At most so many chunks of a partition; the rest stays pending.")
+    limit: int | None = Field(None, description="Chunks of a partition to embed at most; the others stay pending.")
     progress_interval_seconds: float = Field(
-        1.0, description="Between two progress events at least; 0 logs every batch."
+        1.0, description="Least time between two progress events; 0 logs every batch."
     )
     accept_drift: bool = Field(
         False,
-        description="If the model no longer makes the vectors that are stored, embed all chunks anew, into a space of "
-        "their own.",
+        description="If the model no longer makes the vectors that are stored, embed all chunks again, into a space "
+        "of their own.",
     )
     event_detail: EventDetail = Field("batch", description="`chunk` adds each logged batch's chunks as a table.")
     max_failed_fraction: float | None = Field(
@@ -51,7 +51,7 @@ class VectorizeConfig(dg.Config):
     )
 
     def check(self) -> None:
-        """Refuse numbers that make no sense.
+        """Refuse numbers out of range.
 
         Raises:
             InvalidSetting: the first of them.

@@ -1,6 +1,7 @@
 """The limits of the checks, each with the measurement behind it."""
 
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
@@ -47,6 +48,10 @@ class QualityLimits:
         if not isinstance(given, dict):
             raise ValueError("it is not a JSON object")
         return cls(**given)
+
+    def __str__(self) -> str:
+        """Write the limits as the JSON that `from_json` parses."""
+        return json.dumps(asdict(self))
 
 
 LIMIT_NAMES = tuple(field.name for field in fields(QualityLimits))

@@ -19,6 +19,13 @@ def test_a_limit_is_a_number_from_0_to_1(value: object) -> None:
         QualityLimits(max_lost_share=value)
 
 
+def test_limits_are_shown_as_they_are_given() -> None:
+    """So that what `doctor` shows can be copied into the environment."""
+    limits = QualityLimits(max_lost_share=0.5)
+
+    assert QualityLimits.from_json(str(limits)) == limits
+
+
 def test_the_document_has_each_limit_with_its_default() -> None:
     """In one table."""
     documented = re.findall(
