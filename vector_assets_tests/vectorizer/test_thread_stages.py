@@ -1,12 +1,14 @@
 """The stages that work in threads keep the order, give results without delay, and are bounded."""
 
 import threading
+import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from vector_assets.vectorizer.embed_deadline import EmbedDeadline
-from vector_assets.vectorizer.thread_stages import WaitSeconds, map_as_done
+from vector_assets.vectorizer.thread_stages import WaitSeconds, map_as_done, map_in_order, read_ahead
 
 DEADLINE = EmbedDeadline("a model", 60.0)
 PATIENCE = 30.0
@@ -74,6 +76,62 @@ def test_after_a_failure_nothing_more_is_begun() -> None:
         list(map_as_done(work, iter([1, 2, 3, 4]), 2, DEADLINE, WaitSeconds()))
 
     assert sorted(begun) == [1, 2]
+
+
+def test_the_embed_stage_takes_no_more_items_than_can_wait() -> None:
+    """One for each thread, and two more."""
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = map_in_order(lambda item: item, items(), 3, DEADLINE)
+    first = next(results)
+    results.close()
+
+    assert (first, len(taken)) == (0, 5)
+
+
+def test_the_next_item_is_made_while_the_present_one_is_used() -> None:
+    """A window is read while the one before it is embedded."""
+    second_made = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        second_made.set()
+        yield 2
+
+    found = []
+    for item in read_ahead(items(), DEADLINE):
+        found.append(item)
+        assert second_made.wait(PATIENCE), "the second item is not made ahead"
+
+    assert found == [1, 2]
+
+
+class Result:
+    """Something that a weak reference can refer to."""
+
+
+def test_a_result_that_was_given_is_not_kept_in_memory() -> None:
+    """Memory follows the batches that are under way."""
+    references: list[weakref.ref[Result]] = []
+
+    def work(_: int) -> Result:
+        result = Result()
+        references.append(weakref.ref(result))
+        return result
+
+    results = map_in_order(work, iter([1]), 1, DEADLINE)
+    assert isinstance(next(results), Result)  # the stage is still open, and its thread waits for the next call
+
+    deadline = time.monotonic() + PATIENCE
+    while references[0]() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert references[0]() is None
+    results.close()
 
 
 def test_no_more_is_made_than_can_wait() -> None:

@@ -110,7 +110,7 @@ def test_the_same_text_twice_has_the_same_vector_rightly(database: Database) -> 
 
 def test_stored_vectors_are_added_to_the_distribution(database: Database) -> None:
     """Those that failed or were superseded are not."""
-    store_chunks(database, [*(f"text {number}" for number in range(10)), "POISON", "old"])
+    store_chunks(database, ["word " * 70, *(f"text {number}" for number in range(9)), "POISON", "old"])
     embedder = HashEmbedder(WIDE)
     embedder.before = lambda _: rows(database, "UPDATE document_chunks SET text = 'new' WHERE text = 'old'") and None
     distribution = Distribution(WIDE.dimension)
@@ -121,4 +121,5 @@ def test_stored_vectors_are_added_to_the_distribution(database: Database) -> Non
     assert report.vectorized_count == 10
     assert sorted(distribution.sample.ids.tolist()) == [row[0] for row in stored]
     assert distribution.summary.moments.count == 10
-    assert distribution.summary.lengths.to_dict() == {"1-8": 10}
+    # A truncated text counts with all of its tokens.
+    assert distribution.summary.lengths.to_dict() == {"1-8": 9, "65-96": 1}

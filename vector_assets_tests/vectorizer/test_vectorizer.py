@@ -6,13 +6,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from vector_assets.domain.chunks import ChunkSelection
+from vector_assets.domain.chunks import ChunkPlan, ChunkSelection
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import WINDOW_BATCHES, windows
+from vector_assets.vectorizer import WINDOW_BATCHES, Vectorizer, windows
 from vector_assets.vectorizer.halving import attempt_halving
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
@@ -203,18 +203,30 @@ def test_only_the_last_window_is_shared_out(database: Database, monkeypatch: pyt
     assert {progress.total_batches for progress in reports} == {4}
 
 
-def test_the_report_says_where_the_time_went(database: Database) -> None:
-    """The report names the stage that must become faster to make the run faster."""
-    store_chunks(database, [f"text {n}" for n in range(8)])
+@pytest.mark.parametrize("slow", ["reading", "embedding", "committing", "reporting"])
+def test_the_report_names_the_slowest_stage(database: Database, monkeypatch: pytest.MonkeyPatch, slow: str) -> None:
+    """The bottleneck is the stage that must become faster to make the run faster."""
+    monkeypatch.setattr(windows, "WINDOW_BATCHES", 1)
+    store_chunks(database, [f"text {n}" for n in range(16)])
+    chunks, vectors = PostgresChunkStore(database, SPACE.slug), PostgresVectorStore(database, SPACE.slug)
     embedder = HashEmbedder()
-    slow = threading.Event()
-    embedder.before = lambda _: slow.wait(timeout=0.2)
+    read, commit, pause = chunks.read_window, vectors.commit_batch, threading.Event()
 
-    stages = make_vectorizer(database, embedder).vectorize_partition(KEY).stages
+    def wait_in(stage: str) -> None:
+        if stage == slow:
+            pause.wait(0.2)
 
-    assert stages.bottleneck == "embedding"
-    assert stages.embed >= 0.4
-    assert 0 < stages.commit < stages.wait_for_embedder
+    embedder.before = lambda _: wait_in("embedding")
+    chunks.read_window = lambda *given: (wait_in("reading"), read(*given))[1]
+    vectors.commit_batch = lambda *given: (wait_in("committing"), commit(*given))[1]
+    vectorizer = make_vectorizer(database, embedder, batch_size=2, chunks=chunks, vectors=vectors)
+
+    stages = vectorizer.vectorize_partition(KEY, progress_callback=lambda _: wait_in("reporting")).stages
+
+    assert stages.bottleneck == slow
+    spent = {"reading": stages.read, "embedding": stages.embed}
+    spent |= {"committing": stages.commit, "reporting": stages.report}
+    assert spent[slow] >= 8 * 0.2
 
 
 def test_a_stopped_run_keeps_whole_batches_and_the_next_embeds_only_the_rest(database: Database) -> None:
@@ -349,6 +361,109 @@ def test_chunks_by_id_embed_only_what_is_pending(database: Database) -> None:
 
     assert [report.vectorized_count for report in (first, second, forced)] == [2, 1, 3]
     assert vectorizer.vectorize_chunks([]).processed == 0
+
+
+def test_chunks_by_id_are_read_in_windows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pending chunk is embedded once, also if the ids of a whole window belong to current chunks."""
+    monkeypatch.setattr(windows, "WINDOW_BATCHES", 1)
+    store_chunks(database, [f"text {n}" for n in range(9)])
+    ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks ORDER BY id")]
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder, batch_size=2)
+    vectorizer.vectorize_chunks(ids[2:4])
+
+    report = vectorizer.vectorize_chunks(ids)
+
+    assert report.vectorized_count == 7
+    assert sorted(embedder.embedded) == sorted(stored_vectors(database))
+
+
+def test_chunks_that_come_after_the_plan_wait_for_the_next_run(database: Database) -> None:
+    """A run ends even if other programs insert chunks all the time."""
+    store_chunks(database, ["a", "b"])
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), chunks=chunks)
+    plan = chunks.plan
+
+    def insert_after_plan(selection: ChunkSelection) -> ChunkPlan:
+        planned = plan(selection)
+        rows(database, "DELETE FROM document_chunks WHERE text = 'a'")
+        store_chunks(database, ["new"], name="new.txt")
+        return planned
+
+    chunks.plan = insert_after_plan
+    report = vectorizer.vectorize_partition(KEY)
+
+    assert report.vectorized_count == 1
+    assert set(stored_vectors(database)) == {"b"}
+
+
+def test_a_chunk_that_is_edited_while_it_fails_is_not_quarantined(database: Database) -> None:
+    """Promise 3: the error belongs to the old text, and the new text is pending."""
+    store_chunks(database, ["a", "POISON"])
+    embedder = HashEmbedder()
+    embedder.before = lambda _: rows(database, "UPDATE document_chunks SET text = 'new' WHERE text = 'POISON'")
+    vectorizer = make_vectorizer(database, embedder)
+
+    report = vectorizer.vectorize_partition(KEY)
+
+    assert (report.vectorized_count, report.failed_count) == (1, 1)
+    assert rows(database, "SELECT * FROM chunk_failures") == []
+    assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
+
+
+def test_the_embedder_is_loaded_and_checked_before_anything_is_stored(database: Database) -> None:
+    """A check that fails ends the run; if nothing is pending, the embedder is not loaded at all."""
+    store_chunks(database, ["a"])
+    embedder = HashEmbedder()
+    calls = []
+    embedder.load = lambda: calls.append("load")
+
+    def refuse() -> None:
+        calls.append("check")
+        raise EmbedderBroken("hash", ValueError("the weights have changed"))
+
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    SpaceRegistry(database).activate(SPACE)
+    chunks = PostgresChunkStore(database, SPACE.slug)
+
+    with pytest.raises(EmbedderBroken):
+        Vectorizer(chunks, vectors, embedder, check_embedder=refuse).vectorize_partition(KEY)
+    assert (calls, stored_vectors(database)) == (["load", "check"], {})
+    make_vectorizer(database, embedder).vectorize_partition(KEY)
+    make_vectorizer(database, embedder).vectorize_partition(KEY)
+
+    assert calls == ["load", "check", "load"]
+
+
+def test_the_run_id_names_the_run_in_its_report_and_in_its_rows(database: Database) -> None:
+    """A run without an id gets one of its own."""
+    store_chunks(database, ["a", "POISON"])
+    vectorizer = make_vectorizer(database, HashEmbedder())
+
+    report = vectorizer.vectorize_partition(KEY, run_id="a run")
+
+    assert report.run_id == "a run"
+    assert rows(database, f"SELECT run_id FROM {VECTORS}") == [("a run",)]
+    assert rows(database, "SELECT run_id FROM chunk_failures") == [("a run",)]
+    assert vectorizer.vectorize_partition(KEY).run_id != vectorizer.vectorize_partition(KEY).run_id
+
+
+def test_two_batches_are_committed_at_the_same_time(database: Database) -> None:
+    """While the server works on one batch, the next is prepared and sent."""
+    store_chunks(database, [f"text {n}" for n in range(16)])
+    vectors = PostgresVectorStore(database, SPACE.slug)
+    two_commits, commit = threading.Barrier(2), vectors.commit_batch
+
+    def commit_together(*batch: object) -> set[int]:
+        two_commits.wait(timeout=30)
+        return commit(*batch)
+
+    vectors.commit_batch = commit_together
+
+    report = make_vectorizer(database, HashEmbedder(), vectors=vectors).vectorize_partition(KEY)
+
+    assert report.vectorized_count == 16
 
 
 def test_a_limit_leaves_the_rest_pending(database: Database) -> None:
