@@ -20,12 +20,10 @@ from vector_assets.quality.drift import REFERENCE_TEXTS
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.audit_facts import Evidence, Nearest
-from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.documents import PostgresDocumentStore
-from vector_assets.storage.spaces import SpaceRegistry
-from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
+
+from .stores import AnyDatabase, stores_of
 
 DIMENSION = 8
 SPACE = EmbeddingSpace("hash", "1", "mean", "", "", DIMENSION, 64, "digest")
@@ -114,23 +112,22 @@ class FakeServices(Services):
         return ForgetfulEvidence(self.database, self.embedder)
 
 
-def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
-    """One document whose chunks are the texts, as ingestion would write it."""
-    documents = PostgresDocumentStore(database)
+def store_chunks(database: AnyDatabase, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
+    """Store one document whose chunks are the texts, as ingestion would write it."""
+    stores = stores_of(database)
     document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
-    documents.save([document], [])
-    for stored in documents.unchunked_documents(key, "lines"):
-        documents.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
+    stores.documents.save([document], [])
+    for stored in stores.chunking.unchunked_documents(key, "lines"):
+        stores.chunking.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
 
 
 def make_vectorizer(
-    database: Database, embedder: HashEmbedder, batch_size: int = 4, embed_timeout_seconds: float = 600.0
+    database: AnyDatabase, embedder: HashEmbedder, batch_size: int = 4, embed_timeout_seconds: float = 600.0
 ) -> Vectorizer:
-    """The loop over the real tables; the embedder's space is the active one."""
-    SpaceRegistry(database).activate(embedder.space)
-    slug = embedder.space.slug
-    chunks, vectors = PostgresChunkStore(database, slug), PostgresVectorStore(database, slug)
-    return Vectorizer(chunks, vectors, embedder, batch_size, embed_timeout_seconds)
+    """Make the loop over the tables; the embedder's space is the active one."""
+    stores, slug = stores_of(database), embedder.space.slug
+    stores.spaces.activate(embedder.space)
+    return Vectorizer(stores.chunks(slug), stores.vectors(slug), embedder, batch_size, embed_timeout_seconds)
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:
