@@ -19,6 +19,8 @@ from vector_assets.storage.database import Database
 
 from ..fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
+from ..memory.database import MemoryDatabase
+from ..stores import stores_of
 
 Answer = Callable[[list[TokenizedText], Vectors], Vectors]
 
@@ -72,21 +74,21 @@ BAD_ANSWERS: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
-def test_one_bad_answer_costs_one_chunk(database: Database, answer: Answer) -> None:
+def test_one_bad_answer_costs_one_chunk(memory: MemoryDatabase, answer: Answer) -> None:
     """Promises 3 and 4: whatever is wrong with it, the others of its batch are stored and are right."""
-    store_chunks(database, ["a", "b", "spoilt", "c", "d", "e"])
+    store_chunks(memory, ["a", "b", "spoilt", "c", "d", "e"])
 
-    report = make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
+    report = make_vectorizer(memory, answering(answer)).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count) == (5, 1)
     assert [failure.chunk.text for failure in report.failures] == ["spoilt"]
-    assert texts_with_vector(database) == {"a", "b", "c", "d", "e"}
-    check_invariants(database, HashEmbedder())
+    assert set(stores_of(memory).vectors_by_text(SPACE.slug)) == {"a", "b", "c", "d", "e"}
+    check_invariants(memory, HashEmbedder())
 
 
-def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> None:
+def test_a_chunk_that_cannot_be_tokenized_fails_alone(memory: MemoryDatabase) -> None:
     """Promise 3: in a window of many, whose other chunks are embedded."""
-    store_chunks(database, [f"text {n}" for n in range(9)] + ["spoilt"])
+    store_chunks(memory, [f"text {n}" for n in range(9)] + ["spoilt"])
     embedder = HashEmbedder()
     tokenize = embedder.tokenize
 
@@ -97,34 +99,34 @@ def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> Non
 
     embedder.tokenize = failing
 
-    report = make_vectorizer(database, embedder).vectorize_partition(KEY)
+    report = make_vectorizer(memory, embedder).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count) == (9, 1)
-    assert rows(database, "SELECT error, message FROM chunk_failures") == [("ValueError", "no such letter")]
-    check_invariants(database, HashEmbedder())
+    assert stores_of(memory).failures() == [("ValueError", "no such letter", 1)]
+    check_invariants(memory, HashEmbedder())
 
 
-def test_double_precision_is_stored_as_it_is_meant(database: Database) -> None:
+def test_double_precision_is_stored_as_it_is_meant(memory: MemoryDatabase) -> None:
     """Another width of number is no error: the vector is the same."""
-    store_chunks(database, ["a", "b"])
+    store_chunks(memory, ["a", "b"])
     embedder = answering(lambda _, vectors: vectors.astype(np.float64))
 
-    assert make_vectorizer(database, embedder).vectorize_partition(KEY).vectorized_count == 2
-    check_invariants(database, HashEmbedder())
+    assert make_vectorizer(memory, embedder).vectorize_partition(KEY).vectorized_count == 2
+    check_invariants(memory, HashEmbedder())
 
 
-def test_an_embedder_may_use_its_array_again(database: Database) -> None:
+def test_an_embedder_may_use_its_array_again(memory: MemoryDatabase) -> None:
     """Answers that wait to be stored are not overwritten by the next one."""
-    store_chunks(database, [f"text {n}" for n in range(24)])
+    store_chunks(memory, [f"text {n}" for n in range(24)])
     buffer = np.empty((4, DIMENSION), np.float32)
 
     def reused(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
         buffer[: len(texts)] = vectors
         return buffer[: len(texts)]
 
-    make_vectorizer(database, answering(reused)).vectorize_partition(KEY)
+    make_vectorizer(memory, answering(reused)).vectorize_partition(KEY)
 
-    assert check_invariants(database, HashEmbedder()).pending == []
+    assert check_invariants(memory, HashEmbedder()).pending == []
 
 
 @pytest.mark.parametrize("message", ["NUL \0", "half a pair \ud800", "two\nlines", "\x1b[31m 公告 \u202e", ""])
@@ -144,9 +146,9 @@ def test_an_odd_message_is_kept(database: Database, message: str) -> None:
     assert kept == (message.replace("\0", "\\0").replace("\ud800", "\\ud800") or "RuntimeError('')")
 
 
-def test_an_error_without_a_readable_message_is_kept(database: Database) -> None:
+def test_an_error_without_a_readable_message_is_kept(memory: MemoryDatabase) -> None:
     """Promise 3: an error that fails itself fails one chunk, not the run."""
-    store_chunks(database, ["a", "spoilt"])
+    store_chunks(memory, ["a", "spoilt"])
 
     class Unreadable(Exception):
         def __str__(self) -> str:
@@ -157,29 +159,27 @@ def test_an_error_without_a_readable_message_is_kept(database: Database) -> None
             raise Unreadable
         return vectors
 
-    make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
+    make_vectorizer(memory, answering(answer)).vectorize_partition(KEY)
 
-    assert rows(database, "SELECT error, message FROM chunk_failures") == [
-        ("Unreadable", "Unreadable, whose message cannot be read")
-    ]
+    assert stores_of(memory).failures() == [("Unreadable", "Unreadable, whose message cannot be read", 1)]
 
 
 # An embedder that is out of order
 
 
-def test_out_of_memory_halves_the_batch_and_quarantines_nothing(database: Database) -> None:
+def test_out_of_memory_halves_the_batch_and_quarantines_nothing(memory: MemoryDatabase) -> None:
     """Promise 3: what fits alone is stored."""
-    store_chunks(database, [f"text {n}" for n in range(30)])
+    store_chunks(memory, [f"text {n}" for n in range(30)])
 
     def small_only(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
         if len(texts) > 3:
             raise MemoryError(f"{len(texts)} texts")
         return vectors
 
-    report = make_vectorizer(database, answering(small_only), batch_size=16).vectorize_partition(KEY)
+    report = make_vectorizer(memory, answering(small_only), batch_size=16).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count, report.batches) == (30, 0, 2)
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert stores_of(memory).failures() == []
 
 
 @pytest.mark.parametrize(
@@ -192,22 +192,22 @@ def test_out_of_memory_halves_the_batch_and_quarantines_nothing(database: Databa
     ],
     ids=["nan", "dimension", "count", "raises"],
 )
-def test_when_every_answer_is_bad_no_chunk_is_blamed(database: Database, answer: Answer) -> None:
+def test_when_every_answer_is_bad_no_chunk_is_blamed(memory: MemoryDatabase, answer: Answer) -> None:
     """Promise 3: the run fails, in one line that says that it is the embedder; all chunks stay pending."""
-    store_chunks(database, [f"text {n}" for n in range(10)])
+    store_chunks(memory, [f"text {n}" for n in range(10)])
 
     with pytest.raises(EmbedderBroken, match=r"not at fault.*doctor") as caught:
-        make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
+        make_vectorizer(memory, answering(answer)).vectorize_partition(KEY)
 
     assert "\n" not in str(caught.value)
     assert "chunk_failures" not in str(caught.value)
-    assert len(check_invariants(database, HashEmbedder()).pending) == 10
+    assert len(check_invariants(memory, HashEmbedder()).pending) == 10
     assert threads() == set()
 
 
-def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(database: Database) -> None:
+def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(memory: MemoryDatabase) -> None:
     """Promises 2 and 3: no chunk is blamed for what began after it was read."""
-    store_chunks(database, [f"text {n}" for n in range(12)])
+    store_chunks(memory, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
 
     def breaking(texts: list[TokenizedText], vectors: Vectors) -> Vectors:
@@ -219,10 +219,10 @@ def test_an_embedder_that_breaks_half_way_keeps_what_was_committed(database: Dat
     embedder.embed = lambda texts: breaking(texts, embed(texts))
 
     with pytest.raises(EmbedderBroken, match="illegal memory access") as caught:
-        make_vectorizer(database, embedder).vectorize_partition(KEY)
+        make_vectorizer(memory, embedder).vectorize_partition(KEY)
 
     assert "\n" not in str(caught.value)
-    findings = check_invariants(database, HashEmbedder())
+    findings = check_invariants(memory, HashEmbedder())
     assert (len(findings.current), len(findings.pending)) == (8, 4)
 
 
@@ -339,40 +339,42 @@ def answers() -> threading.Event:
 
 
 @pytest.mark.parametrize("call", ["load", "tokenize", "embed"])
-def test_each_call_of_the_embedder_has_its_time(database: Database, answers: threading.Event, call: str) -> None:
+def test_each_call_of_the_embedder_has_its_time(memory: MemoryDatabase, answers: threading.Event, call: str) -> None:
     """Whichever does not answer, the run ends, and no chunk is blamed."""
-    store_chunks(database, [f"text {n}" for n in range(12)])
+    store_chunks(memory, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     setattr(embedder, call, lambda *_: answers.wait())
     before = time.monotonic()
 
     with pytest.raises(EmbedderHung, match=r"did not answer within 0\.2 s"):
-        make_vectorizer(database, embedder, embed_timeout_seconds=0.2).vectorize_partition(KEY)
+        make_vectorizer(memory, embedder, embed_timeout_seconds=0.2).vectorize_partition(KEY)
 
     assert 0.2 <= time.monotonic() - before < 10
-    assert len(check_invariants(database, HashEmbedder()).pending) == 12
+    assert len(check_invariants(memory, HashEmbedder()).pending) == 12
 
 
-def test_of_several_calls_at_once_one_hangs(database: Database, answers: threading.Event) -> None:
+def test_of_several_calls_at_once_one_hangs(memory: MemoryDatabase, answers: threading.Event) -> None:
     """The batches before it are committed, and the others that hang later are not waited for as well."""
-    store_chunks(database, [f"text {n:02}" for n in range(32)])
+    store_chunks(memory, [f"text {n:02}" for n in range(32)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
     embedder.before = lambda texts: answers.wait() if texts[0] >= "text 08" else None
 
     with pytest.raises(EmbedderHung):
-        make_vectorizer(database, embedder, embed_timeout_seconds=0.3).vectorize_partition(KEY)
+        make_vectorizer(memory, embedder, embed_timeout_seconds=0.3).vectorize_partition(KEY)
 
-    findings = check_invariants(database, HashEmbedder())
+    findings = check_invariants(memory, HashEmbedder())
     assert (len(findings.current), len(findings.quarantined)) == (8, 0)
 
 
-def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Database, answers: threading.Event) -> None:
+def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(
+    memory: MemoryDatabase, answers: threading.Event
+) -> None:
     """The store's error is the one that is told, within the embedder's time."""
-    store_chunks(database, [f"text {n}" for n in range(12)])
+    store_chunks(memory, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
     embedder.before = lambda _: answers.wait() if len(embedder.embedded) >= 8 else None
-    vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3)
+    vectorizer = make_vectorizer(memory, embedder, embed_timeout_seconds=0.3)
 
     def refuse(*_: object) -> set[int]:
         raise DatabaseFailed("the disk is full", "53100")
@@ -383,12 +385,12 @@ def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Datab
         vectorizer.vectorize_partition(KEY)
 
 
-def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
+def test_only_the_embedders_own_time_is_counted(memory: MemoryDatabase) -> None:
     """Slow reading, commits and callbacks, and a batch that takes many calls, are not taken for a hanging embedder."""
-    store_chunks(database, [f"text {n}" for n in range(11)] + ["POISON"])
+    store_chunks(memory, [f"text {n}" for n in range(11)] + ["POISON"])
     embedder = HashEmbedder()
     embedder.before = lambda _: time.sleep(0.1)
-    vectorizer = make_vectorizer(database, embedder, batch_size=6, embed_timeout_seconds=0.3)
+    vectorizer = make_vectorizer(memory, embedder, batch_size=6, embed_timeout_seconds=0.3)
     read, commit = vectorizer._chunks.read_window, vectorizer._vectors.commit_batch
     vectorizer._chunks.read_window = lambda *given: (time.sleep(0.4), read(*given))[1]
     vectorizer._vectors.commit_batch = lambda *given: (time.sleep(0.4), commit(*given))[1]
@@ -400,7 +402,7 @@ def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_no_time_for_the_embedder_is_refused(database: Database, seconds: float) -> None:
+def test_no_time_for_the_embedder_is_refused(memory: MemoryDatabase, seconds: float) -> None:
     """Promise 11."""
     with pytest.raises(InvalidSetting, match="embed_timeout_seconds"):
-        make_vectorizer(database, HashEmbedder(), embed_timeout_seconds=seconds)
+        make_vectorizer(memory, HashEmbedder(), embed_timeout_seconds=seconds)
