@@ -13,7 +13,9 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
+from .memory.database import MemoryDatabase
 from .storage.proxy import Proxy
+from .stores import Stores, stores_of
 
 TEMPLATE = "vector_assets_template"
 
@@ -57,6 +59,18 @@ def database(database_url: URL) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def memory() -> MemoryDatabase:
+    """An empty database in memory, for tests that need nothing that only PostgreSQL has."""
+    return MemoryDatabase()
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """All stores over an empty database: PostgreSQL's, then those in memory, which pass the same tests."""
+    return stores_of(request.getfixturevalue("database" if request.param == "postgres" else "memory"))
 
 
 @pytest.fixture

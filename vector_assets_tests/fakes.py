@@ -22,13 +22,11 @@ from vector_assets.quality.partition_facts import NearestChunk
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.audit_facts import AuditFacts
-from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.documents import PostgresDocumentStore
 from vector_assets.storage.retries import Retries
-from vector_assets.storage.spaces import SpaceRegistry
-from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
+
+from .stores import AnyDatabase, stores_of
 
 DIMENSION = 8
 SPACE = EmbeddingSpace("hash", "1", "mean", "", "", DIMENSION, 64, "digest")
@@ -126,17 +124,17 @@ class FakeServices(Services):
         return UnrecordedAuditFacts(self.database, self.embedder)
 
 
-def store_chunks(database: Database, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
+def store_chunks(database: AnyDatabase, texts: Sequence[str], key: PartitionKey = KEY, name: str = "a.txt") -> None:
     """Store one document whose chunks are the texts, in the way ingestion does."""
-    documents = PostgresDocumentStore(database)
+    stores = stores_of(database)
     document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
-    documents.save([document], [])
-    for stored in documents.unchunked_documents(key, "lines"):
-        documents.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
+    stores.documents.save([document], [])
+    for stored in stores.chunking.unchunked_documents(key, "lines"):
+        stores.chunking.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
 
 
 def make_vectorizer(
-    database: Database,
+    database: AnyDatabase,
     embedder: HashEmbedder,
     batch_size: int = 4,
     embed_timeout_seconds: float = 600.0,
@@ -144,11 +142,12 @@ def make_vectorizer(
     chunks: ChunkStore | None = None,
     vectors: VectorStore | None = None,
 ) -> Vectorizer:
-    """Make the loop over the real tables, or over the given stores. The embedder's space becomes the active one."""
-    SpaceRegistry(database).activate(embedder.space)
-    chunks = chunks or PostgresChunkStore(database, embedder.space.slug)
-    vectors = vectors or PostgresVectorStore(database, embedder.space.slug)
-    return Vectorizer(chunks, vectors, embedder, batch_size, embed_timeout_seconds)
+    """Make the loop over the database's stores, or over the given ones. The embedder's space becomes the active one."""
+    stores, slug = stores_of(database), embedder.space.slug
+    stores.spaces.activate(embedder.space)
+    return Vectorizer(
+        chunks or stores.chunks(slug), vectors or stores.vectors(slug), embedder, batch_size, embed_timeout_seconds
+    )
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:

@@ -5,6 +5,7 @@ Told from the raw rows, not by the product's own conditions: it checks these too
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.ports import Embedder
 from vector_assets.storage.database import Database
-from vector_assets.storage.partition_status import PartitionStatusQueries
-from vector_assets.storage.quarantine import Quarantine
+
+from .memory.database import MemoryDatabase
+from .stores import AnyDatabase, stores_of
 
 LOST = "says it has a vector of its text, but has none: it is lost"
 DOUBLED = "has two vectors"
@@ -78,7 +80,7 @@ class Findings:
         return "\n".join([f"of {self.chunks:,} chunks ({counts})", *lines])
 
 
-def check_invariants(database: Database, embedder: Embedder, space: EmbeddingSpace | None = None) -> Findings:
+def check_invariants(database: AnyDatabase, embedder: Embedder, space: EmbeddingSpace | None = None) -> Findings:
     """Check all that must hold in a space (the embedder's own, if none is given), which must be the active one.
 
     The embedder must not fail on a text that has a vector. Nothing may write to the tables meanwhile.
@@ -91,27 +93,67 @@ def check_invariants(database: Database, embedder: Embedder, space: EmbeddingSpa
     return findings
 
 
-def find_broken(database: Database, embedder: Embedder, space: EmbeddingSpace) -> Findings:
+def find_broken(database: AnyDatabase, embedder: Embedder, space: EmbeddingSpace) -> Findings:
     """The same, without raising."""
     findings = Findings()
-    vectors = f"chunk_vectors_{space.slug}"
+    if isinstance(database, MemoryDatabase):
+        rows = _rows_in_memory(database, space.slug)
+    else:
+        rows = _rows_in_postgres(database, space.slug, findings)
+    stored = []
+    for row in rows:
+        has = row.vector is not None and row.is_current
+        # The other way round is right: a text that was edited there and back is pending beside its former vector.
+        if row.says and not has:
+            findings.add(LOST, row.id)
+        state = findings.current if row.says else findings.quarantined if row.failed else findings.pending
+        state.append(row.id)
+        if has:
+            stored.append((row.id, row.text, row.vector))
+    _check_vectors(findings, stored, embedder)
+    _check_status(findings, [(row.id, row.partition) for row in rows], database, space.slug)
+    return findings
+
+
+class _Row(NamedTuple):
+    """A chunk: whether it says that it has a vector, which one there is, and whether its present text has failed."""
+
+    id: int
+    partition: str
+    text: str
+    says: bool
+    vector: Vectors | None
+    is_current: bool
+    failed: bool
+
+
+def _rows_in_postgres(database: Database, slug: str, findings: Findings) -> list[_Row]:
+    """By id; what no row may be is found on the way."""
+    vectors = f"chunk_vectors_{slug}"
     with database.transaction() as connection:
         for what, query in _NEVER.items():
             if ids := [row[0] for row in connection.execute(query.format(vectors=vectors))]:
                 findings.add(what, *ids)
-        rows = connection.execute(_CHUNKS.format(vectors=vectors), {"space": space.slug}).fetchall()
-    stored = []
-    for id_, _, text, says, vector, is_current, failed in rows:
-        has = vector is not None and is_current
-        # The other way round is right: a text that was edited there and back is pending beside its former vector.
-        if says and not has:
-            findings.add(LOST, id_)
-        (findings.current if says else findings.quarantined if failed else findings.pending).append(id_)
-        if has:
-            stored.append((id_, text, np.array(vector.to_list(), np.float32)))
-    _check_vectors(findings, stored, embedder)
-    _check_status(findings, [(row[0], row[1]) for row in rows], database, space.slug)
-    return findings
+        rows = connection.execute(_CHUNKS.format(vectors=vectors), {"space": slug}).fetchall()
+    return [
+        _Row(*row[:4], None if row[4] is None else np.array(row[4].to_list(), np.float32), *row[5:]) for row in rows
+    ]
+
+
+def _rows_in_memory(database: MemoryDatabase, slug: str) -> list[_Row]:
+    """By id."""
+    rows = []
+    for id_, chunk in sorted(database.chunks.items()):
+        vector, failure = database.vectors[slug].get(id_), database.failures.get((slug, id_))
+        is_current = vector is not None and (vector.content_hash, vector.partition) == (
+            chunk.content_hash,
+            chunk.partition,
+        )
+        failed = failure is not None and failure.content_hash == chunk.content_hash and failure.is_quarantined
+        embedding = None if vector is None else vector.embedding.astype(np.float32)
+        says = chunk.vectorized_at is not None
+        rows.append(_Row(id_, str(chunk.partition), chunk.text, says, embedding, is_current, failed))
+    return rows
 
 
 def _check_vectors(findings: Findings, stored: Sequence[tuple[int, str, Vectors]], embedder: Embedder) -> None:
@@ -124,7 +166,7 @@ def _check_vectors(findings: Findings, stored: Sequence[tuple[int, str, Vectors]
             findings.add(WRONG, id_)
 
 
-def _check_status(findings: Findings, places: Sequence[tuple[int, str]], database: Database, slug: str) -> None:
+def _check_status(findings: Findings, places: Sequence[tuple[int, str]], database: AnyDatabase, slug: str) -> None:
     """What the product tells of each partition is what the rows say."""
     current, quarantined = set(findings.current), set(findings.quarantined)
     told: dict[str, tuple[int, int, int]] = {}
@@ -132,13 +174,13 @@ def _check_status(findings: Findings, places: Sequence[tuple[int, str]], databas
         before = told.get(partition, (0, 0, 0))
         kind = 0 if id_ in current else 2 if id_ in quarantined else 1
         told[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
-    coverage = PartitionStatusQueries(database)
-    status = coverage.status(slug)
+    stores = stores_of(database)
+    status = stores.status.status(slug)
     if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != told:
         findings.add(f"is counted otherwise by the status {status} than by its rows {told}")
-    pending = {str(item.partition): item.pending for item in coverage.pending_partitions(slug)}
+    pending = {str(item.partition): item.pending for item in stores.status.pending_partitions(slug)}
     if pending != {partition: counts[1] for partition, counts in told.items() if counts[1]}:
         findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {told}")
-    listed = {item.chunk_id for item in Quarantine(database).chunks(slug, [item.partition for item in status])}
+    listed = {item.chunk_id for item in stores.quarantine.chunks(slug, [item.partition for item in status])}
     if wrong := sorted(listed ^ quarantined):
         findings.add("is listed as quarantined and is not, or is not listed", *wrong)

@@ -160,7 +160,7 @@ def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.Monke
         assert result.metadata["vectorized"] + result.metadata["superseded"] == CHUNKS
         (lost,) = [line for line in log_of(services, result.run_id) if "was lost" in line]
         assert f"and vector_assets run {other.run_id} " in lost
-        assert "Both go on" in lost
+        assert "Both runs go on" in lost
     finish(place, pending=0, later=_NOW)
 
 

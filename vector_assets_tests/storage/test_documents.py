@@ -1,44 +1,51 @@
 """Documents and their chunks in the tables; ids that stay; triggers that catch what other programs write."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vector_assets.domain.chunks import text_hash
-from vector_assets.domain.documents import ChunkChanges, Document
+from vector_assets.domain.documents import ChunkChanges, Document, DocumentRejection
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.database import Database
-from vector_assets.storage.documents import ExistingChunk, PostgresDocumentStore, match_chunks
+from vector_assets.storage.documents import ExistingChunk, match_chunks
 
-from ..fakes import KEY, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..stores import Stores
 
-CHUNKS = "SELECT text, id, chunk_index FROM document_chunks ORDER BY chunk_index"
+OTHER = PartitionKey("cn", "announcement", "999001")
 
 
-def test_recutting_keeps_unchanged_ids_and_embeds_only_new_text(database: Database) -> None:
+def test_chunking_again_keeps_unchanged_ids_and_embeds_only_new_text(stores: Stores) -> None:
     """Promise 9: ids stay although their index moves; removed chunks take their vectors along."""
-    store_chunks(database, ["a", "b", "c"])
-    vectorizer = make_vectorizer(database, HashEmbedder())
+    store_chunks(stores.database, ["a", "b", "c"])
+    vectorizer = make_vectorizer(stores.database, HashEmbedder())
     vectorizer.vectorize_partition(KEY)
-    before = {text: id_ for text, id_, _ in rows(database, CHUNKS)}
+    before = stores.texts()
 
-    store_chunks(database, ["new", "a", "c"])
+    store_chunks(stores.database, ["new", "a", "c"])
 
-    after = {text: id_ for text, id_, _ in rows(database, CHUNKS)}
-    assert [text for text, _, _ in rows(database, CHUNKS)] == ["new", "a", "c"]
-    assert (after["a"], after["c"]) == (before["a"], before["c"])
-    assert rows(database, f"SELECT count(*) FROM chunk_vectors_{vectorizer._embedder.space.slug}") == [(2,)]
+    after = stores.texts()
+    assert list(after) == ["new", "a", "c"]
+    assert after["a"] == [(before["a"][0][0], 1)]
+    assert after["c"] == [(before["c"][0][0], 2)]
+    assert set(stores.vectors_by_text(SPACE.slug)) == {"a", "c"}
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
 
 
-def test_equal_chunks_of_a_document_each_have_an_id(database: Database) -> None:
+def test_equal_chunks_of_a_document_each_have_an_id(stores: Stores) -> None:
     """Promise 9: repeated text is neither lost nor merged."""
-    store_chunks(database, ["same", "other", "same"])
-    first = rows(database, CHUNKS)
+    store_chunks(stores.database, ["same", "other", "same"])
+    first = stores.texts()
 
-    store_chunks(database, ["same", "same", "other"])
+    store_chunks(stores.database, ["same", "same", "other"])
 
-    assert sorted(row[1] for row in rows(database, CHUNKS)) == sorted(row[1] for row in first)
-    assert [row[0] for row in rows(database, CHUNKS)] == ["same", "same", "other"]
+    after = stores.texts()
+    assert {text: sorted(id_ for id_, _ in found) for text, found in after.items()} == {
+        text: sorted(id_ for id_, _ in found) for text, found in first.items()
+    }
+    assert {text: [index for _, index in found] for text, found in after.items()} == {"same": [0, 1], "other": [2]}
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
@@ -71,51 +78,88 @@ def test_chunks_of_other_programs_get_partition_and_hash(database: Database) -> 
     assert rows(database, query) == [("us", "annual_report", "XTEST", text_hash("外来"), None)]
 
 
-def test_a_document_that_moves_takes_its_chunks_along(database: Database) -> None:
+def test_a_document_that_moves_takes_its_chunks_along(stores: Stores) -> None:
     """The partition of a chunk is its document's; in the new partition it is pending."""
-    store_chunks(database, ["a", "b"])
-    vectorizer = make_vectorizer(database, HashEmbedder())
+    store_chunks(stores.database, ["a", "b"])
+    vectorizer = make_vectorizer(stores.database, HashEmbedder())
     vectorizer.vectorize_partition(KEY)
     moved = PartitionKey("hk", "annual_report", "00001")
 
-    rows(database, "UPDATE documents SET market = 'hk', stock_code = '00001'")
+    stores.move_documents(moved)
 
     assert vectorizer.vectorize_partition(KEY).processed == 0
     assert vectorizer.vectorize_partition(moved).vectorized_count == 2
 
 
-def test_a_document_is_cut_once_by_one_chunker(database: Database) -> None:
-    """Nothing is cut twice the same way; new text, or another chunker, is."""
-    store = PostgresDocumentStore(database)
-    store_chunks(database, ["a"])
+def test_a_document_is_chunked_once_by_one_chunker(stores: Stores) -> None:
+    """Nothing is chunked twice alike; new text, or another chunker, is."""
+    store_chunks(stores.database, ["a"])
 
-    assert list(store.unchunked_documents(KEY, "lines")) == []
-    assert len(list(store.unchunked_documents(KEY, "other"))) == 1
-    store.save([Document(f"{KEY}/a.txt", KEY, "X", "title", "2024", "en", "changed", "2")], [])
-    assert len(list(store.unchunked_documents(KEY, "lines"))) == 1
+    assert list(stores.chunking.unchunked_documents(KEY, "lines")) == []
+    assert stores.chunking.unchunked_partitions("lines") == []
+    assert len(list(stores.chunking.unchunked_documents(KEY, "other"))) == 1
+    stores.documents.save([changed("changed")], [])
+    assert len(list(stores.chunking.unchunked_documents(KEY, "lines"))) == 1
+    assert stores.chunking.unchunked_partitions("lines") == [KEY]
 
 
-def test_chunks_of_text_that_changed_meanwhile_are_not_stored(database: Database) -> None:
-    """A slow cutter cannot overwrite the chunks of newer text."""
-    store = PostgresDocumentStore(database)
-    store_chunks(database, ["a", "b"])
-    (old,) = store.unchunked_documents(KEY, "slow")
-    store.save([Document(f"{KEY}/a.txt", KEY, "X", "title", "2024", "en", "newer", "2")], [])
+def changed(text: str) -> Document:
+    """The document of `store_chunks` with another text."""
+    return Document(f"{KEY}/a.txt", KEY, "X", "title", "2024", "en", text, "2")
 
-    changes = store.replace_chunks(old, ["stale"], "slow")
+
+def test_chunks_of_text_that_changed_meanwhile_are_not_stored(stores: Stores) -> None:
+    """A slow chunker cannot overwrite the chunks of newer text."""
+    store_chunks(stores.database, ["a", "b"])
+    (old,) = stores.chunking.unchunked_documents(KEY, "slow")
+    stores.documents.save([changed("newer")], [])
+
+    changes = stores.chunking.replace_chunks(old, ["stale"], "slow")
 
     assert changes == ChunkChanges()
-    assert [text for text, _, _ in rows(database, CHUNKS)] == ["a", "b"]
+    assert list(stores.texts()) == ["a", "b"]
 
 
-def test_deleting_a_document_takes_everything_along(database: Database) -> None:
+def test_what_chunking_again_replaces_is_counted_before(stores: Stores) -> None:
+    """All chunks of the partition, and those of each document that has any."""
+    store_chunks(stores.database, ["a", "b"])
+    store_chunks(stores.database, ["c"], name="b.txt")
+    store_chunks(stores.database, ["elsewhere"], OTHER)
+    stores.documents.save([replace(changed("new"), source_uri=f"{KEY}/c.txt")], [])
+
+    counted = stores.chunking.chunks_to_replace(KEY, "another")
+
+    assert counted.partition == 3
+    assert sorted(counted.documents.values()) == [1, 2]
+    assert stores.chunking.chunks_to_replace(KEY, "lines").documents == {}
+
+
+def test_deleting_a_document_takes_everything_along(stores: Stores) -> None:
     """No orphaned chunk, vector or failure."""
-    store_chunks(database, ["a", "POISON"])
-    vectorizer = make_vectorizer(database, HashEmbedder())
-    vectorizer.vectorize_partition(KEY)
+    store_chunks(stores.database, ["a", "POISON"])
+    make_vectorizer(stores.database, HashEmbedder()).vectorize_partition(KEY)
 
-    rows(database, "DELETE FROM documents")
+    stores.delete_documents(KEY)
 
-    slug = vectorizer._embedder.space.slug
-    for table in ("document_chunks", "chunk_failures", f"chunk_vectors_{slug}"):
-        assert rows(database, f"SELECT count(*) FROM {table}") == [(0,)]
+    assert stores.texts() == {}
+    assert stores.failures() == []
+    assert stores.vectors_by_text(SPACE.slug) == {}
+
+
+def test_a_rejected_document_is_remembered_until_it_can_be_used(stores: Stores) -> None:
+    """With the fingerprint of the rejected file; the text that it had before stays."""
+    store_chunks(stores.database, ["a"])
+    rejection = DocumentRejection(f"{KEY}/a.txt", KEY, "Broken", "no page", "bad")
+    elsewhere = DocumentRejection("elsewhere.txt", None, "Misplaced", "no partition", "any")
+
+    stores.documents.save([], [rejection, elsewhere])
+
+    assert stores.documents.known_fingerprints() == {f"{KEY}/a.txt": "bad", "elsewhere.txt": "any"}
+    assert stores.documents.known_fingerprints(KEY) == {f"{KEY}/a.txt": "bad"}
+    assert stores.documents.rejections() == [elsewhere, rejection]
+    assert stores.documents.rejections(KEY) == [rejection]
+    assert list(stores.texts()) == ["a"]
+    stores.documents.save([changed("good again")], [])
+    stores.documents.forget_rejections(["elsewhere.txt", "unknown.txt"])
+    assert stores.documents.rejections() == []
+    assert stores.documents.known_fingerprints() == {f"{KEY}/a.txt": "2"}

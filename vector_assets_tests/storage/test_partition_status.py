@@ -8,6 +8,7 @@ from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.partition_status import PartitionStatusQueries
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..stores import Stores
 
 OTHER = PartitionKey("cn", "announcement", "999001")
 
@@ -33,19 +34,38 @@ def test_the_counts_follow_the_tables(database: Database) -> None:
     assert coverage.partition_status(KEY, SPACE.slug) == status
 
 
-def test_quarantined_chunks_are_not_pending(database: Database) -> None:
+def test_every_chunk_is_current_pending_or_quarantined(stores: Stores) -> None:
+    """Before and after a run and after an edit; pending is counted from the later of text and space."""
+    store_chunks(stores.database, ["a", "b", "POISON"])
+    store_chunks(stores.database, ["其他"], OTHER)
+    assert [(item.partition, item.pending) for item in stores.status.status(None)] == [(OTHER, 1), (KEY, 3)]
+
+    make_vectorizer(stores.database, HashEmbedder()).vectorize_partition(KEY)
+    stores.edit("a", "edited")
+
+    other, status = stores.status.status(SPACE.slug)
+    assert (other.pending, other.last_run) == (1, None)
+    assert (status.chunks, status.current, status.pending, status.quarantined) == (3, 1, 1, 1)
+    assert stores.status.partition_status(KEY, SPACE.slug) == status
+    assert [item.pending_since is not None for item in (other, status)] == [True, True]
+    pending = stores.status.pending_partitions(SPACE.slug)
+    assert [(item.partition, item.pending) for item in pending] == [(OTHER, 1), (KEY, 1)]
+    assert [item.pending for item in stores.status.pending_partitions("another")] == [1, 3]
+
+
+def test_quarantined_chunks_are_not_pending(stores: Stores) -> None:
     """Otherwise the sensor would start runs for them for ever."""
-    store_chunks(database, ["POISON"])
-    coverage = PartitionStatusQueries(database)
-    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    store_chunks(stores.database, ["POISON"])
+    coverage = stores.status
+    make_vectorizer(stores.database, HashEmbedder()).vectorize_partition(KEY)
 
     assert coverage.pending_partitions(SPACE.slug) == []
-    rows(database, "UPDATE document_chunks SET text = 'mended'")
+    stores.edit("POISON", "corrected")
     assert [item.pending for item in coverage.pending_partitions(SPACE.slug)] == [1]
 
 
-def test_the_ledger_is_of_all_vectors_that_the_partition_has(database: Database) -> None:
-    """Those of earlier runs too: what was cut then is cut still."""
+def test_token_totals_are_of_all_vectors_that_the_partition_has(database: Database) -> None:
+    """Those of earlier runs too: what was truncated then is truncated still."""
     last_runs, long = LastRuns(database), " ".join(["word"] * (SPACE.max_tokens + 6))
     for number, text in enumerate([long, "short one"]):
         store_chunks(database, [text], name=f"{number}.txt")
@@ -103,22 +123,22 @@ def test_what_the_vectors_are_like_is_kept_for_the_next_run(database: Database) 
     assert last_runs.summary(KEY, "another_space") is None
 
 
-def test_a_partition_without_chunks_is_empty_and_complete(database: Database) -> None:
+def test_a_partition_without_chunks_is_empty_and_complete(stores: Stores) -> None:
     """Nothing to do is not a gap."""
-    status = PartitionStatusQueries(database).partition_status(OTHER, None)
+    status = stores.status.partition_status(OTHER, None)
 
     assert (status.chunks, status.pending, status.coverage) == (0, 0, 1.0)
 
 
-def test_the_digest_changes_with_the_texts_only(database: Database) -> None:
+def test_the_digest_changes_with_the_texts_only(stores: Stores) -> None:
     """The data version of an unchanged partition stays."""
-    coverage = PartitionStatusQueries(database)
-    store_chunks(database, ["a", "b"])
+    coverage = stores.status
+    store_chunks(stores.database, ["a", "b"])
     before = coverage.content_digest(KEY)
 
-    rows(database, "UPDATE document_chunks SET chunk_index = 5 WHERE text = 'a'")
+    stores.shift_indices(5)
     assert coverage.content_digest(KEY) == before
-    rows(database, "UPDATE document_chunks SET text = 'c' WHERE text = 'a'")
+    stores.edit("a", "c")
 
     assert coverage.content_digest(KEY) != before
 

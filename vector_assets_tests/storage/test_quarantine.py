@@ -1,4 +1,6 @@
-"""What failed is listed with its error, freed, and counted on."""
+"""Quarantined chunks are listed with their error, released, and their attempts counted on."""
+
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -10,19 +12,25 @@ from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..stores import AnyDatabase, Stores
 
 OTHER = PartitionKey("cn", "announcement", "999001")
 
 
 @pytest.fixture
-def quarantine(database: Database) -> Quarantine:
+def failed(stores: Stores) -> Stores:
     """Two partitions with two bad chunks and one, each with a good one beside it."""
+    fail_some(stores.database)
+    return stores
+
+
+def fail_some(database: AnyDatabase) -> None:
+    """Fill the partitions, and run over both."""
     store_chunks(database, ["a", "POISON 1", "POISON 2"])
     store_chunks(database, ["甲", "POISON 乙"], OTHER)
     vectorizer = make_vectorizer(database, HashEmbedder())
     for key in (KEY, OTHER):
         vectorizer.vectorize_partition(key, run_id=f"run of {key.market}")
-    return Quarantine(database)
 
 
 def places(chunks: list[QuarantinedChunk]) -> list[tuple[str, int]]:
@@ -30,8 +38,9 @@ def places(chunks: list[QuarantinedChunk]) -> list[tuple[str, int]]:
     return [(chunk.partition.market, chunk.chunk_index) for chunk in chunks]
 
 
-def test_what_failed_is_listed_in_order(quarantine: Quarantine) -> None:
+def test_what_failed_is_listed_in_order(failed: Stores) -> None:
     """By partition, document and index, with all that is known of it."""
+    quarantine = failed.quarantine
     found = quarantine.chunks(SPACE.slug, [KEY, OTHER])
 
     assert places(found) == [("cn", 1), ("us", 1), ("us", 2)]
@@ -44,57 +53,70 @@ def test_what_failed_is_listed_in_order(quarantine: Quarantine) -> None:
     assert quarantine.chunks("another_space", [KEY, OTHER]) == []
 
 
-def test_the_list_agrees_with_the_status(quarantine: Quarantine, database: Database) -> None:
-    """After new text, a due attempt and a vector that came by another way, none of them is quarantined any more."""
-    rows(database, "UPDATE document_chunks SET text = 'mended' WHERE text = 'POISON 1'")
-    rows(database, "UPDATE chunk_failures SET next_attempt_at = now() + interval '1 day'")
-    assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 2)]
-    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [1, 1]
+def test_new_text_or_a_due_attempt_ends_the_quarantine(failed: Stores) -> None:
+    """The list and the counts agree."""
+    failed.edit("POISON 1", "corrected")
+    failed.set_next_attempt("run of cn", timedelta(days=1))
+    failed.set_next_attempt("run of us", timedelta(days=1))
+    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 2)]
+    assert [item.quarantined for item in failed.status.status(SPACE.slug)] == [1, 1]
 
-    rows(database, "UPDATE chunk_failures SET next_attempt_at = now() - interval '1 day' WHERE run_id = 'run of cn'")
+    failed.set_next_attempt("run of cn", timedelta(days=-1))
+
+    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("us", 2)]
+    assert [(item.quarantined, item.pending) for item in failed.status.status(SPACE.slug)] == [(0, 1), (1, 1)]
+
+
+def test_a_vector_that_came_by_another_way_ends_the_quarantine(database: Database) -> None:
+    """The failure is older than the mark of the vector."""
+    fail_some(database)
+
     rows(database, "UPDATE document_chunks SET vectorized_at = now() WHERE text = 'POISON 2'")
 
-    assert quarantine.chunks(SPACE.slug, [KEY, OTHER]) == []
-    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [0, 0]
+    assert places(Quarantine(database).chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1)]
+    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [1, 1]
 
 
-def test_freed_chunks_are_pending_and_keep_their_attempts(quarantine: Quarantine, database: Database) -> None:
-    """Only those of the partitions asked for; failing again counts on, success strikes off the list."""
-    freed = quarantine.release(SPACE.slug, [KEY])
+def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> None:
+    """Only those of the partitions asked for; another failure counts on, success removes them from the list."""
+    quarantine = failed.quarantine
 
-    assert list(freed.values()) == [KEY, KEY]
-    assert [
-        (item.partition, item.pending) for item in PartitionStatusQueries(database).pending_partitions(SPACE.slug)
-    ] == [(KEY, 2)]
+    released = quarantine.release(SPACE.slug, [KEY])
+
+    assert list(released.values()) == [KEY, KEY]
+    assert [(item.partition, item.pending) for item in failed.status.pending_partitions(SPACE.slug)] == [(KEY, 2)]
     assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1)]
-    assert quarantine.outcome(SPACE.slug, list(freed)) == RetryOutcome(vectorized=0, quarantined=0, pending=2)
+    assert quarantine.outcome(SPACE.slug, list(released)) == RetryOutcome(vectorized=0, quarantined=0, pending=2)
 
-    make_vectorizer(database, HashEmbedder(poison="POISON 2")).vectorize_partition(KEY, run_id="second")
+    make_vectorizer(failed.database, HashEmbedder(poison="POISON 2")).vectorize_partition(KEY, run_id="second")
 
-    assert quarantine.outcome(SPACE.slug, list(freed)) == RetryOutcome(vectorized=1, quarantined=1, pending=0)
+    assert quarantine.outcome(SPACE.slug, list(released)) == RetryOutcome(vectorized=1, quarantined=1, pending=0)
     (again,) = quarantine.chunks(SPACE.slug, [KEY])
     assert (again.chunk_index, again.attempts, again.next_attempt_at, again.run_id) == (2, 2, None, "second")
 
 
-def test_what_was_freed_and_had_no_turn_is_freed_again(quarantine: Quarantine) -> None:
+def test_what_was_released_and_had_no_attempt_is_released_again(failed: Stores) -> None:
     """A retry that was stopped goes on where it was."""
-    first = quarantine.release(SPACE.slug, [KEY, OTHER])
+    first = failed.quarantine.release(SPACE.slug, [KEY, OTHER])
 
-    assert quarantine.release(SPACE.slug, [KEY, OTHER]) == first
-
-
-def test_a_chunk_that_goes_away_counts_nowhere(quarantine: Quarantine, database: Database) -> None:
-    """Its document was removed while it was being tried again."""
-    freed = quarantine.release(SPACE.slug, [OTHER])
-    rows(database, "DELETE FROM documents WHERE market = 'cn'")
-
-    assert quarantine.outcome(SPACE.slug, list(freed)) == RetryOutcome(0, 0, 0)
+    assert failed.quarantine.release(SPACE.slug, [KEY, OTHER]) == first
 
 
-def test_a_chunk_that_a_run_is_deciding_on_is_passed_over(quarantine: Quarantine, database: Database) -> None:
+def test_a_deleted_chunk_is_not_counted(failed: Stores) -> None:
+    """Its document was removed while it was tried again."""
+    released = failed.quarantine.release(SPACE.slug, [OTHER])
+
+    failed.delete_documents(OTHER)
+
+    assert failed.quarantine.outcome(SPACE.slug, list(released)) == RetryOutcome(0, 0, 0)
+
+
+def test_a_chunk_whose_failure_a_run_is_writing_is_passed_over(database: Database) -> None:
     """Neither waits for the other, so they cannot wait for each other for ever."""
+    fail_some(database)
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
     with psycopg.connect(url) as run:
         run.execute("UPDATE chunk_failures SET attempts = attempts + 1 WHERE run_id = 'run of cn'")
 
-        assert set(quarantine.release(SPACE.slug, [KEY, OTHER]).values()) == {KEY}
+        assert set(Quarantine(database).release(SPACE.slug, [KEY, OTHER]).values()) == {KEY}

@@ -1,38 +1,46 @@
-"""Search in one space's table, and what becomes of failures there."""
+"""The vectors of one space: what a batch stores, what a search finds."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from vector_assets.domain.batches import ChunkFailure
+from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
 from vector_assets.domain.chunks import Chunk, ChunkSelection
+from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.search import SearchFilter
-from vector_assets.errors import InvalidSetting
+from vector_assets.errors import InvalidSetting, SpaceReplaced
 from vector_assets.search import Search
-from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.vectors import PostgresVectorStore
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
+from ..stores import PostgresStores, Stores
 
 HK = PartitionKey("hk", "announcement", "00700")
 
 
 @pytest.fixture
-def search(database: Database) -> Search:
+def search(stores: Stores) -> Search:
     """Two partitions with three chunks each."""
-    store_chunks(database, ["a", "b", "c"])
-    store_chunks(database, ["甲", "乙", "丙"], HK)
+    store_chunks(stores.database, ["a", "b", "c"])
+    store_chunks(stores.database, ["甲", "乙", "丙"], HK)
+    hk = Document(f"{HK}/a.txt", HK, "腾讯控股有限公司", "公告", "2025-03", "zh", "甲\n乙\n丙", "1")
+    stores.documents.save([hk], [])
     embedder = HashEmbedder()
-    vectorizer = make_vectorizer(database, embedder)
+    vectorizer = make_vectorizer(stores.database, embedder)
     for key in (KEY, HK):
         vectorizer.vectorize_partition(key)
-    return Search(embedder, PostgresVectorStore(database, SPACE.slug))
+    return Search(embedder, stores.vectors(SPACE.slug))
 
 
 def test_the_same_text_is_found_first(search: Search) -> None:
-    """Score 1, best first, with its place."""
+    """Score 1, best first, with its place and what is known of its document."""
     hits = search.find("乙", limit=6)
 
+    about = (hits[0].company_name, hits[0].title, hits[0].period, hits[0].language)
+    assert about == ("腾讯控股有限公司", "公告", "2025-03", "zh")
     assert (hits[0].text, hits[0].partition, hits[0].document, hits[0].chunk_index) == ("乙", HK, f"{HK}/a.txt", 1)
     assert hits[0].score == pytest.approx(1, abs=1e-3)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
@@ -45,16 +53,19 @@ def test_the_same_text_is_found_first(search: Search) -> None:
         (SearchFilter(doc_type="annual_report"), {"a", "b", "c"}),
         (SearchFilter(stock_code="00700"), {"甲", "乙", "丙"}),
         (SearchFilter(market="us", stock_code="00700"), set()),
+        (SearchFilter(period="2024"), {"a", "b", "c"}),
+        (SearchFilter(language="zh"), {"甲", "乙", "丙"}),
+        (SearchFilter(period="2024", language="zh"), set()),
     ],
 )
 def test_a_filter_narrows_the_search(search: Search, where: SearchFilter, expected: set[str]) -> None:
-    """Market, type and company, each alone and together."""
+    """Market, type, company, period and language, each alone and together."""
     assert {hit.text for hit in search.find("a", where, limit=9)} == expected
 
 
-def test_an_edited_chunk_is_missing_rather_than_wrong(search: Search, database: Database) -> None:
+def test_an_edited_chunk_is_missing_rather_than_wrong(search: Search, stores: Stores) -> None:
     """A vector older than its text is never an answer."""
-    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'b'")
+    stores.edit("b", "edited")
 
     assert {hit.text for hit in search.find("b", SearchFilter(market="us"), limit=9)} == {"a", "c"}
 
@@ -66,19 +77,93 @@ def test_a_senseless_question_is_refused(search: Search, question: str, limit: i
         search.find(question, limit=limit)
 
 
-def only_chunk(database: Database) -> Chunk:
-    """As the loop reads it."""
-    store = PostgresChunkStore(database, SPACE.slug)
-    (chunk,) = store.read_window(ChunkSelection(partition=KEY), 0, 1_000_000, 2).chunks
-    return chunk
+def pending(stores: Stores) -> list[Chunk]:
+    """The pending chunks, as the loop reads them."""
+    stores.spaces.activate(SPACE)
+    return stores.chunks(SPACE.slug).read_window(ChunkSelection(partition=KEY), 0, 1_000_000, 100).chunks
+
+
+def embedded(chunks: list[Chunk]) -> list[EmbeddedChunk]:
+    """The chunks with their vectors."""
+    tokens = HashEmbedder().tokenize([chunk.text for chunk in chunks])
+    return [EmbeddedChunk(chunk, item, vector_of(chunk.text)) for chunk, item in zip(chunks, tokens, strict=True)]
+
+
+def test_a_commit_stores_the_vectors_of_unchanged_texts(stores: Stores) -> None:
+    """Promise 1: those whose text was edited or deleted meanwhile are superseded, and an edited one stays pending."""
+    store_chunks(stores.database, ["same", "old", "gone"])
+    chunks = pending(stores)
+    stores.edit("old", "new")
+    stores.delete_chunk("gone")
+
+    stored = stores.vectors(SPACE.slug).commit_batch(embedded(chunks), [], "run")
+
+    assert stored == {chunk.id for chunk in chunks if chunk.text == "same"}
+    assert set(stores.vectors_by_text(SPACE.slug)) == {"same"}
+    assert [chunk.text for chunk in pending(stores)] == ["new"]
+
+
+def test_the_same_commit_twice_stores_the_same(stores: Stores) -> None:
+    """Its answer was lost and it is done again: the same ids are returned, and each chunk has one vector."""
+    store_chunks(stores.database, ["a", "b"])
+    batch = embedded(pending(stores))
+    store = stores.vectors(SPACE.slug)
+
+    stored = [store.commit_batch(batch, [], "run") for _ in range(2)]
+
+    assert stored[0] == stored[1] == {item.chunk.id for item in batch}
+    stored_vectors = stores.vectors_by_text(SPACE.slug)
+    assert set(stored_vectors) == {"a", "b"}
+    assert all(np.dot(vector, vector_of(text)) > 0.99 for text, vector in stored_vectors.items())
+
+
+def test_nothing_is_stored_in_a_space_that_is_not_the_active_one(stores: Stores) -> None:
+    """Promise 7: neither a vector nor a failure."""
+    store_chunks(stores.database, ["a", "b"])
+    one, other = embedded(pending(stores))
+    stores.spaces.activate(replace(SPACE, model="other"))
+
+    with pytest.raises(SpaceReplaced):
+        stores.vectors(SPACE.slug).commit_batch([one], [ChunkFailure(other.chunk, "Broken", "no")], "run")
+
+    assert stores.vectors_by_text(SPACE.slug) == {}
+    assert stores.failures() == []
+
+
+def test_vectors_and_failures_are_committed_together(stores: Stores) -> None:
+    """Only of texts that are unchanged; a chunk that has a vector later is no longer listed."""
+    store_chunks(stores.database, ["good", "bad", "edited"])
+    good, bad, edited = pending(stores)
+    stores.edit("edited", "new")
+    failures = [ChunkFailure(chunk, "Broken", "NUL \0, half a pair \ud800") for chunk in (bad, edited)]
+
+    stores.vectors(SPACE.slug).commit_batch(embedded([good]), failures, "run")
+
+    assert stores.failures() == [("Broken", "NUL \\0, half a pair \\ud800", 1)]
+    assert [chunk.text for chunk in pending(stores)] == ["new"]
+    stores.vectors(SPACE.slug).commit_batch(embedded([bad]), [], "run")
+    assert stores.failures() == []
+
+
+def test_the_same_failure_twice_is_one_attempt(stores: Stores) -> None:
+    """Its answer was lost and it is done again; another run's is another attempt, new text begins at one."""
+    store_chunks(stores.database, ["a"])
+    (chunk,) = pending(stores)
+    store = stores.vectors(SPACE.slug)
+
+    for run in ("first", "first", "second"):
+        store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], run)
+
+    assert stores.failures() == [("Broken", "no", 2)]
+    stores.edit("a", "b")
+    store.commit_batch([], [ChunkFailure(pending(stores)[0], "Broken", "again")], "third")
+    assert stores.failures() == [("Broken", "again", 1)]
 
 
 def test_a_failure_of_a_chunk_that_is_being_deleted_waits_for_nobody(database: Database) -> None:
     """Neither then, nor when the deletion is committed, does it end the batch."""
     store_chunks(database, ["a"])
-    embedder = HashEmbedder()
-    make_vectorizer(database, embedder)
-    chunk = only_chunk(database)
+    (chunk,) = pending(PostgresStores(database))
     store = PostgresVectorStore(database, SPACE.slug)
 
     with database.transaction() as editor:
@@ -89,14 +174,18 @@ def test_a_failure_of_a_chunk_that_is_being_deleted_waits_for_nobody(database: D
     assert rows(database, "SELECT * FROM chunk_failures") == []
 
 
-def test_the_same_commit_twice_is_one_attempt(database: Database) -> None:
-    """Its answer was lost and it is done again; another run's is another attempt."""
-    store_chunks(database, ["a"])
-    make_vectorizer(database, HashEmbedder())
-    chunk = only_chunk(database)
-    store = PostgresVectorStore(database, SPACE.slug)
+def test_reference_vectors_are_stored_once(stores: Stores) -> None:
+    """Those of the first process stay; another space or another set of texts has its own."""
+    stores.spaces.activate(SPACE)
+    first, second = (np.stack([vector_of(text)]) for text in ("first", "second"))
+    store = stores.reference_vectors
+    assert store.kept(SPACE.slug, "texts", SPACE.dimension) is None
 
-    for run in ("first", "first", "second"):
-        store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], run)
+    store.keep(SPACE.slug, "texts", first, "cpu")
+    store.keep(SPACE.slug, "texts", second, "cuda")
 
-    assert rows(database, "SELECT attempts FROM chunk_failures") == [(2,)]
+    kept = store.kept(SPACE.slug, "texts", SPACE.dimension)
+    assert kept is not None
+    assert kept.device == "cpu"
+    np.testing.assert_array_equal(kept.vectors, first)
+    assert store.kept(SPACE.slug, "other texts", SPACE.dimension) is None

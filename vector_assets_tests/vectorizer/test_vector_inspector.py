@@ -15,6 +15,8 @@ from vector_assets.storage.database import Database
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
+from ..memory.database import MemoryDatabase
+from ..stores import stores_of
 
 WIDE = replace(SPACE, model="wide", dimension=64)
 Spoil = Callable[[Vectors, list[str]], Vectors]
@@ -58,52 +60,52 @@ ONE_BAD_ROW = {
 
 
 @pytest.mark.parametrize(("spoil", "fault"), ONE_BAD_ROW.values(), ids=ONE_BAD_ROW)
-def test_a_bad_row_is_quarantined_and_named(database: Database, spoil: Spoil, fault: Fault) -> None:
+def test_a_bad_row_is_quarantined_and_named(memory: MemoryDatabase, spoil: Spoil, fault: Fault) -> None:
     """With its text's hash and length, and what computed it."""
-    store_chunks(database, ["a", "b", "c", "d"])
+    store_chunks(memory, ["a", "b", "c", "d"])
 
-    report = make_vectorizer(database, Spoiling(spoil)).vectorize_partition(KEY)
+    report = make_vectorizer(memory, Spoiling(spoil)).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count, report.faults) == (3, 1, {fault: 1})
     (failure,) = report.failures
     assert failure.chunk.text == "b"
     assert f"a vector that is {fault}" in failure.message
     assert f"sha256 {failure.chunk.content_hash.hex()[:12]}, 1 tokens; cpu" in failure.message
-    check_invariants(database, HashEmbedder(WIDE))
+    check_invariants(memory, HashEmbedder(WIDE))
 
 
-def test_two_texts_with_one_vector_are_both_refused(database: Database) -> None:
+def test_two_texts_with_one_vector_are_both_refused(memory: MemoryDatabase) -> None:
     """Nobody knows whose it is. Each alone would be good, so they are not tried alone."""
-    store_chunks(database, ["a", "b", "c", "d"])
+    store_chunks(memory, ["a", "b", "c", "d"])
 
     def same(vectors: Vectors, texts: list[str]) -> Vectors:
         if {"b", "c"} <= set(texts):
             vectors[texts.index("b")] = vectors[texts.index("c")]
         return vectors
 
-    report = make_vectorizer(database, Spoiling(same)).vectorize_partition(KEY)
+    report = make_vectorizer(memory, Spoiling(same)).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.faults) == (2, {Fault.COLLAPSED: 2})
     assert {failure.chunk.text for failure in report.failures} == {"b", "c"}
 
 
-def test_one_vector_for_all_texts_is_the_embedders_fault(database: Database) -> None:
+def test_one_vector_for_all_texts_is_the_embedders_fault(memory: MemoryDatabase) -> None:
     """A model that lost its weights, say: no chunk is quarantined for it."""
-    store_chunks(database, ["a", "b", "c", "d"])
+    store_chunks(memory, ["a", "b", "c", "d"])
     one = np.random.default_rng(0).normal(size=64).astype(np.float32)
     one /= np.linalg.norm(one)
 
     with pytest.raises(EmbedderBroken, match="another text's"):
-        make_vectorizer(database, Spoiling(lambda vectors, _: np.tile(one, (len(vectors), 1)))).vectorize_partition(KEY)
+        make_vectorizer(memory, Spoiling(lambda vectors, _: np.tile(one, (len(vectors), 1)))).vectorize_partition(KEY)
 
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert stores_of(memory).failures() == []
 
 
-def test_the_same_text_twice_has_the_same_vector_rightly(database: Database) -> None:
+def test_the_same_text_twice_has_the_same_vector_rightly(memory: MemoryDatabase) -> None:
     """As boilerplate has in every filing."""
-    store_chunks(database, ["same", "same", "other"])
+    store_chunks(memory, ["same", "same", "other"])
 
-    report = make_vectorizer(database, HashEmbedder(WIDE)).vectorize_partition(KEY)
+    report = make_vectorizer(memory, HashEmbedder(WIDE)).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.faults) == (3, {})
 

@@ -1,0 +1,93 @@
+"""Documents and their chunks in memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from vector_assets.domain.chunks import text_hash
+from vector_assets.domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.storage.documents import ExistingChunk, match_chunks
+
+from .database import DocumentRow, MemoryDatabase
+
+
+class MemoryDocumentStore:
+    """The `DocumentStore` port."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
+        """A rejection is newer than the document it is about."""
+        with self._database.lock:
+            documents = [row.document for row in self._database.documents.values()]
+            known = {item.source_uri: item.fingerprint for item in documents if partition in {None, item.partition}}
+            return known | {item.source_uri: item.fingerprint for item in self.rejections(partition)}
+
+    def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
+        """A document that is rejected now keeps the text it had before."""
+        with self._database.lock:
+            for document in documents:
+                self._database.save_document(document)
+                self._database.rejections.pop(document.source_uri, None)
+            self._database.rejections |= {rejection.source_uri: rejection for rejection in rejections}
+
+    def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
+        """By path."""
+        with self._database.lock:
+            found = sorted(self._database.rejections.values(), key=lambda item: item.source_uri)
+        return [item for item in found if partition in {None, item.partition}]
+
+    def forget_rejections(self, source_uris: Sequence[str]) -> None:
+        """Paths that are not listed are passed over."""
+        with self._database.lock:
+            for source_uri in source_uris:
+                self._database.rejections.pop(source_uri, None)
+
+
+class MemoryChunkingStore:
+    """The `ChunkingStore` port."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    def unchunked_partitions(self, chunker: str) -> list[PartitionKey]:
+        """Each once."""
+        with self._database.lock:
+            return list({row.document.partition: None for row in self._unchunked(chunker)})
+
+    def chunks_to_replace(self, partition: PartitionKey, chunker: str) -> ChunksToReplace:
+        """Documents without chunks are left out."""
+        with self._database.lock:
+            total = sum(chunk.partition == partition for chunk in self._database.chunks.values())
+            ids = [row.id for row in self._unchunked(chunker) if row.document.partition == partition]
+            counted = {id_: len(self._database.chunks_of(id_)) for id_ in ids}
+        return ChunksToReplace(total, {id_: chunks for id_, chunks in counted.items() if chunks})
+
+    def unchunked_documents(self, partition: PartitionKey, chunker: str) -> Iterator[StoredDocument]:
+        """One that is deleted meanwhile is left out."""
+        with self._database.lock:
+            found = [row for row in self._unchunked(chunker) if row.document.partition == partition]
+        for row in sorted(found, key=lambda row: row.document.source_uri):
+            if row.id in self._database.documents:
+                yield StoredDocument(row.id, row.document.source_uri, row.document.text)
+
+    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
+        """Unchanged chunks keep their ids."""
+        with self._database.lock:
+            row = self._database.documents.get(document.id)
+            if row is None or row.document.text != document.text:
+                return ChunkChanges()
+            stored = self._database.chunks_of(document.id)
+            existing = [ExistingChunk(chunk.id, chunk.chunk_index, chunk.content_hash) for chunk in stored]
+            match = match_chunks(existing, [text_hash(text) for text in texts])
+            self._database.delete_chunks(match.removed)
+            for id_, index in match.kept.items():
+                self._database.chunks[id_].chunk_index = index
+            for index in match.added:
+                self._database.insert_chunk(document.id, index, texts[index])
+            row.chunked_by = chunker
+        return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
+
+    def _unchunked(self, chunker: str) -> list[DocumentRow]:
+        rows = self._database.documents.values()
+        return [row for row in rows if row.chunked_by != chunker and row.document.fingerprint]
