@@ -9,6 +9,7 @@ import click
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import shortcomings
 from ..domain.reports import SightLimits
+from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import Plan
@@ -19,8 +20,6 @@ from .terminal import PartitionsProgress, saying, working
 
 if TYPE_CHECKING:
     import dagster as dg
-
-    from ..defs.runtime.in_process import FailedCheck, RunResult
 
 # Checks whose figures `input_warnings` adds up.
 _OF_INPUT = {"vocabulary_covers_text", "nothing_truncated"}
@@ -33,7 +32,7 @@ def run_partitions(
     config: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
     allow_shrink: bool = False,
-) -> "list[RunResult]":
+) -> list[RunResult]:
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
 
     `config` is that of the step that vectorizes. With a plan of the chunks, the time left for all of them is shown.
@@ -76,14 +75,14 @@ def _load_model(services: Services) -> None:
         services.embedder.load()
 
 
-def _print_warnings(services: Services, results: "Sequence[RunResult]", partitions: int) -> None:
+def _print_warnings(services: Services, results: Sequence[RunResult], partitions: int) -> None:
     if len(results) < partitions:
         click.echo(f"{partitions - len(results):,} partitions were not tried. Run again to go on.", err=True)
     for line in [*input_warnings(results, services.sight_limits), *check_lines(results)]:
         click.echo(f"warning: {line}", err=True)
 
 
-def input_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
+def input_warnings(results: Sequence[RunResult], limits: SightLimits) -> list[str]:
     """Say what the model could not see, summed over the partitions whose runs warned of it."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
@@ -97,7 +96,7 @@ def input_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[
     return [f"{line} {where}" for line in found]
 
 
-def check_lines(results: "Sequence[RunResult]") -> list[str]:
+def check_lines(results: Sequence[RunResult]) -> list[str]:
     """Say what each failed check found, once a check. `input_warnings` covers what the model could not see."""
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
@@ -110,11 +109,11 @@ def check_lines(results: "Sequence[RunResult]") -> list[str]:
     ]
 
 
-def _verb(check: "FailedCheck") -> str:
+def _verb(check: FailedCheck) -> str:
     return "failed" if check.is_error else "warns"
 
 
-def _line(result: "RunResult") -> str:
+def _line(result: RunResult) -> str:
     if result.error is not None:
         return f"failed  {result.partition}: {result.error}"
     parts = [*_totals(result.metadata), *(f"{check.name} {_verb(check)}" for check in result.failed_checks)]

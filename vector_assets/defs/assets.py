@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
+from ..ports import ProgressListener, RunListener
 from ..services import Services
 from . import chunk_checks
 from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
@@ -14,7 +15,6 @@ from .chunk_checks import CHUNK_CHECKS
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
-from .resources import ProgressListener, RunListener
 from .vector_checks import VECTOR_CHECKS
 from .vectorize_step import VectorizeConfig, vectorize
 

@@ -9,6 +9,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
+from ..ports import ProgressListener
 from ..quality.distribution import Distribution
 from ..services import Services
 from . import vector_checks
@@ -18,7 +19,6 @@ from .external_writes import log_external_writes
 from .materialization_metadata import vectors_metadata
 from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
-from .resources import ProgressListener
 from .runtime.interrupts import interrupts_set
 from .step_failures import failure_of
 from .vector_checks import VECTOR_CHECKS

@@ -64,7 +64,7 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
     assert (code, "0 partitions done, 1 not" in printed) == (1, True)
     assert f"not done  {KEY}" in third.said
     start_embedded_server(place.home)
-    with place.parts() as services:
+    with place.services() as services:
         assert check_invariants(services.database, services.embedder).pending == []
     leave_embedded_server(place.home)
 
