@@ -18,8 +18,9 @@ from pathlib import Path
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import SilentListener
-from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
+from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.run_results import RunResult
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server

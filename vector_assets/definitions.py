@@ -1,6 +1,6 @@
 """Everything that Dagster runs and shows, ready to be merged with the definitions of another project.
 
-No executor is set, since the other project may have its own: `code_location` sets one where there is no other project.
+They set no executor, since the other project may have its own. `code_location` sets one where there is no other.
 """
 
 import dagster as dg

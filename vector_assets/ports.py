@@ -10,9 +10,11 @@ from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
+from .domain.progress import BatchProgress
 from .domain.quarantine import QuarantinedChunk
 from .domain.search import SearchFilter, SearchHit
 from .domain.spaces import EmbeddingSpace, StoredReferenceVectors, Vectors
+from .errors import VectorAssetsError
 from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts
 
 
@@ -173,4 +175,24 @@ class ChunkingStore(Protocol):
 
         Nothing is changed if the document's text is no longer `document.text`.
         """
+        ...
+
+
+class ProgressListener(Protocol):
+    """Sees the work of a run while it goes on."""
+
+    def document(self, partition: PartitionKey, source_uri: str) -> None:
+        """A document is about to be read or chunked."""
+        ...
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        """A batch was committed."""
+        ...
+
+
+class RunListener(ProgressListener, Protocol):
+    """Sees also what goes wrong."""
+
+    def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
+        """An attempt to materialize a partition failed."""
         ...

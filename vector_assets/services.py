@@ -90,7 +90,7 @@ class Services:
 
     @cached_property
     def documents(self) -> PostgresDocumentStore:
-        """Where documents are kept, and cut into chunks."""
+        """Where documents and their chunks are stored."""
         return PostgresDocumentStore(self.database)
 
     @cached_property
@@ -120,17 +120,17 @@ class Services:
 
     @cached_property
     def partition_locks(self) -> PartitionLocks:
-        """Partitions, handed out to one run at a time."""
+        """Locks that give a partition to one run at a time."""
         return PartitionLocks(self.database)
 
     @cached_property
     def spaces(self) -> SpaceRegistry:
-        """Which embedding spaces there are."""
+        """The embedding spaces of the database."""
         return SpaceRegistry(self.database)
 
     @cached_property
     def space(self) -> EmbeddingSpace:
-        """Where the configured model's vectors go."""
+        """The configured model's embedding space."""
         return self.spaces.newest(self.embedder.space)
 
     @cached_property
@@ -186,7 +186,7 @@ class Services:
 
     @cached_property
     def drift(self) -> DriftGuard:
-        """Whether the embedder still makes the vectors that the space has."""
+        """The guard that compares the embedder with the vectors of the space."""
         return self._drift_guard(self.space)
 
     def _drift_guard(self, space: EmbeddingSpace) -> DriftGuard:

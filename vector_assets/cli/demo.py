@@ -12,7 +12,7 @@ from ..domain.wording import readable_seconds
 from .options import filings_option
 
 if TYPE_CHECKING:
-    from ..defs.runtime.in_process import RunResult
+    from ..domain.run_results import RunResult
     from ..services import Services
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -16,19 +16,19 @@ import click
 import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
-from .dev_watchdog import dismiss, end, members, start_keeper
+from .dev_watchdog import dismiss, end_group, group_members, start_watchdog
 from .options import filings_option
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 20.0
-# Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is away for
-# a moment when Dagster itself starts another one, so one look is not enough.
-_LOOK_SECONDS = 5.0
-_LOOKS = 2
+# Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is gone for
+# a moment when Dagster itself starts another one, so that it must be missing in two checks.
+_CHECK_SECONDS = 5.0
+_MISSING_CHECKS = 2
 
 
-@click.command(short_help="Run the database, Dagster and its sensors here.")
+@click.command(short_help="Run the database, Dagster and its sensors on this machine.")
 @filings_option
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages.")
 def dev(filings: Path | None, port: int) -> None:
@@ -75,8 +75,8 @@ class _Dagster:
         self._former: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> "_Dagster":
-        # A background shell starts commands deaf to SIGINT, and a child would inherit that. What has a handler here,
-        # a child gets with the default: so the handlers come first.
+        # A background shell starts commands such that they ignore SIGINT, and a child would inherit that. A signal with
+        # a handler has the default in a child: so the handlers come first.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._former[number] = signal.signal(number, self._stop)
         python, where = sys.executable, ["-h", HOST, "-p", str(self._port), "--log-level", "warning"]
@@ -84,24 +84,24 @@ class _Dagster:
         # Dagster would warn of its own command's successor, and of a dagster.yaml in the working directory.
         environment = self._environment | {"PYTHONWARNINGS": "ignore::FutureWarning"}
         home = self._environment["DAGSTER_HOME"]
-        # A process group of its own, so that a terminal's Ctrl-C reaches it once, from here.
+        # A process group of its own, so that a terminal's Ctrl-C reaches it once, through this command.
         self._process = psutil.Popen(command, env=environment, cwd=home, process_group=0)
-        self._keeper = start_keeper(self._process.pid)
+        self._watchdog = start_watchdog(self._process.pid)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
         with suppress(psutil.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
-        # Dagster leaves its code server, and a run at work, to end by themselves; here nothing outlives the command.
-        end(self._process.pid, _STOP_SECONDS)
+        # Dagster leaves its code server, and a run at work, to end by themselves; nothing may outlive this command.
+        end_group(self._process.pid, _STOP_SECONDS)
         self._process.wait()
-        dismiss(self._keeper)
+        dismiss(self._watchdog)
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
     def wait_until_it_answers(self) -> None:
-        """Until the web pages are served.
+        """Wait until the web pages are served.
 
         Raises:
             DagsterDidNotStart: the process ended, or did not answer in time.
@@ -115,26 +115,26 @@ class _Dagster:
             time.sleep(0.2)
 
     def wait(self) -> None:
-        """Until it ends, by a signal or by itself."""
-        missed = 0
+        """Wait until Dagster ends, by a signal or by itself."""
+        missing = 0
         while (code := self._ended()) is None:
-            missed = 0 if self._has_code_server() else missed + 1
-            if missed == _LOOKS:
+            missing = 0 if self._has_code_server() else missing + 1
+            if missing == _MISSING_CHECKS:
                 click.echo("the code server is gone; starting it again ...")
                 _reload(self._port)
-                missed = 0
+                missing = 0
         if not self._stopping:
             raise DagsterDidNotStart(f"it ended with code {code}")
 
     def _ended(self) -> int | None:
-        """The exit code, waited for a little."""
+        """Wait a little for Dagster to end; give its exit code, or None."""
         try:
-            return int(self._process.wait(_LOOK_SECONDS))
+            return int(self._process.wait(_CHECK_SECONDS))
         except psutil.TimeoutExpired:
             return None
 
     def _has_code_server(self) -> bool:
-        for process in members(self._process.pid):
+        for process in group_members(self._process.pid):
             with suppress(psutil.Error):
                 if process.cmdline()[2:5] == ["dagster", "api", "grpc"]:
                     return True
@@ -159,7 +159,7 @@ def _answers(port: int) -> bool:
 
 
 def _reload(port: int) -> None:
-    """What the button on the page of code locations does."""
+    """Do what the button on the page of code locations does."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_START_SECONDS)
     query = json.dumps({"query": "mutation { reloadWorkspace { __typename } }"})
     with suppress(OSError, http.client.HTTPException):

@@ -1,7 +1,7 @@
-"""Ends what `vector-assets dev` started when that was killed and could not do it itself.
+"""A process that ends what `vector-assets dev` started when that was killed and could not do it itself.
 
-Started with the number of Dagster's process group. Its standard input is a pipe that the command holds: a line on it
-says that all is done; its end without a line, that the command is gone.
+It is started with the number of Dagster's process group. Its standard input is a pipe that the command holds: a line on
+it says that nothing is left to do; its end without a line, that the command is gone.
 """
 
 import os
@@ -12,25 +12,25 @@ from subprocess import PIPE
 
 import psutil
 
-# Nobody sees any more how it ends, so there is less patience than in the command itself.
+# Nobody watches any more how it ends, so there is less patience than in the command itself.
 _STOP_SECONDS = 5.0
 
 
-def start_keeper(group: int) -> psutil.Popen:
-    """Have the processes of a group ended when this process ends without `dismiss`."""
+def start_watchdog(group: int) -> psutil.Popen:
+    """Start a process that ends those of a group when this process ends without `dismiss`."""
     command = [sys.executable, "-m", "vector_assets.cli.dev_watchdog", str(group)]
     # In a session of its own: a terminal's signals are meant for the command, and what kills a group not for this.
     return psutil.Popen(command, stdin=PIPE, start_new_session=True)
 
 
-def dismiss(keeper: psutil.Popen) -> None:
-    """Nothing is left to be ended."""
+def dismiss(watchdog: psutil.Popen) -> None:
+    """Let the watchdog end, since nothing is left for it to do."""
     with suppress(BrokenPipeError):  # it was killed itself
-        keeper.communicate(b"done\n")
+        watchdog.communicate(b"done\n")
 
 
-def members(group: int) -> list[psutil.Process]:
-    """The processes of a group; once its first process has ended as well."""
+def group_members(group: int) -> list[psutil.Process]:
+    """List the processes of a group, also once its first process has ended."""
     found = []
     for process in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
@@ -39,10 +39,10 @@ def members(group: int) -> list[psutil.Process]:
     return found
 
 
-def end(group: int, stop_seconds: float) -> None:
+def end_group(group: int, stop_seconds: float) -> None:
     """Ask the processes of a group to end, then make those that have not done so in time."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        processes = members(group)
+        processes = group_members(group)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
@@ -50,12 +50,12 @@ def end(group: int, stop_seconds: float) -> None:
 
 
 def main() -> None:
-    """Wait for the word or for the end."""
+    """Wait for a line or for the end of the input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.readline():
         return
-    end(int(sys.argv[1]), _STOP_SECONDS)
+    end_group(int(sys.argv[1]), _STOP_SECONDS)
     _leave_embedded_server()
 
 

@@ -1,4 +1,4 @@
-"""Hands a backfill to the running Dagster and draws how it goes."""
+"""Hands a backfill to the running Dagster and shows its progress."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from ..defs.runtime.backfills import Backfills
     from ..services import Services
 
-# Between two looks at what the runs have done.
-_LOOK_SECONDS = 2.0
-_NAMED = 10
+# Between two reads of what the runs have done.
+_READ_SECONDS = 2.0
+_MOST_NAMED = 10
 _ASSET = "silver/vectorized_chunks"
 
 
 def launch_and_follow(
     services: "Services", partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str
 ) -> bool:
-    """Launch what no other backfill is about to do, and follow it to its end; gives whether all went well.
+    """Launch what no other backfill is about to do, follow it to its end, and say whether all partitions are done.
 
     Raises:
         DaemonNotRunning: nothing would start, or nothing starts any more.
-        WatchingStopped: a signal asked for it; the backfill goes on.
+        WatchingStopped: a signal asked to stop; the backfill goes on.
     """
     with working("opening Dagster's storage"):
         from ..defs.runtime.backfills import Backfills
@@ -39,8 +39,8 @@ def launch_and_follow(
         taken = {targeted[str(key)] for key in partitions if str(key) in targeted}
         free = [key for key in partitions if str(key) not in targeted]
         if taken:
-            others = ", ".join(sorted(taken))
-            click.echo(f"{len(partitions) - len(free):,} partitions are left to backfill {others}, which is at work.")
+            ids = ", ".join(sorted(taken))
+            click.echo(f"{len(partitions) - len(free):,} partitions are left to backfill {ids}, which is at work.")
         if not free:
             return True
         backfill_id = backfills.launch(free, config, title)
@@ -61,13 +61,13 @@ def _follow(services: "Services", backfills: "Backfills", backfill_id: str, part
             if state.ended is not None or len(state.done) == len(keys):
                 break  # the daemon may take half a minute to note that all is done
             backfills.require_daemon(backfill_id)
-            stop.asked.wait(_LOOK_SECONDS)
+            stop.asked.wait(_READ_SECONDS)
             stop.raise_if_asked()
     failed = sorted(str(key) for key in keys if str(key) not in state.done)
     click.echo(
         f"backfill {backfill_id}: {len(state.done):,} partitions done, {len(failed):,} not, {pending:,} chunks pending."
     )
-    for name in failed[:_NAMED]:
+    for name in failed[:_MOST_NAMED]:
         click.echo(f"not done  {name}", err=True)
     if failed:
         click.echo(f"Each one's reason is on its page in Dagster: Assets > {_ASSET} > Partitions.", err=True)

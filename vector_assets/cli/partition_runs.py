@@ -8,6 +8,7 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import shortcomings
+from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import Plan
@@ -21,8 +22,6 @@ from .terminal import PartitionsProgress, saying, working
 if TYPE_CHECKING:
     import dagster as dg
 
-    from ..defs.runtime.in_process import FailedCheck, RunResult
-
 # Checks whose figures `summed_token_warnings` adds up.
 _OF_TOKENS = {"vocabulary_covers_text", "nothing_truncated"}
 
@@ -34,7 +33,7 @@ def run_partitions(
     config: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
     allow_shrink: bool = False,
-) -> "list[RunResult]":
+) -> list[RunResult]:
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
 
     `config` is that of the step that vectorizes. With a plan of the chunks, the time left for all of them is shown.
@@ -77,14 +76,14 @@ def _load_model(services: Services) -> None:
         services.embedder.load()
 
 
-def _print_warnings(services: Services, results: "Sequence[RunResult]", partitions: int) -> None:
+def _print_warnings(services: Services, results: Sequence[RunResult], partitions: int) -> None:
     if len(results) < partitions:
         click.echo(f"{partitions - len(results):,} partitions were not tried. Run again to go on.", err=True)
     for line in [*summed_token_warnings(results, services.settings.quality_limits), *check_lines(results)]:
         click.echo(f"warning: {line}", err=True)
 
 
-def summed_token_warnings(results: "Sequence[RunResult]", limits: QualityLimits) -> list[str]:
+def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -> list[str]:
     """Warn of text that the model does not read, summed over the partitions whose runs warned of it."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
@@ -102,8 +101,8 @@ def summed_token_warnings(results: "Sequence[RunResult]", limits: QualityLimits)
     return [f"{line} {where}" for line in token_warnings(counts, limits)]
 
 
-def check_lines(results: "Sequence[RunResult]") -> list[str]:
-    """Say what each failed check found, once a check. `input_warnings` covers what the model could not see."""
+def check_lines(results: Sequence[RunResult]) -> list[str]:
+    """Say what each failed check found, once a check. `summed_token_warnings` covers what the model could not see."""
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
         for check in result.failed_checks:
@@ -115,11 +114,11 @@ def check_lines(results: "Sequence[RunResult]") -> list[str]:
     ]
 
 
-def _verb(check: "FailedCheck") -> str:
+def _verb(check: FailedCheck) -> str:
     return "failed" if check.is_error else "warns"
 
 
-def _line(result: "RunResult") -> str:
+def _line(result: RunResult) -> str:
     if result.error is not None:
         return f"failed  {result.partition}: {result.error}"
     parts = [*_totals(result.metadata), *(f"{check.name} {_verb(check)}" for check in result.failed_checks)]

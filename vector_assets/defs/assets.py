@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
+from ..ports import ProgressListener, RunListener
 from ..quality.chunk_checks import CHUNK_CHECKS
 from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
@@ -14,7 +15,6 @@ from .check_events import specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
-from .resources import ProgressListener, RunListener
 from .vectorize_step import VectorizeConfig, vectorize
 
 GROUP = "vector_assets"

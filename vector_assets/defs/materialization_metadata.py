@@ -65,8 +65,8 @@ def vectors_metadata(
         "model": dg.MetadataValue.text(f"{space.model} ({space.revision})"),
         "space": dg.MetadataValue.text(space.slug),
         "dimension": dg.MetadataValue.int(space.dimension),
-        "progress_events": dg.MetadataValue.int(events.count),
-        "progress_seconds": dg.MetadataValue.float(round(events.seconds, 3)),
+        "progress_events": dg.MetadataValue.int(events.budget.count),
+        "progress_seconds": dg.MetadataValue.float(round(events.budget.seconds, 3)),
     }
     if device is not None:
         entries["device"] = dg.MetadataValue.text(device)

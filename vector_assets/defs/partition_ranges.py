@@ -10,11 +10,11 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
+from ..ports import RunListener
 from ..quality.checks import CheckResults
 from ..services import Services
 from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
-from .resources import RunListener
 from .runtime.run_processes import step_signature
 from .runtime.tags import DATA_VERSION_TAG
 from .step_failures import StepFailure, failure_of, one_line_failures, with_retries

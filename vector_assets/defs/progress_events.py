@@ -10,19 +10,12 @@ import dagster as dg
 from ..domain.batches import BatchChunk
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
+from ..estimates.event_budget import EventBudget
 from .asset_keys import VECTORIZED_CHUNKS
 
 logger = logging.getLogger(__name__)
 
 EventDetail = Literal["batch", "chunk"]
-
-# The share of a run that the events between its first and its last may cost: with those two, a run of 20 s stays within
-# 1 %. An event and its log line take 3 ms on PostgreSQL. Where they take more than the 7 that one event a second may
-# cost, the next waits a little longer.
-_BUDGET = 0.007
-
-# A run that is over by then has one event, its last: a company with a page of text would else have two.
-_FIRST_EVENT_SECONDS = 1.0
 
 _CHUNK_COLUMNS = dg.TableSchema(
     columns=[
@@ -38,12 +31,10 @@ _CHUNK_COLUMNS = dg.TableSchema(
 class ProgressEvents:
     """Logs an observation and a line for the first batch, the last, and those between that are due.
 
-    The first is the first after a second, unless the interval is 0.
-
     Args:
         context: of the step that vectorizes.
         partition: the key under which the observations appear.
-        interval_seconds: the least time between two events; 0 logs every batch, whatever it costs.
+        interval_seconds: the least time between two events; see `EventBudget`.
         detail: `chunk` adds the batch's chunks as a table.
     """
 
@@ -52,22 +43,17 @@ class ProgressEvents:
     ) -> None:
         self._context = context
         self._partition = partition
-        self._interval = interval_seconds
         self._detail = detail
-        self._due_at = 0.0
+        self.budget = EventBudget(interval_seconds)
         self._logged: BatchProgress | None = None
         self._withheld: BatchProgress | None = None
-        self.count = 0
-        self.seconds = 0.0
-        """How much time the events have taken from the run so far."""
 
     def report(self, progress: BatchProgress) -> None:
         """Log the batch if an event is due."""
-        is_early = progress.elapsed_seconds < _FIRST_EVENT_SECONDS and self._interval > 0
-        if is_early or time.perf_counter() < self._due_at:
-            self._withheld = progress
-        else:
+        if self.budget.is_due(progress, time.perf_counter()):
             self._log(progress)
+        else:
+            self._withheld = progress
 
     def close(self) -> None:
         """Log the last batch if that has not happened yet. An error is only logged, as in a callback."""
@@ -88,11 +74,7 @@ class ProgressEvents:
         )
         self._context.log.info(f"{progress.line()} · {outcomes_since(self._logged, progress)}")
         self._logged = progress
-        seconds = time.perf_counter() - started
-        cost = _cost(seconds, time.thread_time() - computed, progress)
-        self.count += 1
-        self.seconds += cost
-        self._due_at = started + max(self._interval, cost / _BUDGET) if self._interval > 0 else 0.0
+        self.budget.spend(started, time.perf_counter() - started, time.thread_time() - computed, progress)
 
     def _metadata(self, progress: BatchProgress) -> Mapping[str, dg.MetadataValue]:
         # The run page shows entries in this order, and of an observation nothing but its entries. The numbers of a run
@@ -126,15 +108,6 @@ class ProgressEvents:
             records = [_record(chunk) for chunk in progress.batch_chunks]
             entries["chunks"] = dg.MetadataValue.table(records, schema=_CHUNK_COLUMNS)
         return entries
-
-
-def _cost(seconds: float, computed: float, progress: BatchProgress) -> float:
-    """Estimate what an event took from the run: the time computed, and the time waited beyond that of a batch.
-
-    The embedding goes on until the next batch is there. Where every core embeds, most of an event is waiting for one.
-    """
-    batch_seconds = progress.recent_seconds_a_batch or progress.elapsed_seconds
-    return min(seconds, computed + max(seconds - batch_seconds, 0.0))
 
 
 def outcomes_since(before: BatchProgress | None, progress: BatchProgress) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..errors import VectorAssetsError
+from ..ports import RunListener
 from ..services import Services
 from ..settings import load_settings
 from ..storage.retries import Retries
@@ -16,26 +17,6 @@ from .runtime.storage_connections import kept_connections
 
 # A sensor's tick may last 60 seconds, and the next one comes soon.
 _TICK_PATIENCE_SECONDS = 10.0
-
-
-class ProgressListener(Protocol):
-    """Sees the work of a run while it goes on."""
-
-    def document(self, partition: PartitionKey, source_uri: str) -> None:
-        """A document is about to be read or chunked."""
-        ...
-
-    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
-        """A batch was committed."""
-        ...
-
-
-class RunListener(ProgressListener, Protocol):
-    """Sees also what goes wrong."""
-
-    def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
-        """An attempt to materialize a partition failed."""
-        ...
 
 
 class SilentListener:

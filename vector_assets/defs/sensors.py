@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ..domain.run_ranges import PartitionOrder, WaitingPartition, choose_ranges
 from ..errors import VectorAssetsError
 from ..services import Services
 from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS
 from .jobs import ingest, vectorize
 from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
 from .run_history import Runs
-from .run_requests import MOST_REQUESTS, Order, Waiting, choose
+from .run_requests import MOST_REQUESTS, run_request
 
 TICK_SECONDS = 30
 
@@ -34,7 +35,9 @@ def new_chunks_sensor(
 
 
 def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
-    waiting = [Waiting(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()]
+    waiting = [
+        WaitingPartition(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()
+    ]
     return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(
         f"{len(waiting)} partitions have pending chunks; runs for them are under way, in the queue, or due later"
     )
@@ -60,7 +63,7 @@ def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) ->
     for rejection in changes.misplaced:
         context.log.warning(rejection.message)
     now = datetime.now(UTC)
-    waiting = [Waiting(partition, now) for partition in changes.partitions]
+    waiting = [WaitingPartition(partition, now) for partition in changes.partitions]
     return _request(context, services, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(
         f"{len(waiting)} partitions have new files; runs for them are under way, in the queue, or due later"
     )
@@ -76,7 +79,11 @@ def _result_or_skip(context: dg.SensorEvaluationContext, evaluate: Callable[[], 
 
 
 def _request(
-    context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str, waiting: Sequence[Waiting]
+    context: dg.SensorEvaluationContext,
+    services: Services,
+    asset: dg.AssetKey,
+    job: str,
+    waiting: Sequence[WaitingPartition],
 ) -> dg.SensorResult | None:
     """Request runs for what has none under way and no recent failure; None where nothing is to be done.
 
@@ -87,12 +94,12 @@ def _request(
     runs = Runs(context.instance, known)
     runs.end_orphans()
     blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, datetime.now(UTC))
-    order = Order([*known, *new], blocked, services.settings.max_partitions_per_run)
-    chosen = choose(waiting, order, MOST_REQUESTS - runs.queued(job))
+    order = PartitionOrder([*known, *new], blocked, services.settings.max_partitions_per_run)
+    chosen = choose_ranges(waiting, order, MOST_REQUESTS - runs.queued(job))
     if not chosen and not new:
         return None
     return dg.SensorResult(
-        run_requests=[request.as_dagster() for request in chosen],
+        run_requests=[run_request(partitions) for partitions in chosen],
         dynamic_partitions_requests=[PARTITIONS.build_add_request(new)] if new else [],
     )
 

@@ -10,6 +10,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
+from ..ports import ProgressListener
 from ..quality.checks import CheckResults
 from ..quality.distribution import Distribution
 from ..quality.plurals import agreeing, counted
@@ -24,7 +25,6 @@ from .external_writes import log_external_writes
 from .materialization_metadata import vectors_metadata
 from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
-from .resources import ProgressListener
 from .runtime.interrupts import interrupts_set
 from .step_failures import failure_of
 

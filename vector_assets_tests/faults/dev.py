@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import psutil
 
-from vector_assets.cli.dev_watchdog import members
+from vector_assets.cli.dev_watchdog import group_members
 
 from ..cli.test_dev import free_port
 from .gated import GATE
@@ -136,14 +136,14 @@ class Dev:
 
     def find(self, words: str) -> psutil.Process:
         """The process of Dagster's whose command line holds the words."""
-        (found,) = [one for one in members(self._dagster.pid) if words in " ".join(one.cmdline())]
+        (found,) = [one for one in group_members(self._dagster.pid) if words in " ".join(one.cmdline())]
         return found
 
     def check_all_ended(self) -> None:
         """Nothing of it is at work any more: Dagster's processes, runs, and the keeper that saw to it."""
         self._reader.join(SECONDS)  # its output ends with the last process that could write there
         assert not self._reader.is_alive()
-        eventually(lambda: members(self._dagster.pid) == [])
+        eventually(lambda: group_members(self._dagster.pid) == [])
 
     def ask(self, query: str) -> Any:
         """What the web pages would be told."""

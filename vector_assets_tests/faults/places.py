@@ -17,10 +17,12 @@ import psycopg
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
-from vector_assets.defs.resources import ProgressListener, SilentListener
-from vector_assets.defs.runtime.in_process import RunResult, recorded_runs
+from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.sensors import new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.run_results import RunResult
+from vector_assets.ports import ProgressListener
 from vector_assets.storage.connection_pool import POOL_NAME
 from vector_assets.storage.retries import Retries
 

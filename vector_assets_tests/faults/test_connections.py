@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.defs.runtime.in_process import RunResult
+from vector_assets.domain.run_results import RunResult
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.retries import Retries

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.resources import ProgressListener, SilentListener
+from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.ports import ProgressListener
 
 from ..defs.conftest import US, land, sentences
 from ..fakes import FakeServices, rows

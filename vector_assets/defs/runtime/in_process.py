@@ -5,21 +5,22 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
 
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
+from ...domain.run_results import FailedCheck, RunResult
 from ...errors import DatabaseFailed, VectorAssetsError
+from ...ports import ProgressListener
 from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
 from ..asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from ..assets import ASSETS
 from ..partitions import register, run_tags
-from ..resources import ProgressListener, run_resources
+from ..resources import run_resources
 from ..run_history import Runs
 from .run_processes import signature
 from .storage_connections import kept_connections
@@ -27,31 +28,6 @@ from .tags import MAX_RETRIES_TAG
 
 # What a run logs is in Dagster's storage; the terminal shows a progress bar instead.
 _NO_CONSOLE: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-class FailedCheck(NamedTuple):
-    """A check that did not pass: its name, what it found, and whether that is an error or a warning."""
-
-    name: str
-    words: str
-    is_error: bool
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a partition's run ended.
-
-    `error` says in one line why the run failed, and `cause` is the error of ours behind it, if it is one of ours.
-    `metadata` is the vectors' materialization. `failed_checks` are of a run that succeeded: of one that failed, Dagster
-    gives none back, though it has stored them.
-    """
-
-    partition: PartitionKey
-    run_id: str
-    error: str | None
-    cause: VectorAssetsError | None
-    metadata: Mapping[str, Any]
-    failed_checks: Sequence[FailedCheck]
 
 
 class _StoppableListener:

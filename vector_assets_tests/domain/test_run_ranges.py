@@ -1,13 +1,14 @@
-"""Which runs a tick asks for: pure decisions, without a database."""
+"""Which partitions share a run, and which runs come first."""
 
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.defs.run_requests import MOST_REQUESTS, Order, Request, Waiting, choose
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.run_ranges import PartitionOrder, RunRange, WaitingPartition, choose_ranges
 
+MOST = 100
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -15,21 +16,21 @@ def key(number: int, market: str = "us") -> PartitionKey:
     return PartitionKey(market, "annual_report", f"X{number:05}")
 
 
-def waiting(number: int, market: str = "us", age: int = 0, chunks: int = 20) -> Waiting:
+def waiting(number: int, market: str = "us", age: int = 0, chunks: int = 20) -> WaitingPartition:
     """It has waited for `age` minutes."""
-    return Waiting(key(number, market), _START - timedelta(minutes=age), chunks)
+    return WaitingPartition(key(number, market), _START - timedelta(minutes=age), chunks)
 
 
 def chosen(
-    items: list[Waiting],
+    items: list[WaitingPartition],
     order: list[PartitionKey],
     blocked: set[str] | None = None,
     most_partitions: int = 50,
-    most_requests: int = MOST_REQUESTS,
+    most: int = MOST,
 ) -> list[list[str]]:
     """The partitions of each request."""
-    order_ = Order([str(one) for one in order], blocked or set(), most_partitions)
-    return [[str(one) for one in request.partitions] for request in choose(items, order_, most_requests)]
+    order_ = PartitionOrder([str(one) for one in order], blocked or set(), most_partitions)
+    return [[str(one) for one in request.partitions] for request in choose_ranges(items, order_, most)]
 
 
 def test_small_neighbours_share_a_run() -> None:
@@ -41,7 +42,7 @@ def test_small_neighbours_share_a_run() -> None:
     assert [len(request) for request in requests] == [50, 50, 20]
 
 
-def test_a_short_detour_is_taken_and_a_long_one_is_not() -> None:
+def test_a_few_idle_partitions_may_lie_between_and_many_may_not() -> None:
     """A partition in between costs less than a run, up to a point."""
     order = [key(number) for number in range(40)]
 
@@ -66,7 +67,7 @@ def test_no_range_leaves_its_market_or_holds_a_key_that_somebody_mistyped() -> N
     """Tags and fairness are by market; a mistyped key is none."""
     order = [str(key(0)), "us/oops", str(key(1)), str(key(0, "hk")), str(key(2))]
 
-    requests = choose([waiting(0), waiting(1), waiting(2)], Order(order, set(), 50), MOST_REQUESTS)
+    requests = choose_ranges([waiting(0), waiting(1), waiting(2)], PartitionOrder(order, set(), 50), MOST)
 
     assert [[str(one) for one in request.partitions] for request in requests] == [
         [str(key(0))],
@@ -88,11 +89,11 @@ def test_the_oldest_come_first_and_each_market_has_its_turn() -> None:
     """A market with thousands of pending partitions does not keep another's one waiting."""
     far_apart = [key(number) for number in range(0, 6000, 20)]
     order = [key(number) for number in range(6000)] + [key(0, "hk")]
-    items = [Waiting(one, _START - timedelta(minutes=60 + at), 20) for at, one in enumerate(far_apart)]
+    items = [WaitingPartition(one, _START - timedelta(minutes=60 + at), 20) for at, one in enumerate(far_apart)]
 
     requests = chosen([*items, waiting(0, "hk", age=1)], order)
 
-    assert len(requests) == MOST_REQUESTS
+    assert len(requests) == MOST
     assert requests[0] == [str(far_apart[-1])]
     assert requests[1] == [str(key(0, "hk"))]
     assert requests[2:] == [[str(one)] for one in far_apart[-2:-100:-1]]
@@ -100,7 +101,7 @@ def test_the_oldest_come_first_and_each_market_has_its_turn() -> None:
 
 def test_a_full_queue_gets_nothing_more() -> None:
     """What is there must be done first."""
-    assert chosen([waiting(0)], [key(0)], most_requests=0) == chosen([waiting(0)], [key(0)], most_requests=-3) == []
+    assert chosen([waiting(0)], [key(0)], most=0) == chosen([waiting(0)], [key(0)], most=-3) == []
 
 
 @given(
@@ -116,7 +117,7 @@ def test_each_free_partition_is_in_one_request_and_no_blocked_one_in_any(
     order = [str(key(n, m)) for m in ("hk", "us") for n in range(61)]
     closed = {str(key(n, m)) for n, m in blocked}
 
-    requests: list[Request] = choose(items, Order(order, closed, most), 1000)
+    requests: list[RunRange] = choose_ranges(items, PartitionOrder(order, closed, most), 1000)
 
     covered = [str(one) for request in requests for one in request.partitions]
     assert len(covered) == len(set(covered))
