@@ -54,10 +54,10 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_BACKEND",
         description="What runs the model: auto (OpenVINO unless there is a GPU), openvino or torch.",
     )
-    embedding_precision: Literal["auto", "bf16", "f32"] = Field(
+    embedding_precision: Literal["auto", "f32"] = Field(
         "auto",
         validation_alias="EMBEDDING_PRECISION",
-        description="Arithmetic: auto (8-bit on CPUs where the vectors stay the same, else as bf16), bf16 or f32.",
+        description="Arithmetic: auto (16 bits where the hardware computes with them, else as f32) or f32.",
     )
     embedding_batch_size: int = Field(
         32,
@@ -69,12 +69,12 @@ class Settings(BaseSettings):
     embedding_document_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_DOCUMENT_PROMPT",
-        description="Put before each chunk. Unset: what the model's own files say.",
+        description="Text put before each chunk. Unset: what the model's own files say.",
     )
     embedding_query_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_QUERY_PROMPT",
-        description="Put before each question. Unset: what the model's own files say.",
+        description="Text put before each question. Unset: what the model's own files say.",
     )
     embed_timeout_seconds: float = Field(
         600,

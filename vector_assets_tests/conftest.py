@@ -13,6 +13,7 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
 
+from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
 from .storage.proxy import Proxy
 from .stores import Stores, stores_of
@@ -92,3 +93,30 @@ def landing(tmp_path: Path) -> Path:
     folder = tmp_path / "landing"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> SharedModels:
+    """Models that are converted once for all test processes."""
+    return SharedModels()
+
+
+@pytest.fixture(scope="session")
+def converted_models(shared_models: SharedModels) -> Path:
+    """Holds the converted models. For tests that do not try the conversion itself; they only read the folder."""
+    return shared_models.converted
+
+
+@pytest.fixture(scope="session")
+def tiny_model(shared_models: SharedModels) -> Path:
+    """A random model of a few thousand weights."""
+    return shared_models.tiny
+
+
+@pytest.fixture
+def home_with_models(tmp_path: Path, converted_models: Path) -> Path:
+    """A home directory in which the models are converted already."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "models").symlink_to(converted_models)
+    return home

@@ -1,4 +1,4 @@
-"""Finds a model's folder and reads from its files what sets its space apart, without loading the model."""
+"""Finds a model's folder and reads its embedding space from its files, without loading the model."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _HUB_FILES_OF_OTHER_BACKENDS = ["onnx/*", "openvino/*"]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A sentence-transformers model on disk. `name` and `revision` tell it apart from others, `path` does not."""
+    """A sentence-transformers model on disk. `name` and `revision` identify it, `path` does not."""
 
     name: str
     revision: str
@@ -32,7 +32,7 @@ class ModelFolder:
 
     @property
     def weight_bytes(self) -> int:
-        """What its weights take on disk."""
+        """The size of its weights on disk."""
         return sum(file.stat().st_size for file in self.path.rglob("*.safetensors"))
 
 
@@ -81,7 +81,7 @@ def _from_hub(name: str) -> ModelFolder:
 
 
 def weights_digest(folder: ModelFolder) -> str:
-    """sha256 of the safetensors file in hex; of several files, the sha256 over theirs in the order of their names.
+    """Return the sha256 of the safetensors file in hex; of several files, the sha256 over all of theirs, by file name.
 
     Raises:
         InvalidModel: there is none. Other formats can run code when they are opened.
@@ -103,7 +103,7 @@ def _file_digest(path: Path) -> str:
 
 @cache
 def _hashed(path: Path, _size: int, _mtime_ns: int) -> str:
-    """Once a process, for weights are large; size and time tell a file that changed from the one read before."""
+    """Hash a file once per process, because weights are large; size and time show whether it has changed."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -111,7 +111,7 @@ def _hashed(path: Path, _size: int, _mtime_ns: int) -> str:
 def describe_space(
     folder: ModelFolder, document_prompt: str | None = None, query_prompt: str | None = None
 ) -> EmbeddingSpace:
-    """Read the space from the model's files. Prompts given here replace the model's own (None: the model's own).
+    """Read the embedding space from the model's files. A prompt that is given replaces the model's own.
 
     Raises:
         InvalidModel: a file is missing, broken, or says nothing about dimension or token limit.
@@ -133,7 +133,7 @@ def describe_space(
 
 
 def read_json_object(folder: ModelFolder, file: str) -> dict[str, Any]:
-    """A JSON file of the model; empty where there is none.
+    """Read a JSON file of the model; empty where there is none.
 
     Raises:
         InvalidModel: it cannot be read, or is not an object.
@@ -179,7 +179,7 @@ def _prompts(folder: ModelFolder) -> Mapping[str, str]:
 
 
 def _pooling(modules: list[_Module]) -> str:
-    """e.g. `mean`, `cls+mean`; a plain transformer is mean-pooled by sentence-transformers."""
+    """Name the pooling, e.g. `mean` or `cls+mean`; sentence-transformers gives a plain transformer `mean`."""
     pooling = next((module for module in modules if module.kind == "Pooling"), None)
     if pooling is None:
         return "mean" if len(modules) == 1 and modules[0].kind == "Transformer" else "none"
@@ -207,7 +207,7 @@ def _dimension(folder: ModelFolder, modules: list[_Module]) -> int:
 
 
 def _max_tokens(folder: ModelFolder, modules: list[_Module]) -> int:
-    """The limit as sentence-transformers finds it: its own file first, else tokenizer's and positions' minimum."""
+    """Find the limit as sentence-transformers does: from its own file, else the lower of tokenizer and positions."""
     own, tokenizers = (str(modules[0].path / name) for name in ("sentence_bert_config.json", "tokenizer_config.json"))
     limit = _number(folder, own, read_json_object(folder, own), "max_seq_length")
     if limit is None:
@@ -222,7 +222,7 @@ def _max_tokens(folder: ModelFolder, modules: list[_Module]) -> int:
 
 
 def _number(folder: ModelFolder, file: str, config: Mapping[str, Any], key: str) -> int | None:
-    """A count, 1 or more; None where the file does not say. Huge ones (1e30) stand for "no limit" in real models."""
+    """Read a count of 1 or more; None where the file has none. Real models write 1e30 for "no limit"."""
     value = config.get(key)
     if value is None:
         return None

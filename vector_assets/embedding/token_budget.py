@@ -1,17 +1,17 @@
-"""How many tokens one call of the model may hold, learnt from running out of memory."""
+"""Limits the tokens of one call of the model, and lowers the limit when the memory was too small."""
 
 import threading
 
-# Calls that must go well before more is tried; a budget that grew at once would fail every other call.
+# Successful calls before the budget grows; a budget that grew at once would fail every other call.
 _CALLS_BEFORE_GROWTH = 32
 _GROWTH = 1.25
 
 
 class TokenBudget:
-    """Halved when a call ran out of memory, grown back while calls go well. Threads may share it.
+    """The tokens that the next call may hold: halved out of memory, grown again after successes. Threads may share it.
 
     Args:
-        most: tokens in a call at most, padding included; where it begins.
+        most: the largest and the first budget, padding included.
     """
 
     def __init__(self, most: int) -> None:
@@ -26,13 +26,13 @@ class TokenBudget:
         return self._tokens
 
     def halve(self, tried: int) -> None:
-        """A call with the budget `tried` ran out of memory. Several that failed together halve it once."""
+        """Note that a call with the budget `tried` ran out of memory. Calls that failed together halve it once."""
         with self._lock:
             self._tokens = min(self._tokens, max(tried // 2, 1))
             self._successes = 0
 
     def succeed(self) -> None:
-        """A call went well."""
+        """Note that a call succeeded."""
         with self._lock:
             self._successes += 1
             if self._successes >= _CALLS_BEFORE_GROWTH and self._tokens < self._most:

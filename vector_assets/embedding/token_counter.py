@@ -14,7 +14,7 @@ from .model_files import ModelFolder, read_json_object
 
 
 class TokenCounter:
-    """What the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary."""
+    """Counts what the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary."""
 
     def __init__(self, folder: ModelFolder, space: EmbeddingSpace) -> None:
         unknown = _special_token(folder, "unk_token")  # first, for its errors name the file
@@ -40,12 +40,12 @@ class TokenCounter:
         return [self._counted(text, encoding) for text, encoding in zip(texts, whole, strict=True)]
 
     def query_ids(self, text: str) -> NDArray[np.int32]:
-        """What the model sees of a question, the query prompt before it."""
+        """Return the ids that the model sees of a question, the query prompt before it."""
         (whole,) = self._whole([self._space.query_prompt + text])
         return self._seen(whole)
 
     def _whole(self, texts: Sequence[str]) -> list[Encoding]:
-        """Without special tokens. The fast way leaves out where in the text the tokens are."""
+        """Encode without special tokens and without the positions in the text, which take time."""
         return self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
 
     def _counted(self, text: str, whole: Encoding) -> TokenizedText:
@@ -54,7 +54,7 @@ class TokenCounter:
         return TokenizedText(text, len(whole) + self._special_tokens, len(seen), unknown, seen)
 
     def _seen(self, whole: Encoding) -> NDArray[np.int32]:
-        """The ids within the limit, special tokens round them: a text that is cut keeps its closing ones."""
+        """Return the ids within the limit, special tokens included: a truncated text keeps its closing ones."""
         return np.asarray(self._finishing.post_process(whole).ids, dtype=np.int32)
 
     @cached_property
@@ -80,7 +80,7 @@ def _load(folder: ModelFolder) -> Tokenizer:
 
 
 def _made_by_transformers(folder: ModelFolder) -> Tokenizer:
-    """From the files of older models, which only transformers reads."""
+    """Make a tokenizer from the files of older models, which only transformers reads."""
     from transformers import AutoTokenizer
 
     slow_or_fast = AutoTokenizer.from_pretrained(str(folder.path), local_files_only=True)
@@ -94,7 +94,7 @@ def _made_by_transformers(folder: ModelFolder) -> Tokenizer:
 
 
 def _special_token(folder: ModelFolder, role: str) -> str | None:
-    """The token with a role such as `unk_token`; None where the model has none."""
+    """Return the token with a role such as `unk_token`; None where the model has none."""
     for file in ("tokenizer_config.json", "special_tokens_map.json"):
         token = read_json_object(folder, file).get(role)
         if isinstance(token, dict):

@@ -1,4 +1,4 @@
-"""Embeds with sentence-transformers on torch: the path for GPUs, and the reference for every other."""
+"""Embeds with sentence-transformers on torch: the way for GPUs, and the reference for every other embedder."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-# Tokens in one call, padding included, to begin with: enough to fill a large GPU, and about 2 GB of activations with a
-# model 1,024 wide. Where it does not fit, the budget shrinks.
+# The first budget of tokens in one call, padding included: enough to fill a large GPU, and about 2 GB of activations
+# with a model 1,024 wide. Where a call does not fit, the budget shrinks.
 _MOST_TOKENS = 131_072
 
 
@@ -29,10 +29,10 @@ class SentenceTransformerEmbedder:
 
     Args:
         folder: the model.
-        space: what its files say of it; checked against the loaded model.
+        space: what the model's files say about it; compared with the loaded model.
         counter: its tokenizer.
         device: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`.
-        precision: `auto` is half precision on CUDA and float32 elsewhere.
+        precision: `auto` is float16 on CUDA and float32 elsewhere.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class SentenceTransformerEmbedder:
 
     @property
     def space(self) -> EmbeddingSpace:
-        """The space its vectors live in."""
+        """The embedding space of its vectors."""
         return self._space
 
     @property
     def concurrency(self) -> int:
-        """One on CPUs, where torch uses all cores for one call; two on GPUs: one prepares while the other computes."""
+        """How many calls run at once: one on CPUs, where it uses all cores; two on GPUs, where one prepares input."""
         return 1 if self.model.device.type == "cpu" else 2
 
     def load(self) -> None:
@@ -65,7 +65,7 @@ class SentenceTransformerEmbedder:
 
         Raises:
             InvalidModel: it does not load, or is not what its files say.
-            InvalidSetting: the device is not there.
+            InvalidSetting: this machine does not have the device.
         """
         _ = self.model
 
@@ -76,7 +76,7 @@ class SentenceTransformerEmbedder:
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
         """Embed document texts: float32 (n, dimension), rows of length 1, in the order given.
 
-        Calls of the model hold texts of like length within the token budget; out of memory halves the budget.
+        A call of the model holds texts of similar length within the token budget; out of memory halves the budget.
         """
         return self._embed_ids([text.ids for text in texts])
 
@@ -87,14 +87,18 @@ class SentenceTransformerEmbedder:
 
     @property
     def device(self) -> str:
-        """What does the work, e.g. `torch on cuda:0, bfloat16`; loads the model."""
+        """What runs the model, and in which precision, e.g. `torch on cuda:0, float16`; loads the model."""
         return f"torch on {self.model.device}, {str(self.model.dtype).removeprefix('torch.')}"
 
     @cached_property
     def model(self) -> "SentenceTransformer":
-        """The loaded model."""
+        """The loaded model. On CUDA its transformer computes in float16 unless the precision is `f32`."""
         model = load_sentence_transformer(self._folder, self._space, _torch_device(self._device))
-        return model.to(_dtype(model.device.type, self._precision))
+        if model.device.type == "cuda" and self._precision == "auto":
+            # Not bfloat16, which is no faster: there a text's vectors from two batches had a cosine of 0.99989 only, in
+            # float16 0.999999. Vectors of a model that exceeds float16's range are not finite, and never stored.
+            model[0].half()
+        return model
 
     def _embed_ids(self, texts: Sequence[NDArray[np.int32]]) -> Vectors:
         import torch
@@ -117,7 +121,7 @@ class SentenceTransformerEmbedder:
         return vectors
 
     def _call(self, texts: Sequence[NDArray[np.int32]]) -> Vectors:
-        """One call of the model with texts padded to the first, the longest."""
+        """Run the model once, each text padded to the first, which is the longest."""
         import torch
 
         width = len(texts[0])
@@ -127,7 +131,7 @@ class SentenceTransformerEmbedder:
             input_ids[row, : len(ids)] = torch.from_numpy(ids)
             attention_mask[row, : len(ids)] = 1
         device = self.model.device
-        if device.type == "cuda":  # pinned memory is copied while the GPU computes
+        if device.type == "cuda":  # the GPU copies pinned memory while it computes
             input_ids, attention_mask = input_ids.pin_memory(), attention_mask.pin_memory()
         with torch.inference_mode():
             on_device = (tensor.to(device, non_blocking=True) for tensor in (input_ids, attention_mask))
@@ -138,12 +142,17 @@ class SentenceTransformerEmbedder:
 def sentence_vectors(
     model: "SentenceTransformer", input_ids: "torch.Tensor", attention_mask: "torch.Tensor"
 ) -> "torch.Tensor":
-    """Transformer, pooling, whatever else the model has, and the norm: (n, dimension) from ids and mask (n, tokens)."""
+    """Run all stages of the model and normalize: (n, dimension) from ids and mask, both (n, tokens).
+
+    What follows a transformer in float16 is computed in float32: a sum over many tokens can exceed float16's range.
+    """
     import torch
 
     features = {"input_ids": input_ids, "attention_mask": attention_mask}
     for stage in model:
         features = stage(features)
+        if "token_embeddings" in features and features["token_embeddings"].dtype == torch.float16:
+            features["token_embeddings"] = features["token_embeddings"].float()
     return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
 
 
@@ -178,21 +187,13 @@ def load_sentence_transformer(folder: ModelFolder, space: EmbeddingSpace, device
 def _torch_device(device: str) -> str:
     import torch
 
-    there = {
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if device == "auto":
-        return next(name for name, available in there.items() if available)
-    if not there.get(device, False):
-        raise InvalidSetting("EMBEDDING_DEVICE", f"{device!r} is not there", "Use auto or cpu.")
+        return next(name for name, present in available.items() if present)
+    if not available.get(device, False):
+        raise InvalidSetting("EMBEDDING_DEVICE", f"this machine has no {device!r} device", "Use auto or cpu.")
     return device
-
-
-def _dtype(device: str, precision: Precision) -> "torch.dtype":
-    import torch
-
-    if device != "cuda" or precision == "f32":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -29,9 +29,9 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture(scope="module")
-def server(browser: "Browser") -> Iterator[Server]:
+def server(browser: "Browser", converted_models: Path) -> Iterator[Server]:
     """One for the whole file; where there is no browser, none."""
-    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder), converted_models) as server:
         server.stop_automation()
         server.ingest()
         yield server

@@ -42,11 +42,14 @@ class Server:
 
     Args:
         folder: an empty one, for its home and its landing directory.
+        models: the folder of converted models.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, models: Path) -> None:
         self._home, self._landing = folder / "home", folder / "landing"
         self._landing.mkdir()
+        self._home.mkdir()
+        (self._home / "models").symlink_to(models)
         self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
         self._environment = os.environ | {
@@ -54,7 +57,7 @@ class Server:
             "VECTOR_ASSETS_LANDING_DIR": str(self._landing),
             "VECTOR_ASSETS_DATABASE_URL": "",
             "EMBEDDING_BATCH_SIZE": "8",
-            "EMBEDDING_PRECISION": "f32",  # the others are tried out first, which takes half a minute
+            "EMBEDDING_PRECISION": "f32",  # slower, so that a run is seen while it works
             "PYTHONPATH": str(ROOT),
         }
         for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):

@@ -632,12 +632,14 @@ def test_a_failed_run_has_no_check_results(instance: dg.DagsterInstance, service
     assert states(instance, "complete") == {"EXECUTION_FAILED": {str(US)}}
 
 
-def test_the_samples_pass_with_the_real_model(database_url: URL, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_the_samples_pass_with_the_real_model(
+    database_url: URL, instance: dg.DagsterInstance, home_with_models: Path
+) -> None:
     """All but what is said of Chinese, which the bundled model cannot read."""
     from pydantic import SecretStr
 
     secret = SecretStr(database_url.render_as_string(hide_password=False))
-    with Services(load_settings(database_url=secret, home=tmp_path / "home", landing_dir=SAMPLES)) as services:
+    with Services(load_settings(database_url=secret, home=home_with_models, landing_dir=SAMPLES)) as services:
         keys = sorted({landed.partition for landed in services.landing.scan().documents}, key=str)
         register(instance, keys)
         found = {}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vector_assets.embedding.model_files import describe_space, find_model
-from vector_assets.embedding.token_counter import TokenCounter
 from vector_assets.embedding.torch_embedder import SentenceTransformerEmbedder
 from vector_assets.errors import InvalidSetting
+
+from .embedders import torch_embedder
 
 TEXTS = [
     "Net sales rose 4 % to $82,959 million.",
@@ -17,17 +17,10 @@ TEXTS = [
 ]
 
 
-def make_embedder(device: str = "cpu", **prompts: str) -> SentenceTransformerEmbedder:
-    """The bundled model with other prompts."""
-    folder = find_model("all-MiniLM-L6-v2")
-    space = describe_space(folder, **prompts)
-    return SentenceTransformerEmbedder(folder, space, TokenCounter(folder, space), device)
-
-
 @pytest.fixture(scope="module")
 def embedder() -> SentenceTransformerEmbedder:
     """Loaded once."""
-    return make_embedder()
+    return torch_embedder()
 
 
 def test_vectors_are_those_of_the_reference(embedder: SentenceTransformerEmbedder) -> None:
@@ -42,7 +35,7 @@ def test_vectors_are_those_of_the_reference(embedder: SentenceTransformerEmbedde
 
 
 def test_tokens_are_counted_as_the_model_sees_them(embedder: SentenceTransformerEmbedder) -> None:
-    """Promise 12: what is cut off and what is unknown is counted; English is known, Chinese mostly not."""
+    """Promise 12: truncated and unknown tokens are counted; English is known, Chinese mostly not."""
     english, chinese, letter, long, _ = embedder.tokenize(TEXTS)
 
     assert (letter.token_count, letter.tokens_embedded) == (3, 3)
@@ -55,7 +48,7 @@ def test_tokens_are_counted_as_the_model_sees_them(embedder: SentenceTransformer
 
 def test_prompts_are_put_before_documents_and_questions(embedder: SentenceTransformerEmbedder) -> None:
     """Each its own, counted with the text."""
-    prompted = make_embedder(document_prompt="passage: ", query_prompt="query: ")
+    prompted = torch_embedder(document_prompt="passage: ", query_prompt="query: ")
 
     document = prompted.embed(prompted.tokenize(["net sales"]))[0]
     question = prompted.embed_query("net sales")
@@ -73,4 +66,4 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     absent = "mps" if not torch.backends.mps.is_available() else "cuda"
 
     with pytest.raises(InvalidSetting, match="EMBEDDING_DEVICE"):
-        _ = make_embedder(absent).model
+        torch_embedder(device=absent).load()

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vector_assets.embedding.openvino.conversion import conversion_name
 from vector_assets.embedding.openvino.converted_models import ModelCache
 
-from ..embedding.test_openvino import make_embedder
-from ..embedding.tiny_models import make_tiny_model
+from ..embedding.embedders import openvino_embedder
 from .mounts import forbidden
 from .places import SECONDS
 
@@ -45,7 +45,7 @@ resize(small, 400 << 20)
 status(small)
 """
 
-# Vectors of a model in caches that can only be read.
+# Vectors of a model, from folders of converted models that can only be read.
 _EMBED = """
 import json, logging, sys
 from pathlib import Path
@@ -55,10 +55,10 @@ private_mounts()
 for cache in sys.argv[2:]:
     make_read_only(Path(cache))
 logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-from vector_assets_tests.embedding.test_openvino import make_embedder
+from vector_assets_tests.embedding.embedders import openvino_embedder
 
 for cache in sys.argv[2:]:
-    embedder = make_embedder(sys.argv[1], Path(cache), "bf16")
+    embedder = openvino_embedder(sys.argv[1], Path(cache))
     embedder.load()
     print(json.dumps([embedder.device, embedder.embed(embedder.tokenize(["the board"]))[0].tolist()]), flush=True)
 """
@@ -74,7 +74,7 @@ def make(folder):
     print("at work", flush=True)
     sys.stdin.readline()
 
-ModelCache(Path(sys.argv[1]), "tiny").keep("tiny", 0, make)
+ModelCache(Path(sys.argv[1]), "tiny").add("tiny", 0, make)
 """
 
 
@@ -101,20 +101,21 @@ def test_a_home_that_is_read_only_or_too_small_is_one_line() -> None:
 
 
 @needs_mounts
-def test_models_that_can_only_be_read_serve(tmp_path: Path) -> None:
+def test_models_that_can_only_be_read_serve(tiny_model: Path, converted_models: Path, tmp_path: Path) -> None:
     """Row: the models' disk can only be read, with or without what OpenVINO keeps there: a slower start."""
-    model = str(make_tiny_model(tmp_path, "bert", "mean"))
-    here = make_embedder(model, tmp_path / "kept", "bf16")
-    expected = here.embed(here.tokenize(["the board"]))[0]
+    writable = openvino_embedder(str(tiny_model), converted_models)
+    expected = writable.embed(writable.tokenize(["the board"]))[0]
+    name = conversion_name(writable.space)
+    shutil.copytree(converted_models / name, tmp_path / "kept" / name)
     shutil.copytree(tmp_path / "kept", tmp_path / "bare", ignore=shutil.ignore_patterns("compiled"))
 
-    done = program(_EMBED, model, tmp_path / "kept", tmp_path / "bare")
+    done = program(_EMBED, tiny_model, tmp_path / "kept", tmp_path / "bare")
 
     assert done.returncode == 0, done.stderr
     for device, vector in map(json.loads, done.stdout.splitlines()):
-        assert device == here.device
+        assert device == writable.device
         assert np.dot(vector, expected) > 0.9999
-    assert f"the compiled model cannot be kept in {tmp_path / 'bare' / 'compiled'}" in done.stderr
+    assert f"the compiled model cannot be kept in {tmp_path / 'bare' / name / 'compiled'}" in done.stderr
 
 
 def test_a_conversion_that_was_killed_leaves_nothing_for_long(tmp_path: Path) -> None:
@@ -132,8 +133,8 @@ def test_a_conversion_that_was_killed_leaves_nothing_for_long(tmp_path: Path) ->
         for name in ("model.xml", "model.bin"):
             (folder / name).write_text("all of it")
 
-    kept = ModelCache(tmp_path, "tiny").keep("tiny", 0, make)
+    added = ModelCache(tmp_path, "tiny").add("tiny", 0, make)
 
-    assert kept.folder == tmp_path / "tiny"
+    assert added.folder == tmp_path / "tiny"
     left = {path.name for path in tmp_path.iterdir()} - {"tiny"}
     assert left == {".converting-another-machine-1-abc", f".converting-{os.uname().nodename}-{os.getpid()}-abc"}

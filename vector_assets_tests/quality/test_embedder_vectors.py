@@ -3,22 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from vector_assets.quality.drift import REFERENCE_TEXTS, compare_reference_vectors
 from vector_assets.quality.limits import QualityLimits
 from vector_assets.quality.vectors import Fault, inspect_rows, seen_as
-from vector_assets.services import Services
-from vector_assets.settings import load_settings
 
+from ..embedding.embedders import BUNDLED, openvino_embedder
 from .vector_rows import boilerplate
 
 
-def test_texts_that_differ_in_one_number_raise_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_that_differ_in_one_number_raise_no_alarm(converted_models: Path) -> None:
     """In float32, where they come out nearest; nor do texts that differ only in what the model does not see."""
-    monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path))
-    monkeypatch.setenv("EMBEDDING_PRECISION", "f32")
-    embedder = Services(load_settings()).embedder
+    embedder = openvino_embedder(BUNDLED, converted_models, "f32")
     dimension = embedder.space.dimension
     alike = boilerplate(60)
     texts = [*alike, alike[0].upper(), alike[1].replace(" ", "\n"), "董事", "监事", *REFERENCE_TEXTS]

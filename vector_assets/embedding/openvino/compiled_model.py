@@ -1,4 +1,4 @@
-"""A converted model, compiled by OpenVINO for this CPU."""
+"""Computes vectors with a converted model that OpenVINO has compiled for this CPU."""
 
 import logging
 import threading
@@ -15,15 +15,23 @@ from .library import import_openvino
 
 logger = logging.getLogger(__name__)
 
-# Tokens in one call, padding included. More do not make it faster, and what they leave behind outgrows the cache of a
-# core: 32 texts of 256 tokens at once were 7 to 12 % slower than 8.
+# Tokens in one call, padding included. More tokens are not faster, and their activations outgrow a core's cache:
+# 32 texts of 256 tokens in one call were 7 to 12 % slower than 8.
 _CALL_TOKENS = 2048
-# Kernels are made for each new shape. Widths in steps make few shapes, and cost 2 % of padding.
+# OpenVINO makes kernels for each new shape. Widths in steps of 8 make few shapes and cost 2 % of padding.
 _WIDTH_STEP = 8
 
 
 class CompiledModel:
-    """A converted model, ready: ids of texts in, vectors out. May be used by several threads at once."""
+    """Turns token ids into vectors. Several threads may use it at once.
+
+    Args:
+        xml: the converted model.
+        space: its dimension and its token limit.
+        pad_id: the token with which short texts are padded.
+        precision: `f32`, or `auto` for what OpenVINO chooses: bfloat16 where the CPU has instructions for it.
+        cache: the folder where OpenVINO keeps what it has compiled; None to keep nothing.
+    """
 
     def __init__(self, xml: Path, space: EmbeddingSpace, pad_id: int, precision: Precision, cache: Path | None) -> None:
         properties: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
@@ -34,8 +42,8 @@ class CompiledModel:
         self._max_tokens = space.max_tokens
         self._pad_id = pad_id
         self._threads = threading.local()
-        # OpenVINO's first call in a process sets up its use of numpy. Of two first calls at once, one waits for
-        # Python's lock in the middle of that, and the other for that with Python's lock: for ever.
+        # OpenVINO's first call in a process sets up its use of numpy. When two first calls run at once, one waits for
+        # Python's lock in the middle of that, and the other waits for the set-up with Python's lock: a deadlock.
         self._call([np.array([pad_id])], 1)
 
     @property
@@ -45,16 +53,17 @@ class CompiledModel:
 
     @property
     def precision(self) -> str:
-        """What the arithmetic is done in, e.g. `bf16`."""
+        """The number format of the arithmetic, e.g. `bf16`."""
         return str(self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
 
     def embed(self, texts: Sequence[NDArray[np.integer[Any]]]) -> Vectors:
-        """Vectors of token ids, special tokens included: float32 (n, dimension), rows of length 1, in order."""
+        """Embed token ids, special tokens included: float32 (n, dimension), rows of length 1, in the order given."""
         vectors = np.empty((len(texts), self._dimension), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         while order:
             width = self._width(len(texts[order[0]]))
-            rows, order = order[: max(_CALL_TOKENS // width, 1)], order[max(_CALL_TOKENS // width, 1) :]
+            count = max(_CALL_TOKENS // width, 1)
+            rows, order = order[:count], order[count:]
             vectors[rows] = self._call([texts[row] for row in rows], width)
         return vectors
 
@@ -62,6 +71,7 @@ class CompiledModel:
         return max(min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, self._max_tokens), longest, 1)
 
     def _call(self, texts: Sequence[NDArray[np.integer[Any]]], width: int) -> Vectors:
+        """Run the model once, each text padded to `width`."""
         input_ids = np.full((len(texts), width), self._pad_id, dtype=np.int64)
         attention_mask = np.zeros((len(texts), width), dtype=np.int64)
         for row, ids in enumerate(texts):
@@ -73,19 +83,19 @@ class CompiledModel:
         return vectors
 
     def _request(self) -> Any:
-        """One request a thread: a request works on one input at a time."""
+        """Return this thread's own request, because a request works on one input at a time."""
         if not hasattr(self._threads, "request"):
             self._threads.request = self._compiled.create_infer_request()
         return self._threads.request
 
 
 def _compile(xml: Path, properties: dict[str, Any], cache: Path | None) -> Any:
-    """Kept in the cache, and taken from there; where that cannot be used, compiled each time."""
+    """Compile the model, or read it from the cache; where the cache cannot be used, compile it without one."""
     if cache is not None:
         try:
             return import_openvino().Core().compile_model(str(xml), "CPU", properties | {"CACHE_DIR": str(cache)})
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             logger.warning("the compiled model cannot be kept in %s, so every start takes longer (%s)", cache, reason)
-    # A new core: one that has been given a cache keeps to it.
+    # A new core: a core that was once given a cache goes on using it.
     return import_openvino().Core().compile_model(str(xml), "CPU", properties)

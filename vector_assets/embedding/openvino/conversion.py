@@ -1,4 +1,4 @@
-"""Turns a sentence-transformers model into one that OpenVINO runs, and holds the outcome against the original."""
+"""Converts a sentence-transformers model for OpenVINO and compares the vectors of both."""
 
 import hashlib
 import warnings
@@ -14,46 +14,64 @@ from ..model_files import ModelFolder
 from ..torch_embedder import load_sentence_transformer, sentence_vectors
 from .compiled_model import CompiledModel
 from .library import import_openvino
-from .parity import MIN_COSINE, PARITY_TEXTS
 
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
 _VERSION = 1
-"""Raised when a conversion comes out different, so that every model is converted again."""
+"""Raised when a conversion gives other vectors than before, so that every model is converted again."""
+
+MIN_COSINE = 0.999
+"""The least cosine between a vector of the converted model and the original's in float32; bfloat16 reaches 0.9999."""
+
+PARITY_TEXTS = (
+    "a",
+    "Net sales rose 4 % to $82,959 million, driven by services.",
+    "董事会审议通过了2024年年度报告。",
+    "Cash flow \u2014 operating activities: (1,234) \u2611 \U0001f4c8",
+    "The company repurchased shares under its program. " * 12,
+    "报告期内，公司实现营业收入人民币一百二十亿元，同比增长百分之八。" * 12,
+    "Risk factors may affect our business, financial condition and results of operations. " * 1200,
+)
+"""Short, long and longer than any limit, in both languages, with figures and with signs that no vocabulary holds."""
 
 
 def conversion_name(space: EmbeddingSpace) -> str:
-    """A name made of the model's weights, what surrounds them, and the versions of this module and the library."""
+    """Name a converted model after all that decides what it computes, the prompts left out: they are only text."""
     identity = (
         _VERSION,
         import_openvino().__version__,
+        space.model,
+        space.revision,
         space.weights_digest,
         space.pooling,
         space.dimension,
         space.max_tokens,
     )
-    return f"{space.slug}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
+    readable, _, _ = space.slug.rpartition("_")
+    return f"{readable}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
 
 
-def convert(made: Path, folder: ModelFolder, space: EmbeddingSpace, compile_: Callable[[Path], CompiledModel]) -> None:
-    """Write `model.xml` and `model.bin` (float32) into the folder `made`; `compile_` gives the model at a path.
+def convert(
+    target: Path, folder: ModelFolder, space: EmbeddingSpace, compile_model: Callable[[Path], CompiledModel]
+) -> None:
+    """Write `model.xml` and `model.bin` (float32) into the folder `target`; `compile_model` loads such a file.
 
     Raises:
-        ConversionFailed: the model cannot be converted or its vectors come out different.
+        ConversionFailed: the model cannot be converted, or the converted model gives other vectors.
     """
     model = load_sentence_transformer(folder, space, "cpu")
     try:
-        _write(made / "model.xml", model)
-        cosine = _least_cosine(model, compile_(made / "model.xml"))
+        _write(target / "model.xml", model)
+        cosine = _least_cosine(model, compile_model(target / "model.xml"))
     except OSError:
         raise
     except Exception as error:
         reason = f"OpenVINO cannot run it ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise ConversionFailed(space.model, reason) from error
     if not cosine >= MIN_COSINE:  # also when it is not a number
-        raise ConversionFailed(space.model, f"its vectors come out different (cosine {cosine:.4f})")
+        raise ConversionFailed(space.model, f"the converted model gives other vectors (cosine {cosine:.4f})")
 
 
 def _write(xml: Path, model: "SentenceTransformer") -> None:
@@ -65,13 +83,13 @@ def _write(xml: Path, model: "SentenceTransformer") -> None:
         "attention_mask": torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]]),
     }
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of branches that a trace fixes; the comparison is what counts
+        warnings.simplefilter("ignore")  # about branches that a trace fixes; the comparison of vectors is what counts
         converted = openvino.convert_model(_embedding_module(model), example_input=example)
     openvino.save_model(converted, xml, compress_to_fp16=False)
 
 
 def _embedding_module(model: "SentenceTransformer") -> "torch.nn.Module":
-    """The model as one module over ids and mask, which is what OpenVINO converts."""
+    """Wrap the model as one module over ids and mask, which is what OpenVINO converts."""
     import torch
 
     class EmbeddingModule(torch.nn.Module):

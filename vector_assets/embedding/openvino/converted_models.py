@@ -1,7 +1,7 @@
-"""Models made for OpenVINO, kept on disk: found whole or not at all, safe when two processes make the same one.
+"""Keeps converted models on disk: each is found whole or not at all, also when two processes convert it at once.
 
-A model is a folder: `model.xml`, `model.bin` and `conversion.json`, which holds the sha256 of both, or, where the model
-cannot be made, only the reason in `conversion.json`, so that it is not tried again.
+A converted model is a folder with `model.xml`, `model.bin` and `conversion.json`, which holds the sha256 of both. Where
+a model cannot be converted, the folder holds only the reason in `conversion.json`, so that it is not tried again.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class KeptModel:
-    """A model on disk."""
+class ConvertedModel:
+    """A converted model on disk."""
 
     folder: Path
 
@@ -33,108 +33,117 @@ class KeptModel:
         """The graph; the weights lie beside it."""
         return self.folder / "model.xml"
 
+    @property
+    def compiled(self) -> Path:
+        """The folder where OpenVINO keeps the model as it compiled it for a CPU, so that the next start is faster."""
+        return self.folder / "compiled"
+
 
 class ModelCache:
-    """The made forms of one model.
+    """Converted models by name.
 
     Args:
-        root: the directory with a folder for each.
-        model: the model's name, for messages.
+        root: the directory with a folder for each of them.
+        model: the name of the model that is looked for, for messages.
     """
 
     def __init__(self, root: Path, model: str) -> None:
-        self.root = root
+        self._root = root
         self._model = model
 
-    def find(self, name: str) -> KeptModel | None:
-        """The model if it is there and whole; a broken one is removed.
+    def find(self, name: str) -> ConvertedModel | None:
+        """Find a model that is there and whole; remove it where it is broken.
 
         Raises:
-            ConversionFailed: it is known that it cannot be made.
+            ConversionFailed: an earlier attempt found that the model cannot be converted.
         """
-        folder = self.root / name
+        folder = self._root / name
         try:
-            known = json.loads((folder / "conversion.json").read_text("utf-8"))
-            if "refused" in known:
-                raise ConversionFailed(self._model, known["refused"])
-            if known == _digests(folder):
-                return KeptModel(folder)
+            record = json.loads((folder / "conversion.json").read_text("utf-8"))
+            if "refused" in record:
+                raise ConversionFailed(self._model, record["refused"])
+            if record == _digests(folder):
+                return ConvertedModel(folder)
         except FileNotFoundError:
             if not folder.exists():
                 return None
         except (OSError, ValueError) as error:
             logger.warning("the converted model in %s cannot be read (%s)", folder, error)
-        logger.warning("the converted model in %s is broken; it is made anew", folder)
+        logger.warning("the converted model in %s is broken and will be converted again", folder)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
-    def keep(self, name: str, needed: int, make: Callable[[Path], None]) -> KeptModel:
-        """Have the model made in an empty folder and keep it, or the reason of the `ConversionFailed` that is raised.
+    def add(self, name: str, bytes_needed: int, write: Callable[[Path], None]) -> ConvertedModel:
+        """Have a model written and keep it. Where `write` raises `ConversionFailed`, keep the reason instead.
 
         Args:
-            name: of its folder.
-            needed: bytes of disk that it may take while it is made.
-            make: writes `model.xml` and `model.bin` into the folder that it is given.
+            name: the name of its folder.
+            bytes_needed: free disk space that the conversion may need.
+            write: writes `model.xml` and `model.bin` into the empty folder that it is given.
 
         Raises:
-            ConversionFailed: by `make`, which is remembered; or there is no room for it here, which is not.
+            ConversionFailed: raised by `write`, and kept; or the disk has no room, which is not kept.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()
-            self._refuse_without_room(needed)
-            with tempfile.TemporaryDirectory(dir=self.root, prefix=f"{_work_of(os.getpid())}-") as work:
-                made = Path(work) / "made"
-                made.mkdir()
-                try:
-                    make(made)
-                    known = _digests(made)
-                except ConversionFailed as error:
-                    shutil.rmtree(made)
-                    made.mkdir()
-                    known = {"refused": error.reason}
-                (made / "conversion.json").write_text(json.dumps(known), "utf-8")
-                _put(made, self.root / name)
+            self._require_room(bytes_needed)
+            with tempfile.TemporaryDirectory(dir=self._root, prefix=f"{_work_prefix(os.getpid())}-") as work:
+                _move(_written(Path(work) / "model", write), self._root / name)
         except OSError as error:
-            raise ConversionFailed(self._model, f"{self.root} cannot be written ({error.strerror})") from error
-        kept = self.find(name)  # where another process was faster, its outcome counts
-        if kept is None:
-            raise ConversionFailed(self._model, f"{self.root} was changed meanwhile")
-        return kept
+            raise ConversionFailed(self._model, f"{self._root} cannot be written ({error.strerror})") from error
+        added = self.find(name)  # where another process was faster, its result counts
+        if added is None:
+            raise ConversionFailed(self._model, f"{self._root} was changed meanwhile")
+        return added
 
     def _remove_abandoned(self) -> None:
-        """Work of processes of this machine that were killed at it, which may be large and is of no use to anybody."""
-        for folder in self.root.glob(".converting-*"):
+        """Remove the unfinished work, which may be large, of processes of this machine that were killed."""
+        for folder in self._root.glob(".converting-*"):
             owner, _, _ = folder.name.rpartition("-")
             _, _, pid = owner.rpartition("-")
-            if pid.isdecimal() and owner == _work_of(int(pid)) and not psutil.pid_exists(int(pid)):
+            if pid.isdecimal() and owner == _work_prefix(int(pid)) and not psutil.pid_exists(int(pid)):
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _refuse_without_room(self, needed: int) -> None:
-        """OpenVINO reports a full disk as any other failure, which would then be remembered as the model's fault."""
-        free = shutil.disk_usage(self.root).free
-        if free < needed:
-            reason = f"{self.root} has {free >> 20} MiB free, {needed >> 20} are needed"
+    def _require_room(self, bytes_needed: int) -> None:
+        """Look before the work: OpenVINO reports a full disk like a model that cannot be converted."""
+        free = shutil.disk_usage(self._root).free
+        if free < bytes_needed:
+            reason = f"{self._root} has {free >> 20} MiB free, {bytes_needed >> 20} are needed"
             raise ConversionFailed(self._model, reason)
 
 
-def _work_of(pid: int) -> str:
-    """What the names of a process's folders begin with; several machines may share the cache."""
+def _work_prefix(pid: int) -> str:
+    """Name a process's unfinished work; several machines may share the directory."""
     return f".converting-{socket.gethostname()}-{pid}"
 
 
-def _put(made: Path, target: Path) -> None:
-    """Rename into place, unless somebody was faster."""
+def _written(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Make the folder with the model that `write` writes, or with the reason why it cannot."""
+    folder.mkdir()
     try:
-        os.rename(made, target)
+        write(folder)
+        record = _digests(folder)
+    except ConversionFailed as error:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        record = {"refused": error.reason}
+    (folder / "conversion.json").write_text(json.dumps(record), "utf-8")
+    return folder
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Rename the folder, unless another process has put its own there already."""
+    try:
+        os.rename(folder, target)
     except OSError:
         if not (target / "conversion.json").exists():
             raise
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = {}
+    digests = {}
     for name in ("model.xml", "model.bin"):
         with (folder / name).open("rb") as file:
-            files[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return files
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

@@ -1,0 +1,49 @@
+"""The first calls of a process, which set up OpenVINO's use of numpy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vector_assets.embedding.openvino.conversion import conversion_name
+
+from ..embedders import openvino_embedder
+
+# A fresh process, because only the first calls of a process matter. The calls are as short as can be, and threads take
+# turns as often as can be, so that some of these processes hang when nothing was called before.
+FIRST_CALLS = """
+import sys, threading
+import numpy as np
+from pathlib import Path
+from vector_assets.embedding.openvino.compiled_model import CompiledModel
+from vector_assets_tests.embedding.embedders import openvino_embedder
+
+space = openvino_embedder(sys.argv[1], Path(sys.argv[2])).space
+model = CompiledModel(Path(sys.argv[3]), space, 1, "auto", Path(sys.argv[4]))
+barrier = threading.Barrier(2)
+sys.setswitchinterval(1e-6)
+
+
+def embed():
+    barrier.wait()
+    model.embed([np.array([7])])
+
+
+threads = [threading.Thread(target=embed) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_two_first_calls_at_once_do_not_wait_for_one_another(
+    attempt: int, tiny_model: Path, converted_models: Path
+) -> None:
+    """One waits in OpenVINO for Python's lock, the other with that lock for OpenVINO: nothing could end that."""
+    folder = converted_models / conversion_name(openvino_embedder(str(tiny_model), converted_models).space)
+    arguments = [str(tiny_model), str(converted_models), str(folder / "model.xml"), str(folder / "compiled")]
+
+    subprocess.run([sys.executable, "-c", FIRST_CALLS, *arguments], check=True, timeout=60)
