@@ -1,4 +1,4 @@
-"""Hands a backfill to the running Dagster and draws how it goes."""
+"""Launch a backfill in the running Dagster and show its progress."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,14 +7,16 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import Interrupted, WatchingStopped
+from ..translation import ngettext, translate
+from .progress_bars import BackfillBar
 from .signals import stop_on_signals
-from .terminal import BackfillBar, working
+from .terminal import working
 
 if TYPE_CHECKING:
     from ..defs.runtime.backfills import Backfills
     from ..services import Services
 
-# Between two looks at what the runs have done.
+# Seconds between two queries of what the runs have done.
 _LOOK_SECONDS = 2.0
 _NAMED = 10
 _ASSET = "silver/vectorized_chunks"
@@ -23,13 +25,13 @@ _ASSET = "silver/vectorized_chunks"
 def launch_and_follow(
     services: "Services", partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str
 ) -> bool:
-    """Launch what no other backfill is about to do, and follow it to its end; gives whether all went well.
+    """Launch the partitions that no other backfill has, and follow them to the end; return whether all are done.
 
     Raises:
-        DaemonNotRunning: nothing would start, or nothing starts any more.
-        WatchingStopped: a signal asked for it; the backfill goes on.
+        DaemonNotRunning: no run would start, or none starts any more.
+        WatchingStopped: a signal asked to stop; the backfill goes on.
     """
-    with working("opening Dagster's storage"):
+    with working(translate("opening Dagster's storage")):
         from ..defs.runtime.backfills import Backfills
         from ..defs.runtime.instance import open_instance
     with open_instance(services) as instance:
@@ -40,11 +42,23 @@ def launch_and_follow(
         free = [key for key in partitions if str(key) not in targeted]
         if taken:
             others = ", ".join(sorted(taken))
-            click.echo(f"{len(partitions) - len(free):,} partitions are left to backfill {others}, which is at work.")
+            skipped = ngettext(
+                "{number:,} partition is skipped, because backfill {others} embeds it already.",
+                "{number:,} partitions are skipped, because backfill {others} embeds them already.",
+                len(partitions) - len(free),
+                others=others,
+            )
+            click.echo(skipped)
         if not free:
             return True
         backfill_id = backfills.launch(free, config, title)
-        click.echo(f"backfill {backfill_id}: {len(free):,} partitions. Ctrl-C stops watching; Dagster goes on.")
+        launched = ngettext(
+            "backfill {backfill_id}: {number:,} partition. Ctrl-C stops watching, and Dagster goes on.",
+            "backfill {backfill_id}: {number:,} partitions. Ctrl-C stops watching, and Dagster goes on.",
+            len(free),
+            backfill_id=backfill_id,
+        )
+        click.echo(launched)
         try:
             return _follow(services, backfills, backfill_id, free)
         except Interrupted as asked:
@@ -53,22 +67,28 @@ def launch_and_follow(
 
 def _follow(services: "Services", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
     keys = set(partitions)
-    with BackfillBar(len(partitions)) as bar, stop_on_signals("no longer watching ...") as stop:
+    with BackfillBar(len(partitions)) as bar, stop_on_signals(translate("no longer watching ...")) as stop:
         while True:
             state = backfills.state(backfill_id)
             pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
-            bar.look(len(state.done), len(state.failed), pending)
+            bar.update(len(state.done), len(state.failed), pending)
             if state.ended is not None or len(state.done) == len(keys):
                 break  # the daemon may take half a minute to note that all is done
             backfills.require_daemon(backfill_id)
             stop.asked.wait(_LOOK_SECONDS)
             stop.raise_if_asked()
     failed = sorted(str(key) for key in keys if str(key) not in state.done)
-    click.echo(
-        f"backfill {backfill_id}: {len(state.done):,} partitions done, {len(failed):,} not, {pending:,} chunks pending."
+    summary = translate(
+        "backfill {backfill_id}: {done}, {failed:,} not done, {pending}.",
+        backfill_id=backfill_id,
+        done=ngettext("{number:,} partition done", "{number:,} partitions done", len(state.done)),
+        failed=len(failed),
+        pending=ngettext("{number:,} chunk pending", "{number:,} chunks pending", pending),
     )
+    click.echo(summary)
     for name in failed[:_NAMED]:
-        click.echo(f"not done  {name}", err=True)
+        click.echo(translate("not done  {partition}", partition=name), err=True)
     if failed:
-        click.echo(f"Each one's reason is on its page in Dagster: Assets > {_ASSET} > Partitions.", err=True)
+        page = f"Assets > {_ASSET} > Partitions"
+        click.echo(translate("The reason for each is on its page in Dagster: {page}.", page=page), err=True)
     return not failed

@@ -1,4 +1,4 @@
-"""Runs of several partitions in this process, drawn on the terminal."""
+"""Run partitions one after another in this process, with progress on the terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..domain.partition_keys import PartitionKey
-from ..domain.progress import shortcomings
+from ..domain.progress import readable_speed, shortcomings
 from ..domain.reports import SightLimits
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import Plan
 from ..estimates.backfill_time_left import Remaining
 from ..services import Services
+from ..translation import marked, ngettext, translate
+from .progress_bars import PartitionsProgress
 from .signals import stop_on_signals
-from .terminal import PartitionsProgress, saying, working
+from .terminal import log_printed, print_warning, working
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -33,21 +35,21 @@ def run_partitions(
     config: Mapping[str, Any] | None = None,
     plan: Plan | None = None,
 ) -> "list[RunResult]":
-    """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
+    """Materialize the assets partition by partition; when a partition fails, the others are still run.
 
-    With a plan of their chunks, the time left for all of them is told.
+    With a plan of their chunks, the time left for all partitions is shown.
 
-    Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
+    When the embedder hangs, the remaining partitions have no result: each would wait as long, and fail as well.
 
     Raises:
-        Interrupted: a signal asked to stop; the batch at work was committed.
-        ModelError: the model cannot be used for any of them; no run was begun.
+        Interrupted: a signal asked to stop; the current batch was committed.
+        ModelError: the model cannot be used for any partition; no run was started.
     """
-    with working("opening Dagster's storage"):
+    with working(translate("opening Dagster's storage")):
         from ..defs.asset_keys import VECTORIZED_CHUNKS
         from ..defs.runtime.in_process import recorded_runs
     if VECTORIZED_CHUNKS in assets:
-        with working("loading the model"), saying("vector_assets.embedding.openvino.embedder"):
+        with working(translate("loading the model")), log_printed("vector_assets.embedding.openvino.embedder"):
             services.vectorizer()
             services.embedder.load()
     results = []
@@ -69,14 +71,19 @@ def run_partitions(
             if results[-1].metadata.get("error") == EmbedderHung.__name__:
                 break
     if len(results) < len(partitions):
-        click.echo(f"{len(partitions) - len(results):,} partitions were not tried. Run again to go on.", err=True)
+        untried = ngettext(
+            "{number:,} partition was not tried. Run the command again to continue.",
+            "{number:,} partitions were not tried. Run the command again to continue.",
+            len(partitions) - len(results),
+        )
+        click.echo(untried, err=True)
     for line in [*sight_warnings(results, services.sight_limits), *check_lines(results)]:
-        click.echo(f"warning: {line}", err=True)
+        print_warning(line)
     return results
 
 
 def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[str]:
-    """What the model could not see, over the partitions of which its run warned."""
+    """Sum up what the model could not read over the partitions whose runs warned of it."""
     warned = [result for result in results if "warnings" in result.metadata]
     if not warned:
         return []
@@ -84,46 +91,64 @@ def sight_warnings(results: "Sequence[RunResult]", limits: SightLimits) -> list[
     sums = {name: sum(result.metadata[name] for result in warned) for name in counted}
     share = sums["unknown_tokens"] / max(sums["tokens_embedded"], 1)
     chunks = sums["vectorized"] + sums["failed"] + sums["superseded"]
-    where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
+    where = f"({_example(warned)})"
     found = limits.warnings(share, sums["truncated_chunks"], chunks, sums["tokens"], sums["tokens_embedded"])
     return [f"{line} {where}" for line in found]
 
 
 def check_lines(results: "Sequence[RunResult]") -> list[str]:
-    """What a check saw where it did not pass, once a check. What the model could not see is said of all together."""
+    """Write one line per check that did not pass; `sight_warnings` has the checks of what the model could not read."""
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
         for check in result.failed_checks:
             if check.name not in _OF_SIGHT:
                 seen.setdefault(check.name, []).append((result, check))
     return [
-        f"{name} {_verb(found[0][1])} ({len(found)} partitions, e.g. {found[0][0].partition}): {found[0][1].words}"
-        for name, found in seen.items()
+        f"{_outcome(found[0][1])} ({_example([result for result, _ in found])}): {found[0][1].words}"
+        for found in seen.values()
     ]
 
 
-def _verb(check: "FailedCheck") -> str:
-    return "failed" if check.is_error else "warns"
+def _example(results: "Sequence[RunResult]") -> str:
+    return ngettext(
+        "{number:,} partition, {partition}",
+        "{number:,} partitions, e.g. {partition}",
+        len(results),
+        partition=results[0].partition,
+    )
+
+
+def _outcome(check: "FailedCheck") -> str:
+    if check.is_error:
+        return translate("check {check} failed", check=check.name)
+    return translate("check {check} warns", check=check.name)
 
 
 def _line(result: "RunResult") -> str:
     if result.error is not None:
-        return f"failed  {result.partition}: {result.error}"
-    parts = [*_totals(result.metadata), *(f"{check.name} {_verb(check)}" for check in result.failed_checks)]
-    return f"ok  {result.partition}" + ("  " + " · ".join(parts) if parts else "")
+        return translate("failed  {partition}: {reason}", partition=result.partition, reason=result.error)
+    items = [*_totals(result.metadata), *(_outcome(check) for check in result.failed_checks)]
+    line = translate("ok  {partition}", partition=result.partition)
+    return line + ("  " + " · ".join(items) if items else "")
 
 
-def _totals(told: Mapping[str, Any]) -> list[str]:
-    """Of the vectors; none, where none were asked for."""
-    if not told:
+# Every stage that the metadata entry `bottleneck` may name, for the catalog.
+_STAGES = (marked("reading"), marked("embedding"), marked("committing"), marked("reporting"))
+
+
+def _totals(metadata: Mapping[str, Any]) -> list[str]:
+    """List the totals of the vectors; empty where the run made none."""
+    if not metadata:
         return []
-    parts = [f"{told['vectorized']:,} chunks"]
-    if told["batches"]:
-        speed = f"{told['chunks_per_second']:,.0f} chunks/s, {told['tokens_per_second']:,.0f} tokens/s"
-        parts += [readable_seconds(told["seconds"]), f"{speed}, bound by {told['bottleneck']}"]
-    if told["superseded"]:
-        parts.append(f"{told['superseded']:,} superseded")
-    parts += shortcomings(told["failed"], told["truncated_chunks"], told["unknown_tokens"], told["tokens_embedded"])
-    if (off := told.get("estimate_error_percent/at_50")) is not None:
-        parts.append(f"time left was {off:+.0f}% off at half")
-    return parts
+    items = [ngettext("{number:,} chunk", "{number:,} chunks", metadata["vectorized"])]
+    if metadata["batches"]:
+        items += [readable_seconds(metadata["seconds"]), readable_speed(metadata["chunks_per_second"])]
+        items.append(translate("{speed:,.0f} tokens/s", speed=metadata["tokens_per_second"]))
+        items.append(translate("bottleneck: {stage}", stage=translate(metadata["bottleneck"])))
+    if metadata["superseded"]:
+        items.append(translate("{count:,} superseded", count=metadata["superseded"]))
+    counts = (metadata[name] for name in ("failed", "truncated_chunks", "unknown_tokens", "tokens_embedded"))
+    items += shortcomings(*counts)
+    if (error := metadata.get("estimate_error_percent/at_50")) is not None:
+        items.append(translate("time left at half was off by {error:+.0f}%", error=error))
+    return items

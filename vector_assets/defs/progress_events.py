@@ -86,7 +86,7 @@ class ProgressEvents:
                 asset_key=VECTORIZED_CHUNKS, partition=str(self._partition), metadata=self._metadata(progress)
             )
         )
-        self._context.log.info(f"{progress.line()} · {outcomes_since(self._logged, progress)}")
+        self._context.log.info(f"{progress.line()} · {progress.outcomes_since(self._logged)}")
         self._logged = progress
         seconds = time.perf_counter() - started
         cost = _cost(seconds, time.thread_time() - computed, progress)
@@ -99,7 +99,7 @@ class ProgressEvents:
         # under way are named apart from the totals, or both would share one plot.
         entries: dict[str, dg.MetadataValue] = {
             "progress": dg.MetadataValue.text(progress.line()),
-            "outcome": dg.MetadataValue.text(outcomes_since(self._logged, progress)),
+            "outcome": dg.MetadataValue.text(progress.outcomes_since(self._logged)),
             "progress/percent": dg.MetadataValue.float(round(progress.percent, 1)),
             "progress/processed": dg.MetadataValue.int(progress.processed),
             "progress/total": dg.MetadataValue.int(progress.total),
@@ -135,14 +135,6 @@ def _cost(seconds: float, computed: float, progress: BatchProgress) -> float:
     """
     a_batch = progress.recent_seconds_a_batch or progress.elapsed_seconds
     return min(seconds, computed + max(seconds - a_batch, 0.0))
-
-
-def outcomes_since(before: BatchProgress | None, progress: BatchProgress) -> str:
-    """What became of the chunks since the last event: `ok 32 failed 0`, and superseded ones where there are any."""
-    ok = progress.vectorized_count - (before.vectorized_count if before else 0)
-    failed = progress.failed_count - (before.failed_count if before else 0)
-    superseded = progress.superseded_count - (before.superseded_count if before else 0)
-    return f"ok {ok} failed {failed}" + (f" superseded {superseded}" if superseded else "")
 
 
 def _record(chunk: BatchChunk) -> dg.TableRecord:

@@ -10,6 +10,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..services import Services
 from ..settings import load_settings
+from ..translation import use_language
 from .run_history import sign
 from .runtime.storage_connections import kept_connections
 
@@ -44,7 +45,9 @@ def _services(context: dg.InitResourceContext) -> Iterator[Services]:
         if context.instance is not None and context.run_id is not None:
             sign(context.instance, context.run_id)
             stack.enter_context(kept_connections(context.instance))
-        services = stack.enter_context(Services(load_settings()))
+        settings = load_settings()
+        use_language(settings.display_language)
+        services = stack.enter_context(Services(settings))
         if context.run_id is None:
             services.retries.seconds = _TICK_PATIENCE_SECONDS
         yield services

@@ -96,7 +96,7 @@ class ReaderApart:
 
     def _refusal(self, kind: str, words: str, document: str) -> DocumentError:
         if kind not in (NO_MEMORY, FAILED):
-            return DocumentError.retold(kind, document, words)
+            return DocumentError.from_code(kind, document, words)
         # Who knows in what state it is.
         self.close()
         if kind == FAILED:
