@@ -43,6 +43,7 @@ def run(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("VECTOR_", "EMBEDDING_"))}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     environment.pop("DAGSTER_HOME", None)
+    environment["VECTOR_ASSETS_LANGUAGE"] = "en"
     return subprocess.run(["bash", "-c", command], cwd=directory, env=environment, capture_output=True, text=True)
 
 

@@ -121,14 +121,14 @@ def _plan(services: "Services", selection: Selection, what: str) -> Plan | None:
 def _nothing_to_do(partitions: int, what: str) -> str:
     if what == "failed":
         return ngettext(
-            "Nothing to do: {number:,} partition, whose last run did not fail and which has no quarantined chunk.",
-            "Nothing to do: in none of {number:,} partitions did the last run fail, and none has a quarantined chunk.",
+            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partition.",
+            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partitions.",
             partitions,
         )
     if what == "pending":
         return ngettext(
-            "Nothing to do: {number:,} partition, which has no pending chunks.",
-            "Nothing to do: none of {number:,} partitions has pending chunks.",
+            "Nothing to do: there are no pending chunks in {number:,} partition.",
+            "Nothing to do: there are no pending chunks in {number:,} partitions.",
             partitions,
         )
     return translate("Nothing to do: there are no chunks.")

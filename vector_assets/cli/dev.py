@@ -18,7 +18,7 @@ import psutil
 from ..errors import DagsterDidNotStart, PortTaken
 from ..translation import translate
 from .dev_watchdog import dismiss, end, members, start_keeper
-from .options import filings_option
+from .options import examples, filings_option
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
@@ -29,7 +29,10 @@ _LOOK_SECONDS = 5.0
 _LOOKS = 2
 
 
-@click.command(short_help="Run the database, Dagster and its sensors on this machine.")
+_EXAMPLES = examples("vector-assets dev", "vector-assets dev --filings ~/filings --port 3001")
+
+
+@click.command(short_help="Run the database, Dagster and its sensors on this machine.", epilog=_EXAMPLES)
 @filings_option
 @click.option(
     "--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="The port of the web pages."

@@ -8,6 +8,7 @@ import click
 
 from ..errors import InvalidSetting, VectorAssetsError
 from ..translation import translate
+from .options import examples
 from .terminal import working
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _NEEDED_DISK_BYTES = 2 * 1024**3
 
 
-@click.command(short_help="Check the installation and say how to fix it.")
+@click.command(short_help="Check the installation and say how to fix it.", epilog=examples("vector-assets doctor"))
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """List the settings, and check disk, database, pgvector, model and vectors: each is ok, or says how to fix it."""

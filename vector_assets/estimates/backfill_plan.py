@@ -30,7 +30,7 @@ class Plan:
         chunks = ngettext("{number:,} chunk", "{number:,} chunks", sum(self.chunks.values()))
         if self.tokens is None or self.seconds is None:
             return translate(
-                "{partitions}, {chunks}; there is no estimate of the time before the first run",
+                "{partitions}, {chunks}; no run has been made yet, so the time cannot be estimated",
                 partitions=partitions,
                 chunks=chunks,
             )
