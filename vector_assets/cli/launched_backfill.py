@@ -52,17 +52,21 @@ def launch_and_follow(
         if not free:
             return True
         backfill_id = backfills.launch(free, config, title)
-        launched = ngettext(
-            "backfill {backfill_id}: {number:,} partition. Ctrl-C stops watching, and Dagster goes on.",
-            "backfill {backfill_id}: {number:,} partitions. Ctrl-C stops watching, and Dagster goes on.",
-            len(free),
-            backfill_id=backfill_id,
-        )
-        click.echo(launched)
+        _print_launched(backfill_id, len(free))
         try:
             return _follow(services, backfills, backfill_id, free)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
+
+
+def _print_launched(backfill_id: str, partitions: int) -> None:
+    launched = ngettext(
+        "backfill {backfill_id}: {number:,} partition. Ctrl-C stops watching, and Dagster goes on.",
+        "backfill {backfill_id}: {number:,} partitions. Ctrl-C stops watching, and Dagster goes on.",
+        partitions,
+        backfill_id=backfill_id,
+    )
+    click.echo(launched)
 
 
 def _follow(services: "Services", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
