@@ -2,13 +2,14 @@
 # make check  ruff, format, walls, mypy  make bench  what is fast (FILINGS=DIR for your own)
 # make pictures  docs/pictures anew, by the tests in the browser
 # make soak   random faults against continuous writers (MINUTES=20)
+# make messages  the translations' catalog, after a change of the texts
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench soak pictures install clean
+.PHONY: demo test check bench soak pictures messages install clean
 
 install: $(INSTALLED)
 
@@ -48,6 +49,14 @@ soak: $(INSTALLED)
 
 pictures: $(INSTALLED)
 	@VECTOR_ASSETS_PICTURES=docs/pictures $(BIN)/python -m pytest vector_assets_tests/browser
+
+messages: $(INSTALLED)
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract -F pyproject.toml -k translate -k marked --add-location=file --no-wrap \
+		--project=vector_assets -o build/vector_assets.pot .
+	@$(BIN)/pybabel --quiet update -i build/vector_assets.pot -d vector_assets/locale -D vector_assets --no-wrap \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	@grep -c '^msgid ' vector_assets/locale/zh/LC_MESSAGES/vector_assets.po
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

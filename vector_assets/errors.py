@@ -1,4 +1,6 @@
-"""The error family. Every class takes its culprit as data and writes its own message, with the mend.
+"""The error family. Every class takes its culprit as data and writes one line that ends with the fix.
+
+The family stands on one page although that is long: whoever adds an error or reads a traceback sees all of them.
 
 VectorAssetsError
 ├── InvalidSetting
@@ -6,11 +8,11 @@ VectorAssetsError
 ├── InvalidPattern
 ├── NothingMatches
 ├── NothingToSearch
-├── TooManyFailures               of a run's chunks; those that did not fail are kept
-├── PartitionsFailed              some partitions of a run; the others are done
-├── EmptyRange                    a run over partitions from one to another that comes before it
+├── TooManyFailures               too many chunks of a run failed; the vectors of the others are kept
+├── PartitionsFailed              some partitions of a run failed; the others are done
+├── EmptyRange                    the first partition of a range comes after the last
 ├── Interrupted                   somebody asked to stop
-│   └── WatchingStopped           the backfill goes on
+│   └── WatchingStopped           only the command stopped; the backfill goes on
 ├── DaemonNotRunning              nothing that is launched would start
 ├── PortTaken
 ├── DagsterDidNotStart
@@ -18,8 +20,8 @@ VectorAssetsError
 ├── InvalidManifest
 ├── ReaderNotStarted              the process that parses documents; no document is at fault
 ├── PartitionWouldShrink          nothing was deleted; --allow-shrink
-├── PartitionBusy                 another run is at work on the same partition
-├── DocumentError                 one document is bad: it is reported and skipped, the rest goes on
+├── PartitionBusy                 another run works on the same partition
+├── DocumentError                 one document is bad: it is reported and skipped, the others are processed
 │   ├── MisplacedDocument
 │   ├── UnsupportedFormat
 │   ├── OutsideLandingDirectory
@@ -33,7 +35,7 @@ VectorAssetsError
 │   ├── NulBytes
 │   └── ManifestRowWithoutFile
 ├── DatabaseError
-│   ├── DatabaseUnreachable       it passes, unless the server refused who asked
+│   ├── DatabaseUnreachable       it passes, unless the server refused the role
 │   │   └── DatabaseStarting
 │   ├── DatabaseTooOld
 │   ├── PgvectorMissing
@@ -41,28 +43,31 @@ VectorAssetsError
 │   ├── DatabaseNotCreated
 │   ├── DatabaseTooNew
 │   ├── DatabaseFull
-│   └── DatabaseFailed            it passes where something stood in the way, e.g. a deadlock
+│   └── DatabaseFailed            it passes where another transaction was in the way, e.g. a deadlock
 └── ModelError
     ├── ModelNotFound
     ├── InvalidModel
     ├── WeightsChanged
-    ├── EmbedderDrifted           the same texts come out otherwise than they did
+    ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
     ├── SpaceReplaced
     ├── FailuresOfOtherSpace      a retry would embed with another model than the one that failed
-    ├── ConversionFailed          OpenVINO cannot serve the model; torch does
-    ├── BadVectors                an embedder's answer that must not be stored
-    ├── EmbedderBroken            the embedder fails on any text: not the chunks' fault
-    └── EmbedderHung              the embedder does not answer; its thread is left behind
+    ├── ConversionFailed          OpenVINO cannot run the model; torch does
+    ├── BadVectors                the embedder returned vectors that must not be stored
+    ├── EmbedderBroken            the embedder fails on any text: the chunks are not at fault
+    └── EmbedderHung              the embedder does not answer; its thread is left running
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
+
+from .translation import ngettext, translate
 
 
 class VectorAssetsError(Exception):
-    """Anything this project refuses or could not do; `str()` is one line with the mend.
+    """Anything that this project refuses or could not do. `str()` is one line that ends with the fix.
 
-    `passes` tells whether the same may go well a little later without anybody mending anything.
+    `passes` is true where the same call may succeed a little later although nobody fixes anything.
     """
 
     passes: bool = False
@@ -71,13 +76,13 @@ class VectorAssetsError(Exception):
 class InvalidSetting(VectorAssetsError):
     """A setting has a value that cannot be used."""
 
-    def __init__(self, name: str, problem: str, mend: str) -> None:
-        super().__init__(f"{name}: {problem}. {mend}")
+    def __init__(self, name: str, problem: str, fix: str) -> None:
+        super().__init__(f"{name}: {problem}. {fix}")
         self.name = name
 
 
 class InvalidPartitionKey(VectorAssetsError):
-    """A partition key, or a part of one, does not have the form market/doc_type/stock_code."""
+    """A partition key does not have the form market/doc_type/stock_code, or one of its three names is not valid."""
 
     FORM = "market/doc_type/stock_code, e.g. us/annual_report/AAPL or hk/announcement/00700"
 
@@ -88,52 +93,70 @@ class InvalidPartitionKey(VectorAssetsError):
 
 
 class InvalidPattern(VectorAssetsError):
-    """A partition pattern cannot match any key."""
+    """A pattern does not have the form of a partition key, so that it can match none."""
 
     def __init__(self, pattern: str) -> None:
-        super().__init__(f"invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL.")
+        super().__init__(
+            translate(
+                "invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL.",
+                pattern=pattern,
+            )
+        )
         self.pattern = pattern
 
 
 class NothingMatches(VectorAssetsError):
-    """No known partition is what was asked for; `what` says in which respect, e.g. "is of the market"."""
+    """No known partition matches the patterns or options of a command; `given` has them as they were typed."""
 
-    def __init__(self, what: str, text: str, nearest: Sequence[str], any_known: bool) -> None:
+    def __init__(self, given: str, nearest: Sequence[str], any_known: bool) -> None:
         if nearest:
-            hint = f"The nearest are {', '.join(nearest)}."
+            fix = translate("The nearest are {names}.", names=", ".join(nearest))
         elif any_known:
-            hint = "Those there are: vector-assets status."
+            fix = translate("List the partitions with vector-assets status.")
         else:
-            hint = "Ingest first: vector-assets ingest DIR."
-        super().__init__(f"no partition {what} {text}. {hint}")
-        self.text = text
+            fix = translate("Ingest documents first: vector-assets ingest DIR.")
+        super().__init__(translate("no partition matches {given}. {fix}", given=given, fix=fix))
+        self.given = given
 
 
 class NothingToSearch(VectorAssetsError):
-    """The configured model's space holds no vectors yet."""
+    """The space of the configured model has no vectors yet."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"there are no vectors of {model!r} to search. Make them with vector-assets backfill, or set "
-            "EMBEDDING_MODEL to the model that made those you have."
+            translate(
+                "there are no vectors of {model!r} to search. Create them with vector-assets backfill, or set "
+                "EMBEDDING_MODEL to the model of the vectors that you have.",
+                model=model,
+            )
         )
         self.model = model
 
 
 class TooManyFailures(VectorAssetsError):
-    """A larger share of a run's chunks failed than may. What was committed stays."""
+    """The share of failed chunks of a run is above the limit. All vectors that were committed are kept."""
 
     def __init__(self, partition: str, failed: int, processed: int, limit: float) -> None:
         super().__init__(
-            f"{failed:,} of {processed:,} chunks failed ({failed / processed:.1%}); max_failed_fraction is {limit:g}. "
-            f"All other vectors are kept. See the errors with vector-assets failures {partition}, mend their cause, "
-            f"then run vector-assets retry-failed {partition}."
+            ngettext(
+                "{failed:,} of {number:,} chunk failed ({share:.1%}); max_failed_fraction is {limit:g}. All other "
+                "vectors are kept. See the errors with vector-assets failures {partition}, fix their cause, then run "
+                "vector-assets retry-failed {partition}.",
+                "{failed:,} of {number:,} chunks failed ({share:.1%}); max_failed_fraction is {limit:g}. All other "
+                "vectors are kept. See the errors with vector-assets failures {partition}, fix their cause, then run "
+                "vector-assets retry-failed {partition}.",
+                processed,
+                failed=failed,
+                share=failed / processed,
+                limit=limit,
+                partition=partition,
+            )
         )
         self.partition = partition
 
 
 class PartitionsFailed(VectorAssetsError):
-    """Some partitions of a run over many failed; each has its reason. Those that were done stay done."""
+    """Some partitions of a run over a range failed; each has its reason. The others are done and stay done."""
 
     def __init__(self, reasons: Sequence[tuple[str, str]], tried: int, planned: int) -> None:
         named = "; ".join(f"{partition}: {reason}" for partition, reason in reasons[:3])
@@ -146,67 +169,83 @@ class PartitionsFailed(VectorAssetsError):
 
 
 class EmptyRange(VectorAssetsError):
-    """A run over a range of partitions has none."""
+    """A run over a range of partitions contains none."""
 
     def __init__(self, start: str, end: str) -> None:
         super().__init__(
-            f"there is no partition from {start} to {end}: the second comes before the first. Ranges go in the order in"
-            " which the partitions were added; swap the two, or choose the partitions one by one."
+            f"there is no partition from {start} to {end}, because {end} comes first: a range follows the order in "
+            "which the partitions were added. Swap the two, or choose the partitions one by one."
         )
 
 
 class Interrupted(VectorAssetsError):
-    """Somebody asked to stop, and the work stopped between two batches. `number` is the signal's."""
+    """Somebody asked to stop, and the work stopped between two batches. `number` is the number of the signal."""
 
-    def __init__(
-        self, number: int, message: str = "stopped. What was committed stays; run the same command again to go on."
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, number: int, message: str | None = None) -> None:
+        super().__init__(
+            message or translate("stopped. What was committed is kept; run the same command again to continue.")
+        )
         self.number = number
 
 
 class WatchingStopped(Interrupted):
-    """Somebody asked to stop watching a backfill that Dagster does."""
+    """Somebody asked to stop watching a backfill that Dagster runs."""
 
     def __init__(self, number: int, backfill_id: str) -> None:
-        super().__init__(number, f"backfill {backfill_id} goes on; see or cancel it in Dagster, at Runs > Backfills.")
+        message = translate(
+            "backfill {backfill_id} goes on. Watch or cancel it in Dagster, at Runs > Backfills.",
+            backfill_id=backfill_id,
+        )
+        super().__init__(number, message)
         self.backfill_id = backfill_id
 
 
 class DaemonNotRunning(VectorAssetsError):
-    """Dagster's daemon, which starts what is launched, has given no sign of life for a while."""
+    """Dagster's daemon, which starts the runs of a backfill, has sent no heartbeat for a while."""
 
     def __init__(self, waiting: str | None = None) -> None:
-        what = f"so that backfill {waiting} waits for it" if waiting else "so that nothing that is launched would start"
-        super().__init__(
-            f"Dagster's daemon is not running, {what}. Start it with vector-assets dev (elsewhere: dagster-daemon run)"
-            + ("." if waiting else ", or leave out --launch to do the work here.")
-        )
+        if waiting:
+            message = translate(
+                "Dagster's daemon is not running, so that backfill {waiting} waits for it. Start it with vector-assets "
+                "dev, or elsewhere with dagster-daemon run.",
+                waiting=waiting,
+            )
+        else:
+            message = translate(
+                "Dagster's daemon is not running, so that a launched backfill would not start. Start it with "
+                "vector-assets dev, or elsewhere with dagster-daemon run; or omit --launch to run the backfill here."
+            )
+        super().__init__(message)
         self.waiting = waiting
 
 
 class PortTaken(VectorAssetsError):
-    """Something else listens where Dagster's web pages should be."""
+    """Another program listens on the port of Dagster's web pages."""
 
     def __init__(self, port: int, reason: str) -> None:
-        super().__init__(f"port {port} cannot be used ({reason}). Choose another with --port.")
+        super().__init__(
+            translate("port {port} cannot be used ({reason}). Choose another with --port.", port=port, reason=reason)
+        )
         self.port = port
 
 
 class DagsterDidNotStart(VectorAssetsError):
-    """Dagster's webserver and daemon did not come up, or did not stay."""
+    """Dagster's webserver and daemon did not start, or ended by themselves."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"Dagster did not start: {reason}. Its own lines above say why; then vector-assets doctor.")
+        super().__init__(f"Dagster did not start: {reason}. Read Dagster's lines above, then run vector-assets doctor.")
 
 
 class LandingDirectoryMissing(VectorAssetsError):
-    """The landing directory is not there, or is not a directory."""
+    """The landing directory does not exist, or is not a directory."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"landing directory {path} is missing. Create it, laid out as market/doc_type/stock_code/<file>, "
-            "or point VECTOR_ASSETS_LANDING_DIR at yours."
+            translate(
+                "landing directory {path} is missing. Create it with the layout market/doc_type/stock_code/<file>, or "
+                "set VECTOR_ASSETS_LANDING_DIR to yours.",
+                path=path,
+            )
         )
         self.path = path
 
@@ -214,29 +253,29 @@ class LandingDirectoryMissing(VectorAssetsError):
 class InvalidManifest(VectorAssetsError):
     """manifest.csv as a whole cannot be used."""
 
-    def __init__(self, path: Path, problem: str, mend: str) -> None:
-        super().__init__(f"{path}: {problem}. {mend}")
+    def __init__(self, path: Path, problem: str, fix: str) -> None:
+        super().__init__(f"{path}: {problem}. {fix}")
         self.path = path
 
 
 class ReaderNotStarted(VectorAssetsError):
-    """The process in which documents are parsed does not come up, so that no document can be blamed."""
+    """The process that parses documents did not start, so that no document is at fault."""
 
     def __init__(self, executable: str, reason: str) -> None:
         super().__init__(
-            f"no process to read documents in could be started ({reason}). Check memory and the number of processes, "
-            f"and that {executable} -m vector_assets.ingestion.reader_worker starts without an import error."
+            f"the process that reads documents could not be started ({reason}). Check the free memory and the limit of "
+            f"processes, and that {executable} -m vector_assets.ingestion.reader_worker starts without an import error."
         )
 
 
 class PartitionWouldShrink(VectorAssetsError):
-    """Cutting a partition's documents anew would delete more than half of its chunks. Nothing was deleted."""
+    """Chunking a partition's documents again would delete more than half of its chunks. Nothing was deleted."""
 
     def __init__(self, partition: str, before: int, after: int) -> None:
         super().__init__(
-            f"{partition} would shrink from {before:,} chunks to {after:,}, so nothing was deleted. Look whether its "
-            "files are whole and readers and settings are as they should be; if it is meant, run "
-            "vector-assets ingest DIR --allow-shrink, or the asset with allow_shrink in its config."
+            f"{partition} would shrink from {before:,} chunks to {after:,}, so nothing was deleted. Check that its "
+            "files are complete and that the settings are right. If the loss is intended, run vector-assets ingest DIR "
+            "--allow-shrink, or materialize the asset with allow_shrink in its config."
         )
         self.partition = partition
         self.before = before
@@ -244,94 +283,109 @@ class PartitionWouldShrink(VectorAssetsError):
 
 
 class PartitionBusy(VectorAssetsError):
-    """Another run is at work on the same partition and space, and did not end within the wait."""
+    """Another run works on the same partition and space, and did not end within the time that this run waited."""
 
-    # That may pass, but not soon: the other run does the very work that this one was for.
+    # `passes` stays false: the other run may end soon, but it does the same work, so nothing is left to retry.
     def __init__(self, partition: str, holder: str, waited: float) -> None:
         super().__init__(
-            f"{partition} is being vectorized by {holder} already, which did not end within {waited:g} s. Let it do "
-            "the work, or cancel it and run this again."
+            f"{partition} is being vectorized by {holder} already, which did not end within {waited:g} s. Let it "
+            "finish, or cancel it and run this again."
         )
         self.partition = partition
         self.holder = holder
 
 
 class DocumentError(VectorAssetsError):
-    """One document cannot be used. It is reported and skipped; the others go on."""
+    """One document cannot be used. It is reported and skipped, and the others are processed.
 
-    def __init__(self, document: str, problem: str, mend: str) -> None:
-        super().__init__(f"{document}: {problem}. {mend}")
+    Each subclass declares a `code`, which never changes: the process that parses documents sends it with the message,
+    because unpickling what that process sends would let a document run code.
+    """
+
+    code: ClassVar[str]
+    _by_code: ClassVar[dict[str, type["DocumentError"]]] = {}
+
+    def __init_subclass__(cls, code: str) -> None:
+        if code in DocumentError._by_code:
+            raise TypeError(f"the error code {code!r} belongs to {DocumentError._by_code[code].__name__}")
+        cls.code = code
+        DocumentError._by_code[code] = cls
+
+    def __init__(self, document: str, problem: str, fix: str) -> None:
+        super().__init__(f"{document}: {problem}. {fix}")
         self.document = document
 
-    @classmethod
-    def retold(cls, kind: str, document: str, message: str) -> "DocumentError":
-        """An error of another process, by the name of its class and its whole message."""
-        known = {subclass.__name__: subclass for subclass in cls.__subclasses__()}
-        error = known[kind].__new__(known[kind], message)
+    @staticmethod
+    def from_code(code: str, document: str, message: str) -> "DocumentError":
+        """Restore an error of another process from its code, its document and its whole message."""
+        kind = DocumentError._by_code[code]
+        error = kind.__new__(kind, message)
         error.document = document
         return error
 
 
-class MisplacedDocument(DocumentError):
-    """The path under the landing directory does not name a partition."""
+class MisplacedDocument(DocumentError, code="misplaced"):
+    """The path of a document under the landing directory does not name a partition."""
 
     def __init__(self, document: str, problem: str) -> None:
         super().__init__(document, problem, "Move it to market/doc_type/stock_code/<file>.")
 
 
-class UnsupportedFormat(DocumentError):
-    """The file's ending is none that is read."""
+class UnsupportedFormat(DocumentError, code="unsupported_format"):
+    """The file has a format that is not read, as its ending shows."""
 
     def __init__(self, document: str, supported: tuple[str, ...]) -> None:
         super().__init__(
-            document, "this format is not read", f"Convert it to one of {', '.join(supported)}, or remove it."
+            document, "this format is not supported", f"Convert it to one of {', '.join(supported)}, or remove it."
         )
 
 
-class OutsideLandingDirectory(DocumentError):
+class OutsideLandingDirectory(DocumentError, code="outside_landing_directory"):
     """A link leads out of the landing directory."""
 
     def __init__(self, document: str) -> None:
         super().__init__(
             document,
             "this link leads out of the landing directory",
-            "Copy the file in instead of linking it.",
+            "Copy the file there instead of linking to it.",
         )
 
 
-class UnreadableDocument(DocumentError):
-    """The file cannot be opened or parsed."""
+class UnreadableDocument(DocumentError, code="unreadable"):
+    """The document cannot be opened or parsed."""
 
     def __init__(self, document: str, problem: str) -> None:
-        super().__init__(document, problem, "Check the file and its permissions, or fetch it again.")
+        super().__init__(document, problem, "Check the file and its permissions, or download it again.")
 
 
-class DocumentTooLarge(DocumentError):
-    """The document is beyond a bound of size: bytes, pages, characters, or memory to read it."""
+class DocumentTooLarge(DocumentError, code="too_large"):
+    """The document exceeds a limit: of bytes, pages, characters, or memory to read it."""
 
     def __init__(self, document: str, problem: str) -> None:
         super().__init__(document, problem, "Split it into smaller documents, or remove it.")
 
 
-class DocumentTooSlow(DocumentError):
-    """The document was not read within the time that one may take."""
+class DocumentTooSlow(DocumentError, code="too_slow"):
+    """Reading the document took longer than the limit for one document."""
 
     def __init__(self, document: str, seconds: float) -> None:
         super().__init__(
             document,
             f"reading it took longer than {seconds:g} s",
-            "Split it or save it anew, e.g. qpdf --linearize IN OUT; touch it to have it tried again as it is.",
+            "Split it or save it again, e.g. qpdf --linearize IN OUT. To retry it unchanged, touch the file.",
         )
 
 
-class EncryptedDocument(DocumentError):
-    """The PDF asks for a password."""
+class EncryptedDocument(DocumentError, code="encrypted"):
+    """The PDF needs a password."""
 
     def __init__(self, document: str) -> None:
-        super().__init__(document, "the PDF is encrypted", "Save a copy without password, e.g. qpdf --decrypt IN OUT.")
+        super().__init__(
+            document, "the PDF is encrypted", "Save a copy without a password, e.g. qpdf --decrypt IN OUT."
+        )
 
 
-class ImageOnlyDocument(DocumentError):
+class ImageOnlyDocument(DocumentError, code="image_only"):
     """The PDF has pages but no text layer."""
 
     def __init__(self, document: str, pages: int) -> None:
@@ -340,26 +394,26 @@ class ImageOnlyDocument(DocumentError):
         )
 
 
-class EmptyDocument(DocumentError):
-    """There is no text in the document."""
+class EmptyDocument(DocumentError, code="empty"):
+    """The document has no text."""
 
     def __init__(self, document: str) -> None:
-        super().__init__(document, "the document has no text", "Fetch it again, or remove it.")
+        super().__init__(document, "the document has no text", "Download it again, or remove it.")
 
 
-class WrongEncoding(DocumentError):
-    """The bytes are not in the encoding that the document claims, or in UTF-8."""
+class WrongEncoding(DocumentError, code="wrong_encoding"):
+    """The document is not in the encoding that it declares, or not in UTF-8."""
 
     def __init__(self, document: str, encoding: str, position: int) -> None:
         super().__init__(
             document,
-            f"not {encoding.upper()} (byte {position})",
+            f"it is not {encoding.upper()} (byte {position})",
             "Convert it, e.g. iconv -f GB18030 -t UTF-8 IN > OUT.",
         )
 
 
-class NulBytes(DocumentError):
-    """The text holds NUL bytes, which PostgreSQL does not store."""
+class NulBytes(DocumentError, code="nul_bytes"):
+    """The text contains NUL bytes, which PostgreSQL does not store."""
 
     def __init__(self, document: str) -> None:
         super().__init__(
@@ -369,23 +423,23 @@ class NulBytes(DocumentError):
         )
 
 
-class ManifestRowWithoutFile(DocumentError):
-    """A row of manifest.csv names a file that is not there."""
+class ManifestRowWithoutFile(DocumentError, code="manifest_row_without_file"):
+    """A row of manifest.csv names a file that does not exist."""
 
     def __init__(self, document: str, row: int) -> None:
         super().__init__(
             document,
-            f"row {row} of manifest.csv names this file, but it is not there",
-            "Add it or drop the row.",
+            f"row {row} of manifest.csv names this file, but it does not exist",
+            "Add the file, or remove the row.",
         )
 
 
 class DatabaseError(VectorAssetsError):
-    """PostgreSQL could not do what was asked. No message ever holds a password."""
+    """PostgreSQL could not be used, or refused something. No message ever contains a password."""
 
 
 class DatabaseUnreachable(DatabaseError):
-    """No connection could be made, or it was lost. `refused`: the server is there and does not let this role in."""
+    """No connection could be made, or it was lost. `refused`: the server runs, and rejects this role."""
 
     def __init__(self, url: str, reason: str, refused: bool = False) -> None:
         super().__init__(
@@ -396,11 +450,11 @@ class DatabaseUnreachable(DatabaseError):
 
 
 class DatabaseStarting(DatabaseUnreachable):
-    """The server is there, but takes no connections yet: it starts, stops or recovers from a crash."""
+    """The server accepts no connections at the moment: it starts, stops or recovers from a crash."""
 
 
 class DatabaseTooOld(DatabaseError):
-    """PostgreSQL or pgvector is older than what is needed."""
+    """PostgreSQL or pgvector is older than this project needs."""
 
     def __init__(self, what: str, found: str, needed: str) -> None:
         super().__init__(
@@ -410,7 +464,7 @@ class DatabaseTooOld(DatabaseError):
 
 
 class PgvectorMissing(DatabaseError):
-    """The extension `vector` is not there and could not be created."""
+    """The extension `vector` does not exist in the database and could not be created."""
 
     def __init__(self, database: str, reason: str) -> None:
         super().__init__(
@@ -420,47 +474,47 @@ class PgvectorMissing(DatabaseError):
 
 
 class EmbeddedServerFailed(DatabaseError):
-    """The embedded server cannot work in the home directory."""
+    """The embedded server did not start in the home directory."""
 
     def __init__(self, home: Path, problem: str, log: Path | None = None) -> None:
-        see = f" (its log is {log})" if log else ""
+        see = f" (see its log {log})" if log else ""
         super().__init__(
-            f"the embedded server of {home} did not start: {problem}{see}. Point VECTOR_ASSETS_HOME at another "
-            "directory that you may write, or VECTOR_ASSETS_DATABASE_URL at a server of yours."
+            f"the embedded server of {home} did not start: {problem}{see}. Set VECTOR_ASSETS_HOME to another directory "
+            "that you may write, or VECTOR_ASSETS_DATABASE_URL to a server of yours."
         )
         self.home = home
 
 
 class DatabaseNotCreated(DatabaseError):
-    """The database is not there, and the role may not create it."""
+    """The database does not exist, and the role may not create it."""
 
     def __init__(self, database: str, statement: str, reason: str) -> None:
-        other = ", or name another with VECTOR_ASSETS_DAGSTER_DATABASE_URL" if database.endswith("_dagster") else ""
+        other = ", or set VECTOR_ASSETS_DAGSTER_DATABASE_URL to another" if database.endswith("_dagster") else ""
         super().__init__(
             f"database {database!r} does not exist and could not be created ({reason}). "
-            f"Have an owner of the server run {statement}{other}."
+            f"Ask an owner of the server to run {statement}{other}."
         )
         self.database = database
 
 
 class DatabaseTooNew(DatabaseError):
-    """The tables were made by a newer version of this project."""
+    """A newer version of this project created the tables."""
 
     def __init__(self, database: str, found: str, newest: str) -> None:
         super().__init__(
-            f"database {database!r} is at revision {found}, this version of vector_assets knows {newest} as the "
-            "newest. Upgrade vector_assets, or point VECTOR_ASSETS_DATABASE_URL at another database."
+            f"database {database!r} is at revision {found}, but the newest that this version of vector_assets knows is "
+            f"{newest}. Upgrade vector_assets, or set VECTOR_ASSETS_DATABASE_URL to another database."
         )
         self.database = database
 
 
 class DatabaseFull(DatabaseError):
-    """The server's disk has no room left."""
+    """The disk of the database server is full."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"the disk of the database server is full ({reason}). Free some space there; what was committed stays, "
-            "and the next run does the rest."
+            f"the disk of the database server is full ({reason}). Free some space there. What was "
+            "committed is kept, and the next run embeds the rest."
         )
 
 
@@ -474,91 +528,92 @@ class DatabaseFailed(DatabaseError):
 
 
 class ModelError(VectorAssetsError):
-    """An embedding model, or its answer, cannot be used."""
+    """An embedding model, or what it returned, cannot be used."""
 
 
 class ModelNotFound(ModelError):
-    """The model is neither bundled, nor a folder, nor to be had from the hub."""
+    """The model is not bundled, is not a folder, and cannot be downloaded from the Hugging Face hub."""
 
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(
-            f"unknown model {model!r} ({reason}). Set EMBEDDING_MODEL to a sentence-transformers model's name or "
-            "to a folder that holds one, or unset it to use the bundled model."
+            f"unknown model {model!r} ({reason}). Set EMBEDDING_MODEL to the name of a sentence-transformers model or "
+            "to a folder that contains one, or unset it to use the bundled model."
         )
         self.model = model
 
 
 class InvalidModel(ModelError):
-    """The model's folder lacks something, or says something contradictory."""
+    """The folder of the model is incomplete, or its files contradict one another."""
 
     def __init__(self, model: str, problem: str) -> None:
         super().__init__(
-            f"model {model!r} cannot be used: {problem}. Fetch it again, or choose another with EMBEDDING_MODEL."
+            f"model {model!r} cannot be used: {problem}. Download it again, or choose another with EMBEDDING_MODEL."
         )
         self.model = model
 
 
 class WeightsChanged(ModelError):
-    """The weights are not the ones that made the vectors stored under this name."""
+    """The vectors stored under the name of this model were made with other weights."""
 
     def __init__(self, model: str, expected: str, found: str) -> None:
         super().__init__(
-            f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: vectors of both would "
-            "not compare. Restore the former weights (reinstall the model), give the new ones a name of their own, or "
-            "embed all chunks anew: vector-assets backfill --accept-drift."
+            f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: the vectors of the two "
+            "cannot be compared. Restore the former weights (reinstall the model), give the new weights a name of "
+            "their own, or embed all chunks again: vector-assets backfill --accept-drift."
         )
 
 
 class EmbedderDrifted(ModelError):
-    """The embedder makes other vectors of the same texts than it did; nothing was stored."""
+    """The embedder no longer produces the stored vectors of the reference texts. Nothing was stored."""
 
     def __init__(self, model: str, cosine: float, before: str, now: str) -> None:
         super().__init__(
-            f"{model!r} no longer makes the vectors that are stored: a fixed text comes out at a cosine of "
-            f"{cosine:.4f} with what it was (made by {before}; now {now}). Nothing was stored. Restore the former "
-            "library, device or EMBEDDING_PRECISION, or embed all chunks anew: vector-assets backfill --accept-drift."
+            f"{model!r} no longer produces the stored vectors: the new vector of a reference text has a cosine of "
+            f"{cosine:.4f} with the stored one (stored with {before}; now {now}). Nothing was stored. Restore the "
+            "former library, device or EMBEDDING_PRECISION, or embed all chunks again: vector-assets backfill "
+            "--accept-drift."
         )
         self.cosine = cosine
 
 
 class SpaceReplaced(ModelError):
-    """Another process made another embedding space the active one while this one worked."""
+    """Another process made another embedding space the serving one while this process worked."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(
-            f"embedding space {slug} is no longer the active one: another process runs with another EMBEDDING_MODEL. "
-            "Give all processes the same model and run again."
+            f"embedding space {slug} is no longer the serving one: another process runs with another EMBEDDING_MODEL. "
+            "Set the same model for all processes and run again."
         )
         self.slug = slug
 
 
 class FailuresOfOtherSpace(ModelError):
-    """Chunks to retry failed in the active space, but the configured model makes vectors of another one."""
+    """The chunks to retry failed in the serving space, but the configured model belongs to another space."""
 
     def __init__(self, model: str, slug: str, configured: str) -> None:
         super().__init__(
-            f"the failures are those of {model!r} in embedding space {slug}, but the configured {configured!r} makes "
-            "vectors of another space. Set EMBEDDING_MODEL (and its prompts) back, or embed all chunks anew with "
-            "vector-assets backfill."
+            f"the chunks failed with {model!r} in embedding space {slug}, but the configured model {configured!r} "
+            "belongs to another space. Set EMBEDDING_MODEL (and its prompts) back, or embed all chunks with the "
+            "configured model: vector-assets backfill."
         )
         self.slug = slug
 
 
 class ConversionFailed(ModelError):
-    """OpenVINO cannot serve the model."""
+    """OpenVINO cannot run the model."""
 
     def __init__(self, model: str, reason: str) -> None:
-        super().__init__(f"{model!r} is not served by OpenVINO: {reason}. torch serves it, more slowly.")
+        super().__init__(f"OpenVINO cannot run {model!r}: {reason}. torch runs it instead, which is slower.")
         self.model = model
         self.reason = reason
 
 
 class BadVectors(ModelError):
-    """An embedder's answer that must not be stored; `fault` names what is wrong with a single row."""
+    """The embedder returned vectors that must not be stored; `fault` names what is wrong with a single row."""
 
     def __init__(self, problem: str, fault: str = "not a row for each text") -> None:
         super().__init__(
-            f"the embedder answered with {problem}, which is never stored. If that is a matter of rounding, set "
+            f"the embedder returned {problem}, which is never stored. If rounding is the cause, set "
             "EMBEDDING_PRECISION=f32."
         )
         self.fault = fault
@@ -576,12 +631,12 @@ class EmbedderBroken(ModelError):
 
 
 class EmbedderHung(ModelError):
-    """The embedder did not answer in time. What was committed stays, and no chunk is blamed."""
+    """The embedder did not answer in time. What was committed is kept, and no chunk counts as failed."""
 
     def __init__(self, model: str, seconds: float) -> None:
         super().__init__(
-            f"the embedder {model!r} did not answer within {seconds:g} s; what is not committed stays pending. See "
-            "that its device works and has memory left, and run again. If it is only slow, lower EMBEDDING_BATCH_SIZE "
-            "or raise VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS."
+            f"the embedder {model!r} did not answer within {seconds:g} s; chunks that are not committed stay pending. "
+            "Check that its device works and has free memory, then run again. If it is only slow, lower "
+            "EMBEDDING_BATCH_SIZE or raise VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS."
         )
         self.model = model

@@ -1,5 +1,6 @@
 """The one place that reads the environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,51 +9,52 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import InvalidSetting
 from .quality.limits import LIMIT_NAMES, QualityLimits
+from .translation import Language
 
 QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
 
 
 class Settings(BaseSettings):
-    """What can be set, by the names of the environment variables in `validation_alias`."""
+    """Everything that can be set; `validation_alias` has the name of each environment variable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     home: Path = Field(
         Path(".vector_assets"),
         validation_alias="VECTOR_ASSETS_HOME",
-        description="Everything the product writes lies here: the embedded database, Dagster's files.",
+        description="The directory of everything that the product writes: the embedded database and Dagster's files.",
     )
     database_url: SecretStr | None = Field(
         None,
         validation_alias="VECTOR_ASSETS_DATABASE_URL",
-        description="A PostgreSQL server with pgvector. Unset: the embedded server under the home directory.",
+        description="The URL of a PostgreSQL server with pgvector. Unset: the embedded server in VECTOR_ASSETS_HOME.",
     )
     landing_dir: Path = Field(
         Path("landing"),
         validation_alias="VECTOR_ASSETS_LANDING_DIR",
-        description="Where filings arrive, laid out as market/doc_type/stock_code/<file>.",
+        description="The directory where filings arrive; its layout is market/doc_type/stock_code/<file>.",
     )
     chunk_tokens: int = Field(
         256,
         ge=16,
         validation_alias="VECTOR_ASSETS_CHUNK_TOKENS",
-        description="Tokens in a chunk at most, special tokens included; the model's own limit wins if it is lower.",
+        description="The most tokens in a chunk, with special tokens. If the model's own limit is lower, that applies.",
     )
     embedding_model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         min_length=1,
         validation_alias="EMBEDDING_MODEL",
-        description="A sentence-transformers model: a name, or a folder. The default is bundled and reads English.",
+        description="A sentence-transformers model, by name or folder. The default is bundled and reads English.",
     )
     embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         validation_alias="EMBEDDING_DEVICE",
-        description="Where the model runs: auto, cpu, cuda or mps.",
+        description="The device that runs the model: auto, cpu, cuda or mps.",
     )
     embedding_backend: Literal["auto", "openvino", "torch"] = Field(
         "auto",
         validation_alias="EMBEDDING_BACKEND",
-        description="What runs the model: auto (OpenVINO unless there is a GPU), openvino or torch.",
+        description="The library that runs the model: auto (torch on a GPU, OpenVINO elsewhere), openvino or torch.",
     )
     embedding_precision: Literal["auto", "f32"] = Field(
         "auto",
@@ -64,17 +66,17 @@ class Settings(BaseSettings):
         ge=1,
         le=4096,
         validation_alias="EMBEDDING_BATCH_SIZE",
-        description="Chunks in a batch at most: the unit of progress, commit and failure.",
+        description="The most chunks in a batch, which is the unit of progress, commit and failure.",
     )
     embedding_document_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_DOCUMENT_PROMPT",
-        description="Text put before each chunk. Unset: what the model's own files say.",
+        description="Text put before each chunk. Unset: the prompt in the model's files.",
     )
     embedding_query_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_QUERY_PROMPT",
-        description="Text put before each question. Unset: what the model's own files say.",
+        description="Text put before each question. Unset: the prompt in the model's files.",
     )
     embed_timeout_seconds: float = Field(
         600,
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
         le=86_400,
         allow_inf_nan=False,
         validation_alias="VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS",
-        description="A run ends when loading the model, or its answer for a batch, takes longer than this.",
+        description="A run fails when loading the model or embedding a batch takes more seconds than this.",
     )
     max_failed_fraction: float = Field(
         0.05,
@@ -90,7 +92,7 @@ class Settings(BaseSettings):
         le=1,
         allow_inf_nan=False,
         validation_alias="VECTOR_ASSETS_MAX_FAILED_FRACTION",
-        description="A run fails when more than this share of its chunks failed: 0 for any, 1 for never.",
+        description="A run fails when more than this share of its chunks failed; 0: any failure, 1: never.",
     )
 
     quality_limits: Annotated[QualityLimits, NoDecode] = Field(
@@ -105,15 +107,30 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         validation_alias="VECTOR_ASSETS_MAX_PARTITIONS_PER_RUN",
-        description="Neighbouring partitions that a backfill or a sensor puts into one run, at most.",
+        description="The most neighbouring partitions that a backfill or a sensor puts into one run.",
     )
     freshness_slo_hours: float = Field(
         24.0,
         gt=0,
         allow_inf_nan=False,
         validation_alias="VECTOR_ASSETS_FRESHNESS_SLO_HOURS",
-        description="The check of gold/coverage fails when a partition has been pending for longer than this.",
+        description="The check of gold/coverage fails when a partition has been pending for more hours than this.",
     )
+
+    language: Literal["auto", "en", "zh"] = Field(
+        "auto",
+        validation_alias="VECTOR_ASSETS_LANGUAGE",
+        description="The language of progress, totals and the terminal: auto (that of the locale), en or zh.",
+    )
+
+    @property
+    def display_language(self) -> Language:
+        """The language to use. `auto` is Chinese in a Chinese locale and English in any other."""
+        if self.language != "auto":
+            return self.language
+        # The order of POSIX: the first variable that is set decides.
+        locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
+        return "zh" if locale.lower().startswith("zh") else "en"
 
     @field_validator("home", "landing_dir")
     @classmethod
@@ -123,7 +140,7 @@ class Settings(BaseSettings):
     @field_validator("embedding_model")
     @classmethod
     def _absolute_folder(cls, model: str) -> str:
-        """A folder stays the same one in processes that work elsewhere."""
+        """Keep naming the same folder in processes with another working directory."""
         folder = Path(model).expanduser()
         return str(folder.resolve()) if folder.is_dir() else model
 
@@ -139,12 +156,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Read the environment; what is given here by field name wins.
+    """Read the environment; values that are given by field name override it.
 
     Raises:
-        InvalidSetting: the first value that cannot be used, by the name of its variable.
+        InvalidSetting: a value cannot be used; the message names its variable.
     """
-    # By their variables' names: were fields read by their own names too, HOME would be taken for `home`.
+    # Fields are read by the names of their variables only: by its own name, `home` would be read from HOME.
     by_variable = {str(Settings.model_fields[name].validation_alias): value for name, value in given.items()}
     try:
         return Settings(**by_variable)

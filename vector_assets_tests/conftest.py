@@ -12,6 +12,7 @@ from sqlalchemy import URL
 from vector_assets.storage.database import Database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.translation import use_language
 
 from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
@@ -19,6 +20,21 @@ from .storage.proxy import Proxy
 from .stores import Stores, stores_of
 
 TEMPLATE = "vector_assets_template"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def english_for_commands() -> Iterator[None]:
+    """Commands that tests start print English, whatever the locale of the machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VECTOR_ASSETS_LANGUAGE", "en")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def english_afterwards() -> Iterator[None]:
+    """A test that switches to Chinese leaves English to the next one."""
+    yield
+    use_language("en")
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ def run(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("VECTOR_", "EMBEDDING_"))}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     environment.pop("DAGSTER_HOME", None)
+    environment["VECTOR_ASSETS_LANGUAGE"] = "en"
     return subprocess.run(["bash", "-c", command], cwd=directory, env=environment, capture_output=True, text=True)
 
 
@@ -95,12 +96,22 @@ def test_every_make_target_is_there() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-def test_every_setting_is_explained() -> None:
-    """With the default that the code has."""
-    for field in Settings.model_fields.values():
-        assert f"`{field.validation_alias}`" in README
-    assert "| `EMBEDDING_BATCH_SIZE` | `32` |" in README
-    assert Settings.model_fields["embedding_batch_size"].default == 32
+def settings_table() -> dict[str, str]:
+    """Variable -> default, as the README's table has them."""
+    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \| ([^|]+) \|", README, re.MULTILINE)
+    return {name: default for names, default in rows for name in re.findall("[A-Z_]+", names)}
+
+
+def test_the_table_has_the_settings_of_the_code_and_no_others() -> None:
+    """With the defaults of the code, where a default is a value and no description."""
+    table = settings_table()
+    defaults = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
+
+    assert set(table) == set(defaults)
+    for name, default in table.items():
+        if default.startswith("`"):
+            value = defaults[name]
+            assert default == (f"`{value:g}`" if isinstance(value, float) else f"`{value}`"), name
 
 
 def test_every_file_it_points_to_is_there() -> None:

@@ -1,4 +1,4 @@
-"""`vector-assets ...`: each command in a file of its own; heavy libraries are imported when a command needs them."""
+"""`vector-assets ...`: each command has a file of its own. Heavy libraries are imported when a command needs them."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from .status import status
 
 
 class _OneLineErrors(click.Group):
-    """Prints an error of the family as one line and exits with 1."""
+    """Prints an error of the product as one line and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -34,9 +34,9 @@ class _OneLineErrors(click.Group):
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vector_assets")
 def main() -> None:
-    """Keep one current vector in pgvector for every chunk of company filings, and watch it happen.
+    """Keep one current vector in pgvector for every chunk of company filings, and watch the work.
 
-    Start with `vector-assets demo`. Settings are environment variables; `vector-assets doctor` lists them.
+    Start with `vector-assets demo`. Settings are environment variables, and `vector-assets doctor` lists them.
     """
 
 

@@ -1,4 +1,4 @@
-"""`python -m vector_assets.cli`."""
+"""Run the command line as `python -m vector_assets.cli`."""
 
 from . import main
 

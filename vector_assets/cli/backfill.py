@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,28 +10,37 @@ import click
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
 from ..estimates.backfill_plan import Plan, planned
+from ..translation import ngettext, translate
+from .options import examples
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain.coverage import PartitionStatus
     from ..services import Services
 
+_EXAMPLES = examples(
+    "vector-assets backfill                        every pending chunk",
+    "vector-assets backfill 'us/*/*' --dry-run     what a market would take",
+    "vector-assets backfill --company AAPL --force",
+    "vector-assets backfill --launch               by the Dagster that is running",
+)
 
-@click.command(short_help="Embed what is pending.")
+
+@click.command(short_help="Embed the pending chunks.", epilog=_EXAMPLES)
 @partition_options
-@click.option("--pending", "what", flag_value="pending", default="pending", help="Pending chunks. The default.")
+@click.option("--pending", "what", flag_value="pending", default="pending", help="Embed pending chunks. The default.")
 @click.option(
-    "--failed", "what", flag_value="failed", help="Partitions that failed last, and quarantined chunks once more."
+    "--failed", "what", flag_value="failed", help="Embed the partitions whose last run failed, and quarantined chunks."
 )
 @click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Chunks in a batch. Default: EMBEDDING_BATCH_SIZE.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Chunks per batch. Default: EMBEDDING_BATCH_SIZE.")
 @click.option(
     "--accept-drift",
     is_flag=True,
-    help="If the model no longer makes the vectors that are stored, embed all chunks anew, into a space of their own.",
+    help="If the model no longer produces the stored vectors, embed all chunks again, into a new space.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and how long it may take. Nothing is changed.")
-@click.option("--launch", is_flag=True, help="Let the Dagster that is running do it, and follow it.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and how long it may take. Nothing changes.")
+@click.option("--launch", is_flag=True, help="Launch the backfill in the Dagster that is running, and follow it.")
 @click.pass_context
 def backfill(
     ctx: click.Context,
@@ -41,74 +51,99 @@ def backfill(
     dry_run: bool,
     launch: bool,
 ) -> None:
-    """Embed the pending chunks of all partitions, or of some.
+    """Embed the pending chunks of all partitions, or of the selected ones.
 
-    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. Patterns, --market, --company and
-    --doc-type narrow one another.
+    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    Partitions must match any of the patterns, and --market, --company and --doc-type where these are given.
 
-    It runs here, one Dagster run a partition; stopped with Ctrl-C, it keeps the batches that were committed, and run
-    again it goes on. With --launch, vector-assets dev (or any Dagster on the same storage) does it, in runs of
-    neighbouring partitions, and goes on when this command is stopped.
+    The work is done by this process, in one Dagster run per partition. Ctrl-C keeps the batches that are committed;
+    run the command again to continue. With --launch, vector-assets dev (or any Dagster on the same storage) does the
+    work, in runs over neighbouring partitions, and continues when this command is stopped.
     """
     from .open_services import open_services
-    from .selection import selected
 
     started = time.monotonic()
     with open_services() as opened:
         services = opened
-        if accept_drift and dry_run and services.has_drifted():
-            click.echo(
-                f"The vectors of {services.space.model} have changed; all chunks would be pending in a new space."
-            )
-            what = "force"  # which is as much work
-        elif accept_drift and not dry_run:
+        if accept_drift and dry_run:
+            what = _drift_in_dry_run(services) or what
+        elif accept_drift:
             services = _accept_drift(services)
-        every = services.status()
-        statuses = selected(every, selection)
-        chunks = _chunks_to_embed(services, statuses, what)
-        if not chunks:
-            click.echo(f"Nothing to do: none of {len(statuses):,} partitions has {_KINDS[what]}.")
+        plan = _plan(services, selection, what)
+        if plan is None:
             return
-        plan = planned(chunks, every)
         click.echo(plan.line(), err=not dry_run)
         if dry_run:
-            _print_plan(plan)
+            _print_partitions(plan)
             return
         if what == "failed":
-            _free_quarantined(services, list(chunks))
+            _requeue_quarantined(services, list(plan.chunks))
         config = {"force_revectorize": what == "force", **({"batch_size": batch_size} if batch_size else {})}
-        if launch:
-            from .launched_backfill import launch_and_follow
+        run = partial(_launch, selection) if launch else partial(_run_in_process, started)
+        if not run(services, plan, config):
+            ctx.exit(1)
 
-            done = launch_and_follow(services, list(chunks), config, f"vector-assets backfill{selection.as_typed()}")
-        else:
-            done = _run_here(services, plan, config, started)
-    if not done:
-        ctx.exit(1)
+
+def _drift_in_dry_run(services: "Services") -> str | None:
+    """Print whether the model has drifted; return what to count then: every chunk would be pending in a new space."""
+    if not services.has_drifted():
+        return None
+    message = translate(
+        "The vectors of {model} have changed: all chunks would be pending in a new space.", model=services.space.model
+    )
+    click.echo(message)
+    return "force"
 
 
 def _accept_drift(services: "Services") -> "Services":
     accepted = services.accept_drift()
     space = accepted.space
     if space != services.space:
-        click.echo(f"The vectors of {space.model} have changed; all chunks are pending in {space.slug}.")
+        message = translate(
+            "The vectors of {model} have changed: all chunks are pending in the new space {space}.",
+            model=space.model,
+            space=space.slug,
+        )
+        click.echo(message)
     return accepted
 
 
-_KINDS = {
-    "pending": "pending chunks",
-    "failed": "failed, and no chunk of theirs is quarantined",
-    "force": "chunks",
-}
+def _plan(services: "Services", selection: Selection, what: str) -> Plan | None:
+    """Plan the selected partitions; None, with a line that says so, where there is nothing to embed."""
+    from .selection import selected
+
+    statuses = services.status()
+    chosen = selected(statuses, selection)
+    chunks = _chunks_to_embed(services, chosen, what)
+    if chunks:
+        return planned(chunks, statuses)
+    click.echo(_nothing_to_do(len(chosen), what))
+    return None
+
+
+def _nothing_to_do(partitions: int, what: str) -> str:
+    if what == "failed":
+        return ngettext(
+            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partition.",
+            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partitions.",
+            partitions,
+        )
+    if what == "pending":
+        return ngettext(
+            "Nothing to do: there are no pending chunks in {number:,} partition.",
+            "Nothing to do: there are no pending chunks in {number:,} partitions.",
+            partitions,
+        )
+    return translate("Nothing to do: there are no chunks.")
 
 
 def _chunks_to_embed(
     services: "Services", statuses: "Sequence[PartitionStatus]", what: str
 ) -> Mapping[PartitionKey, int]:
-    """Per partition, by key, how many chunks a run would embed; partitions without a turn are left out."""
+    """Count the chunks that a run would embed, per partition in the order of the keys; partitions with none are out."""
     if what == "force":
         return {status.partition: status.chunks for status in statuses}
-    # In the configured model's space, which need not be the active one yet.
+    # Pending in the space of the configured model, which need not be the serving one yet.
     pending = {item.partition: item.pending for item in services.pending_partitions()}
     if what == "pending":
         return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
@@ -123,28 +158,36 @@ def _chunks_to_embed(
 def _failed_partitions(services: "Services") -> set[str]:
     from .terminal import working
 
-    with working("opening Dagster's storage"):
+    with working(translate("opening Dagster's storage")):
         from ..defs.runtime.failed_partitions import failed_partitions
         from ..defs.runtime.instance import open_instance
     with open_instance(services) as instance:
         return failed_partitions(instance)
 
 
-def _free_quarantined(services: "Services", partitions: list[PartitionKey]) -> None:
-    from .retry_failed import free
+def _print_partitions(plan: Plan) -> None:
+    for partition, chunks in plan.chunks.items():
+        click.echo(f"  {partition}  " + ngettext("{number:,} chunk", "{number:,} chunks", chunks))
+
+
+def _requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> None:
+    from .retry_failed import requeue_quarantined
 
     space = services.spaces.active()
     if space:
-        free(services, space, partitions)
+        requeue_quarantined(services, space, partitions)
 
 
-def _print_plan(plan: Plan) -> None:
-    for partition, chunks in plan.chunks.items():
-        click.echo(f"  {partition}  {chunks:,} chunks")
+def _launch(selection: Selection, services: "Services", plan: Plan, config: Mapping[str, Any]) -> bool:
+    """Let the running Dagster embed the planned partitions; return whether all of them are done."""
+    from .launched_backfill import launch_and_follow
+
+    title = f"vector-assets backfill{selection.as_typed()}"
+    return launch_and_follow(services, list(plan.chunks), config, title)
 
 
-def _run_here(services: "Services", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
-    """Whether all of it went well."""
+def _run_in_process(started: float, services: "Services", plan: Plan, config: Mapping[str, Any]) -> bool:
+    """Embed the planned partitions in this process; return whether all of them are done and no chunk failed."""
     from ..defs.asset_keys import VECTORIZED_CHUNKS
     from .partition_runs import run_partitions
 
@@ -152,8 +195,13 @@ def _run_here(services: "Services", plan: Plan, config: Mapping[str, Any], start
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
     quarantined = sum(result.metadata.get("failed", 0) for result in results)
     failed = sum(result.error is not None for result in results)
-    click.echo(
-        f"{vectorized:,} chunks vectorized, {quarantined:,} quarantined, in {len(results):,} partitions "
-        f"({failed} failed), {readable_seconds(time.monotonic() - started)}."
+    summary = translate(
+        "{chunks}, {quarantined:,} quarantined, in {partitions} ({failed:,} failed), {duration}.",
+        chunks=ngettext("{number:,} chunk vectorized", "{number:,} chunks vectorized", vectorized),
+        quarantined=quarantined,
+        partitions=ngettext("{number:,} partition", "{number:,} partitions", len(results)),
+        failed=failed,
+        duration=readable_seconds(time.monotonic() - started),
     )
+    click.echo(summary)
     return not failed and not quarantined and len(results) == len(plan.chunks)

@@ -9,7 +9,8 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
-from .options import filings_option
+from ..translation import ngettext, translate
+from .options import examples, filings_option
 
 if TYPE_CHECKING:
     from ..domain.run_results import RunResult
@@ -20,31 +21,37 @@ QUESTIONS = (
     "What did the company do after the ammonia leak at its refrigerated warehouse?",
     "公司回购股份的价格上限是多少？",
 )
+_EXAMPLES = examples("vector-assets demo", "vector-assets demo --filings ~/filings")
 
 
-@click.command(short_help="Do the whole job once, on sample filings or yours.")
+@click.command(short_help="Do the whole job once, on sample filings or yours.", epilog=_EXAMPLES)
 @filings_option
 @click.pass_context
 def demo(ctx: click.Context, filings: Path | None) -> None:
-    """Do the whole job once: read filings, cut them, embed the chunks, show the coverage, and search.
+    """Do the whole job once: read filings, chunk them, embed the chunks, show the coverage, and search.
 
-    Without --filings it takes the samples that come with the package. A second time it finds nothing to do.
+    Without --filings it uses the sample filings of this package. A second time there is nothing to do.
     """
     from ..domain.coverage import GroupBy, grouped
+    from .coverage_table import print_coverage
     from .open_services import open_services
-    from .terminal import print_coverage, print_skipped
+    from .terminal import print_no_chunks, print_skipped
 
     started = time.monotonic()
     with open_services(filings or SAMPLES) as services:
         results = _materialize(services)
         _print_summary(results, time.monotonic() - started)
         statuses = services.status()
-        print_coverage(grouped(statuses, GroupBy.PARTITION))
-        for question in QUESTIONS:
-            _ask(services, question)
+        if statuses:
+            print_coverage(grouped(statuses, GroupBy.PARTITION))
+            for question in QUESTIONS:
+                _ask(services, question)
+        else:
+            print_no_chunks()
         rejections = services.documents.rejections()
         print_skipped(rejections)
-    click.echo("\nSee it in Dagster, with lineage and every run: vector-assets dev" + _landing_hint(filings))
+    command = f"vector-assets dev --filings {filings or SAMPLES}"
+    click.echo("\n" + translate("See it in Dagster, with the lineage and every run: {command}", command=command))
     if rejections or any(result.error for result in results):
         ctx.exit(1)
 
@@ -53,7 +60,7 @@ def _materialize(services: "Services") -> "list[RunResult]":
     from .partition_runs import run_partitions
     from .terminal import working
 
-    with working("looking for new documents"):
+    with working(translate("looking for new documents")):
         changed = services.ingestion.changes().partitions
         pending = [item.partition for item in services.pending_partitions()]
     partitions: Sequence[PartitionKey] = sorted({*changed, *pending})
@@ -66,13 +73,17 @@ def _materialize(services: "Services") -> "list[RunResult]":
 
 def _print_summary(results: "Sequence[RunResult]", seconds: float) -> None:
     if not results:
-        click.echo("Nothing to do: every document is read and every chunk has its vector.")
+        click.echo(translate("Nothing to do: every document is read and every chunk has its vector."))
         return
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
-    click.echo(
-        f"{vectorized:,} chunks vectorized in {len(results):,} partitions in {readable_seconds(seconds)} "
-        f"({vectorized / seconds:,.0f} chunks/s, starting and reading included)."
+    summary = translate(
+        "{chunks} in {partitions} in {duration} ({speed:,.0f} chunks/s, with start-up and reading).",
+        chunks=ngettext("{number:,} chunk vectorized", "{number:,} chunks vectorized", vectorized),
+        partitions=ngettext("{number:,} partition", "{number:,} partitions", len(results)),
+        duration=readable_seconds(seconds),
+        speed=vectorized / seconds,
     )
+    click.echo(summary)
 
 
 def _ask(services: "Services", question: str) -> None:
@@ -80,10 +91,6 @@ def _ask(services: "Services", question: str) -> None:
     from .terminal import working
 
     click.echo(f"\n? {question}")
-    with working("loading the model"):
+    with working(translate("loading the model")):
         hits = services.search.find(question, limit=2)
     print_hits(hits)
-
-
-def _landing_hint(filings: Path | None) -> str:
-    return f" --filings {filings or SAMPLES}"

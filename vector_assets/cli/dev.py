@@ -16,8 +16,9 @@ import click
 import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
+from ..translation import translate
 from .dev_watchdog import dismiss, end_group, group_members, start_watchdog
-from .options import filings_option
+from .options import examples, filings_option
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
@@ -28,13 +29,18 @@ _CHECK_SECONDS = 5.0
 _MISSING_CHECKS = 2
 
 
-@click.command(short_help="Run the database, Dagster and its sensors on this machine.")
+_EXAMPLES = examples("vector-assets dev", "vector-assets dev --filings ~/filings --port 3001")
+
+
+@click.command(short_help="Run the database, Dagster and its sensors on this machine.", epilog=_EXAMPLES)
 @filings_option
-@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the web pages.")
+@click.option(
+    "--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="The port of the web pages."
+)
 def dev(filings: Path | None, port: int) -> None:
     """Run everything on this machine: the database, Dagster's web pages, its daemon and the sensors.
 
-    Stops cleanly on Ctrl-C and on SIGTERM.
+    Ctrl-C and SIGTERM stop everything that it started.
     """
     from .open_services import open_services
     from .terminal import working
@@ -44,16 +50,21 @@ def dev(filings: Path | None, port: int) -> None:
         from ..defs.run_history import Runs
         from ..defs.runtime.instance import dagster_environment, open_instance
 
-        with working("preparing Dagster's storage"), open_instance(services) as instance:
+        with working(translate("preparing Dagster's storage")), open_instance(services) as instance:
             Runs(instance).end_orphans()
             environment = os.environ | dagster_environment(services)
         with _Dagster(port, environment) as dagster:
-            click.echo("starting Dagster ...")
+            click.echo(translate("starting Dagster ..."))
             dagster.wait_until_it_answers()
-            click.echo(f"Dagster is at http://{HOST}:{port}  (landing directory: {services.settings.landing_dir})")
-            click.echo("Assets: /assets · lineage: /asset-groups · runs: /runs.  Ctrl-C stops everything.")
+            _print_address(port, services.settings.landing_dir)
             dagster.wait()
-    click.echo("stopped.")
+    click.echo(translate("stopped."))
+
+
+def _print_address(port: int, landing_dir: Path) -> None:
+    url = f"http://{HOST}:{port}"
+    click.echo(translate("Dagster is at {url}  (landing directory: {directory})", url=url, directory=landing_dir))
+    click.echo(translate("Assets: /assets · lineage: /asset-groups · runs: /runs.  Ctrl-C stops everything."))
 
 
 def _refuse_taken(port: int) -> None:
@@ -120,7 +131,7 @@ class _Dagster:
         while (code := self._ended()) is None:
             missing = 0 if self._has_code_server() else missing + 1
             if missing == _MISSING_CHECKS:
-                click.echo("the code server is gone; starting it again ...")
+                click.echo(translate("the code server has ended; starting it again ..."))
                 _reload(self._port)
                 missing = 0
         if not self._stopping:
@@ -143,7 +154,7 @@ class _Dagster:
     def _stop(self, *_: object) -> None:
         if not self._stopping and self._process.is_running():
             self._stopping = True
-            click.echo("stopping ...")
+            click.echo(translate("stopping ..."))
             self._process.send_signal(signal.SIGINT)
 
 

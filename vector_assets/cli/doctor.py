@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InvalidSetting, VectorAssetsError
+from ..translation import translate
+from .options import examples
 from .terminal import working
 
 if TYPE_CHECKING:
     from ..services import Services
     from ..settings import Settings
 
-# A model's first load, Dagster's storage and some 100,000 vectors fit in this.
+# The first load of a model, Dagster's storage and 100,000 vectors fit in this.
 _NEEDED_DISK_BYTES = 2 * 1024**3
 
 
-@click.command(short_help="Check the parts; each is ok, or how to mend it.")
+@click.command(short_help="Check the installation and say how to fix it.", epilog=examples("vector-assets doctor"))
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Check settings, disk, database, pgvector, model and vectors: each is ok, or says how to mend it."""
+    """List the settings, and check disk, database, pgvector, model and vectors: each is ok, or says how to fix it."""
     from ..services import Services
     from ..settings import load_settings
 
@@ -35,18 +37,18 @@ def doctor(ctx: click.Context) -> None:
                 click.echo(f"ok    {name:<8} {check(services)}")
             except VectorAssetsError as error:
                 healthy = False
-                click.echo(f"MEND  {name:<8} {error}")
+                click.echo(f"FIX   {name:<8} {error}")
     if not healthy:
         ctx.exit(1)
 
 
 def _disk(services: "Services") -> str:
     home = services.settings.home
-    there = next(path for path in (home, *home.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if free < _NEEDED_DISK_BYTES:
-        mend = "Free some space, or point it to another disk."
-        raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {free / 1024**3:.1f} GiB are free at {there}", mend)
+        fix = "Free some space, or set it to a directory on another disk."
+        raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {free / 1024**3:.1f} GiB are free at {existing}", fix)
     return f"{free / 1024**3:.1f} GiB free at {home}"
 
 
@@ -61,7 +63,7 @@ def _pgvector(services: "Services") -> str:
 
 
 def _model(services: "Services") -> str:
-    with working("loading the model"):
+    with working(translate("loading the model")):
         vector = services.embedder.embed_query("ready")
     space, device = services.embedder.space, services.embedder.device
     return f"{space.model} ({space.revision}), {len(vector)} dimensions, {space.max_tokens} tokens, on {device}"
@@ -70,7 +72,7 @@ def _model(services: "Services") -> str:
 def _vectors(services: "Services") -> str:
     active = services.spaces.active()
     if not services.spaces.is_registered(services.space):
-        return "none of this model yet" + (f", the active ones are of {active.model}" if active else "")
+        return "this model has none yet" + (f"; search uses those of {active.model}" if active else "")
     return f"in space {services.space.slug}, made with these weights"
 
 
@@ -82,7 +84,7 @@ def _settings_lines(settings: "Settings") -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    """Secrets come out as asterisks; a setting that is not set as nothing."""
+    """Format a setting: secrets as asterisks, one that is not set as nothing."""
     return "" if value is None else str(value)
 
 

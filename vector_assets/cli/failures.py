@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
 from ..domain.wording import readable_line
-from .options import json_option
+from ..translation import ngettext, translate
+from .options import examples, json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
@@ -16,25 +18,30 @@ if TYPE_CHECKING:
     from ..domain.quarantine import QuarantinedChunk
     from ..services import Services
 
-# What a person reads at once; all of them are in the JSON.
+# As many as a person reads at once. The JSON has all of them.
 _SHOWN = 20
 _SHOWN_CHARACTERS = 160
 
 
-@click.command(short_help="List the chunks that failed, with their errors.")
+_EXAMPLES = examples("vector-assets failures 'us/*/*'", "vector-assets failures --company AAPL --json")
+
+
+@click.command(short_help="List the quarantined chunks with their errors.", epilog=_EXAMPLES)
 @partition_options
 @json_option
 def failures(selection: Selection, as_json: bool) -> None:
-    """List the quarantined chunks: those that failed alone, each with its error and how often it was tried.
+    """List the quarantined chunks: those that failed on their own, each with its error and its attempts.
 
-    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company.
+    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
 
-    A quarantined chunk keeps no other chunk waiting. It is tried again when its text changes (correct the filing and
-    ingest it) or when somebody asks for it (mend the cause, e.g. the model, and run vector-assets retry-failed). The
-    list shows the beginning of each message and the first 20 chunks; --json has all of both.
+    A quarantined chunk delays no other chunk. It is tried again when its text changes (correct the filing and ingest
+    it) or when it is retried (fix the cause, e.g. the model, and run vector-assets retry-failed). The list has the
+    first 20 chunks and the beginning of each message; --json has all chunks and the whole messages.
     """
     from .open_services import open_services
+    from .retry_failed import nothing_quarantined
     from .selection import selected
+    from .terminal import print_no_chunks
 
     with open_services() as services:
         space = services.spaces.active()
@@ -44,9 +51,9 @@ def failures(selection: Selection, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
     elif not statuses:
-        click.echo("No chunks yet. Put filings into the database with: vector-assets ingest DIR")
+        print_no_chunks()
     elif not found:
-        click.echo(f"No chunk is quarantined in {len(statuses):,} partitions.")
+        click.echo(nothing_quarantined(len(statuses)))
     else:
         _print(found, sum(status.quarantined for status in statuses), selection)
 
@@ -56,8 +63,8 @@ def _quarantined(
 ) -> "list[QuarantinedChunk]":
     if slug is None:
         return []
-    concerned = [status.partition for status in statuses if status.quarantined]
-    return services.quarantine.chunks(slug, concerned, limit)
+    partitions = [status.partition for status in statuses if status.quarantined]
+    return services.quarantine.chunks(slug, partitions, limit)
 
 
 def _print(found: "Sequence[QuarantinedChunk]", total: int, selection: Selection) -> None:
@@ -66,21 +73,36 @@ def _print(found: "Sequence[QuarantinedChunk]", total: int, selection: Selection
         for chunk in chunks:
             for line in _lines(chunk):
                 click.echo(f"  {line}")
-    chosen = selection.as_typed()
+    arguments = selection.as_typed()
     if total > len(found):
-        click.echo(f"... and {total - len(found):,} more: vector-assets failures{chosen} --json")
-    click.echo(f"{total:,} quarantined. Mend the cause, then: vector-assets retry-failed{chosen}")
+        command = f"vector-assets failures{arguments} --json"
+        click.echo(translate("... and {count:,} more: {command}", count=total - len(found), command=command))
+    command = f"vector-assets retry-failed{arguments}"
+    click.echo(translate("{count:,} quarantined. Fix the cause, then: {command}", count=total, command=command))
 
 
 def _lines(chunk: "QuarantinedChunk") -> Iterator[str]:
-    """Three lines, for ten columns would fit no terminal."""
+    """Format a chunk in three lines, because a table of ten columns fits no terminal."""
     document = readable_line(chunk.document.removeprefix(f"{chunk.partition}/"), _SHOWN_CHARACTERS)
-    yield f"{document}  chunk {chunk.chunk_index} (id {chunk.chunk_id})"
+    place = translate("{document}  chunk {index}", document=document, index=chunk.chunk_index)
+    yield f"{place} (id {chunk.chunk_id})"
     yield f"    {readable_line(f'{chunk.error}: {chunk.message}', _SHOWN_CHARACTERS)}"
-    times = "once" if chunk.attempts == 1 else f"{chunk.attempts:,} times"
-    due = f"{chunk.next_attempt_at.astimezone():%Y-%m-%d %H:%M}" if chunk.next_attempt_at else "when asked for"
-    failed_at = f"{chunk.failed_at.astimezone():%Y-%m-%d %H:%M}"
-    yield f"    failed {times}, last {failed_at} in run {readable_line(chunk.run_id, 40)}; next attempt {due}"
+    failed = ngettext(
+        "failed {number:,} time, last at {time} in run {run}",
+        "failed {number:,} times, last at {time} in run {run}",
+        chunk.attempts,
+        time=_local_time(chunk.failed_at),
+        run=readable_line(chunk.run_id, 40),
+    )
+    if chunk.next_attempt_at:
+        next_attempt = translate("next attempt at {time}", time=_local_time(chunk.next_attempt_at))
+    else:
+        next_attempt = translate("next attempt when it is retried")
+    yield f"    {failed}" + translate("; ") + next_attempt
+
+
+def _local_time(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _document(chunk: "QuarantinedChunk") -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Hands a backfill to the running Dagster and shows its progress."""
+"""Launch a backfill in the running Dagster and show its progress."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,8 +7,10 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import Interrupted, WatchingStopped
+from ..translation import ngettext, translate
+from .progress_bars import BackfillBar
 from .signals import stop_on_signals
-from .terminal import BackfillBar, working
+from .terminal import working
 
 if TYPE_CHECKING:
     from ..defs.runtime.backfills import Backfills
@@ -29,7 +31,7 @@ def launch_and_follow(
         DaemonNotRunning: nothing would start, or nothing starts any more.
         WatchingStopped: a signal asked to stop; the backfill goes on.
     """
-    with working("opening Dagster's storage"):
+    with working(translate("opening Dagster's storage")):
         from ..defs.runtime.backfills import Backfills
         from ..defs.runtime.instance import open_instance
     with open_instance(services) as instance:
@@ -39,36 +41,58 @@ def launch_and_follow(
         taken = {targeted[str(key)] for key in partitions if str(key) in targeted}
         free = [key for key in partitions if str(key) not in targeted]
         if taken:
-            ids = ", ".join(sorted(taken))
-            click.echo(f"{len(partitions) - len(free):,} partitions are left to backfill {ids}, which is at work.")
+            others = ", ".join(sorted(taken))
+            skipped = ngettext(
+                "{number:,} partition is skipped, because backfill {others} embeds it already.",
+                "{number:,} partitions are skipped, because backfill {others} embeds them already.",
+                len(partitions) - len(free),
+                others=others,
+            )
+            click.echo(skipped)
         if not free:
             return True
         backfill_id = backfills.launch(free, config, title)
-        click.echo(f"backfill {backfill_id}: {len(free):,} partitions. Ctrl-C stops watching; Dagster goes on.")
+        _print_launched(backfill_id, len(free))
         try:
             return _follow(services, backfills, backfill_id, free)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
 
 
+def _print_launched(backfill_id: str, partitions: int) -> None:
+    launched = ngettext(
+        "backfill {backfill_id}: {number:,} partition. Ctrl-C stops watching, and Dagster goes on.",
+        "backfill {backfill_id}: {number:,} partitions. Ctrl-C stops watching, and Dagster goes on.",
+        partitions,
+        backfill_id=backfill_id,
+    )
+    click.echo(launched)
+
+
 def _follow(services: "Services", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
     keys = set(partitions)
-    with BackfillBar(len(partitions)) as bar, stop_on_signals("no longer watching ...") as stop:
+    with BackfillBar(len(partitions)) as bar, stop_on_signals(translate("no longer watching ...")) as stop:
         while True:
             state = backfills.state(backfill_id)
             pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
-            bar.look(len(state.done), len(state.failed), pending)
+            bar.update(len(state.done), len(state.failed), pending)
             if state.ended is not None or len(state.done) == len(keys):
                 break  # the daemon may take half a minute to note that all is done
             backfills.require_daemon(backfill_id)
             stop.asked.wait(_READ_SECONDS)
             stop.raise_if_asked()
     failed = sorted(str(key) for key in keys if str(key) not in state.done)
-    click.echo(
-        f"backfill {backfill_id}: {len(state.done):,} partitions done, {len(failed):,} not, {pending:,} chunks pending."
+    summary = translate(
+        "backfill {backfill_id}: {done}, {failed:,} not done, {pending}.",
+        backfill_id=backfill_id,
+        done=ngettext("{number:,} partition done", "{number:,} partitions done", len(state.done)),
+        failed=len(failed),
+        pending=ngettext("{number:,} chunk pending", "{number:,} chunks pending", pending),
     )
+    click.echo(summary)
     for name in failed[:_MOST_NAMED]:
-        click.echo(f"not done  {name}", err=True)
+        click.echo(translate("not done  {partition}", partition=name), err=True)
     if failed:
-        click.echo(f"Each one's reason is on its page in Dagster: Assets > {_ASSET} > Partitions.", err=True)
+        page = f"Assets > {_ASSET} > Partitions"
+        click.echo(translate("The reason for each is on its page in Dagster: {page}.", page=page), err=True)
     return not failed

@@ -1,4 +1,4 @@
-"""Runs of several partitions in this process, with their progress on the terminal."""
+"""Run partitions one after another in this process, with progress on the terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..domain.partition_keys import PartitionKey
-from ..domain.progress import shortcomings
+from ..domain.progress import readable_speed, shortcomings
 from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
@@ -16,8 +16,10 @@ from ..estimates.backfill_time_left import Remaining
 from ..quality.limits import QualityLimits
 from ..quality.token_warnings import TokenCounts, token_warnings
 from ..services import Services
+from ..translation import marked, ngettext, translate
+from .progress_bars import PartitionsProgress
 from .signals import stop_on_signals
-from .terminal import PartitionsProgress, saying, working
+from .terminal import log_printed, print_warning, working
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,10 +42,10 @@ def run_partitions(
     Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
 
     Raises:
-        Interrupted: a signal asked to stop; the batch at work was committed.
-        ModelError: the model cannot be used for any of them; no run was begun.
+        Interrupted: a signal asked to stop; the current batch was committed.
+        ModelError: the model cannot be used for any partition; no run was started.
     """
-    with working("opening Dagster's storage"):
+    with working(translate("opening Dagster's storage")):
         from ..defs.asset_keys import VECTORIZED_CHUNKS
         from ..defs.runtime.in_process import recorded_runs
     if VECTORIZED_CHUNKS in assets:
@@ -71,16 +73,21 @@ def run_partitions(
 
 
 def _load_model(services: Services) -> None:
-    with working("loading the model"), saying("vector_assets.embedding.openvino.embedder"):
+    with working(translate("loading the model")), log_printed("vector_assets.embedding.openvino.embedder"):
         services.vectorizer()
         services.embedder.load()
 
 
 def _print_warnings(services: Services, results: Sequence[RunResult], partitions: int) -> None:
     if len(results) < partitions:
-        click.echo(f"{partitions - len(results):,} partitions were not tried. Run again to go on.", err=True)
+        untried = ngettext(
+            "{number:,} partition was not tried. Run the command again to continue.",
+            "{number:,} partitions were not tried. Run the command again to continue.",
+            partitions - len(results),
+        )
+        click.echo(untried, err=True)
     for line in [*summed_token_warnings(results, services.settings.quality_limits), *check_lines(results)]:
-        click.echo(f"warning: {line}", err=True)
+        print_warning(line)
 
 
 def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -> list[str]:
@@ -97,7 +104,7 @@ def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -
         tokens_embedded=sums["tokens_embedded"],
         unknown_tokens=sums["unknown_tokens"],
     )
-    where = f"({len(warned)} partitions, e.g. {warned[0].partition})"
+    where = f"({_example(warned)})"
     return [f"{line} {where}" for line in token_warnings(counts, limits)]
 
 
@@ -109,35 +116,51 @@ def check_lines(results: Sequence[RunResult]) -> list[str]:
             if check.name not in _OF_TOKENS:
                 seen.setdefault(check.name, []).append((result, check))
     return [
-        f"{name} {_verb(found[0][1])} ({len(found)} partitions, e.g. {found[0][0].partition}): {found[0][1].words}"
-        for name, found in seen.items()
+        f"{_outcome(found[0][1])} ({_example([result for result, _ in found])}): {found[0][1].words}"
+        for found in seen.values()
     ]
 
 
-def _verb(check: FailedCheck) -> str:
-    return "failed" if check.is_error else "warns"
+def _example(results: Sequence[RunResult]) -> str:
+    return ngettext(
+        "{number:,} partition, {partition}",
+        "{number:,} partitions, e.g. {partition}",
+        len(results),
+        partition=results[0].partition,
+    )
+
+
+def _outcome(check: FailedCheck) -> str:
+    if check.is_error:
+        return translate("check {check} failed", check=check.name)
+    return translate("check {check} warns", check=check.name)
 
 
 def _line(result: RunResult) -> str:
     if result.error is not None:
-        return f"failed  {result.partition}: {result.error}"
-    parts = [*_totals(result.metadata), *(f"{check.name} {_verb(check)}" for check in result.failed_checks)]
-    return f"ok  {result.partition}" + ("  " + " · ".join(parts) if parts else "")
+        return translate("failed  {partition}: {reason}", partition=result.partition, reason=result.error)
+    items = [*_totals(result.metadata), *(_outcome(check) for check in result.failed_checks)]
+    line = translate("ok  {partition}", partition=result.partition)
+    return line + ("  " + " · ".join(items) if items else "")
+
+
+# Every stage that the metadata entry `bottleneck` may name, for the catalog.
+_STAGES = (marked("reading"), marked("embedding"), marked("committing"), marked("reporting"))
 
 
 def _totals(metadata: Mapping[str, Any]) -> list[str]:
-    """Sum up the vectors; nothing where no asset of vectors was materialized."""
+    """List the totals of the vectors; empty where the run made none."""
     if not metadata:
         return []
-    parts = [f"{metadata['vectorized']:,} chunks"]
+    items = [ngettext("{number:,} chunk", "{number:,} chunks", metadata["vectorized"])]
     if metadata["batches"]:
-        speed = f"{metadata['chunks_per_second']:,.0f} chunks/s, {metadata['tokens_per_second']:,.0f} tokens/s"
-        parts += [readable_seconds(metadata["seconds"]), f"{speed}, bound by {metadata['bottleneck']}"]
+        items += [readable_seconds(metadata["seconds"]), readable_speed(metadata["chunks_per_second"])]
+        items.append(translate("{speed:,.0f} tokens/s", speed=metadata["tokens_per_second"]))
+        items.append(translate("bottleneck: {stage}", stage=translate(metadata["bottleneck"])))
     if metadata["superseded"]:
-        parts.append(f"{metadata['superseded']:,} superseded")
-    parts += shortcomings(
-        metadata["failed"], metadata["truncated_chunks"], metadata["unknown_tokens"], metadata["tokens_embedded"]
-    )
-    if (off := metadata.get("estimate_error_percent/at_50")) is not None:
-        parts.append(f"time left was {off:+.0f}% off at half")
-    return parts
+        items.append(translate("{count:,} superseded", count=metadata["superseded"]))
+    counts = (metadata[name] for name in ("failed", "truncated_chunks", "unknown_tokens", "tokens_embedded"))
+    items += shortcomings(*counts)
+    if (error := metadata.get("estimate_error_percent/at_50")) is not None:
+        items.append(translate("time left at half was off by {error:+.0f}%", error=error))
+    return items

@@ -9,63 +9,67 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import RetryOutcome
 from ..domain.wording import readable_seconds
 from ..errors import FailuresOfOtherSpace
+from ..translation import ngettext, translate
+from .options import examples
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
+    from ..domain.run_results import RunResult
     from ..domain.spaces import EmbeddingSpace
     from ..services import Services
 
-# What was chosen because it failed says nothing of the partition when it fails once more: one that is 99.9 % current
-# would be marked as failed for the sake of a try. The summary and the exit code say what came of it.
+# Chunks that are retried failed before. That they fail again says nothing about their partition: one that is 99.9 %
+# current would be marked as failed because of a retry. The summary and the exit code report the outcome instead.
 _CONFIG = {"max_failed_fraction": 1.0}
 
+_EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed 'us/*/*' --doc-type annual_report")
 
-@click.command("retry-failed", short_help="Try the chunks that failed once more.")
+
+@click.command("retry-failed", short_help="Retry the quarantined chunks.", epilog=_EXAMPLES)
 @partition_options
 @click.pass_context
 def retry_failed(ctx: click.Context, selection: Selection) -> None:
-    """Try the quarantined chunks of all partitions, or of those that fit a PATTERN, once more.
+    """Retry the quarantined chunks of all partitions, or of the selected ones.
 
-    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. vector-assets failures lists the
-    chunks and why they failed: mend that first.
+    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    vector-assets failures lists the chunks and why they failed: fix the cause first.
 
-    The chunks become pending again, and their partitions are run here, one Dagster run each, together with whatever
-    else is pending there. A chunk that fails once more is quarantined again, its attempts counted on. Stopped with
-    Ctrl-C, the command keeps what was committed; run it again to go on. The exit code is 1 if any chunk failed.
+    The chunks become pending, and one Dagster run per partition embeds them in this process, together with the other
+    pending chunks of the partition. A chunk that fails again is quarantined again, with one attempt more. Ctrl-C keeps
+    what is committed; run the command again to continue. The exit code is 1 if any chunk failed.
     """
     from .open_services import open_services
     from .partition_runs import run_partitions
     from .selection import selected
+    from .terminal import print_no_chunks
 
     started = time.monotonic()
     with open_services() as services:
         partitions = [status.partition for status in selected(services.status(), selection)]
         if not partitions:
-            click.echo("No chunks yet. Put filings into the database with: vector-assets ingest DIR")
+            print_no_chunks()
             return
         space = services.spaces.active()
-        freed = free(services, space, partitions) if space else {}
-        if not space or not freed:
-            click.echo(f"Nothing to do: no chunk is quarantined in {len(partitions):,} partitions.")
+        requeued = requeue_quarantined(services, space, partitions) if space else {}
+        if not space or not requeued:
+            click.echo(nothing_quarantined(len(partitions)))
             return
         from ..defs.asset_keys import VECTORIZED_CHUNKS
 
-        results = run_partitions(services, sorted(set(freed.values())), [VECTORIZED_CHUNKS], _CONFIG)
-        outcome = services.quarantine.outcome(space.slug, list(freed))
-    failed = [result for result in results if result.error]
-    click.echo(
-        f"{_summary(len(freed), outcome)}, in {len(results):,} partitions ({len(failed)} failed), "
-        f"{readable_seconds(time.monotonic() - started)}."
-    )
-    if failed or outcome.quarantined or any(result.metadata.get("failed") for result in results):
+        results = run_partitions(services, sorted(set(requeued.values())), [VECTORIZED_CHUNKS], _CONFIG)
+        outcome = services.quarantine.outcome(space.slug, list(requeued))
+    click.echo(_summary(len(requeued), outcome, results, time.monotonic() - started))
+    if outcome.quarantined or any(result.error or result.metadata.get("failed") for result in results):
         ctx.exit(1)
 
 
-def free(services: "Services", space: "EmbeddingSpace", partitions: list[PartitionKey]) -> dict[int, PartitionKey]:
-    """Free the chunks, having seen that they would be embedded into the space they failed in.
+def requeue_quarantined(
+    services: "Services", space: "EmbeddingSpace", partitions: list[PartitionKey]
+) -> dict[int, PartitionKey]:
+    """Make the quarantined chunks of the partitions pending; return their partitions by the chunks' ids.
 
     Raises:
-        FailuresOfOtherSpace: the configured model has another one, in which every chunk would be pending.
+        FailuresOfOtherSpace: the configured model has another space than the one in which the chunks failed.
     """
     configured = services.space
     if configured.slug == space.slug:
@@ -75,12 +79,27 @@ def free(services: "Services", space: "EmbeddingSpace", partitions: list[Partiti
     return {}
 
 
-def _summary(freed: int, outcome: RetryOutcome) -> str:
-    parts = [
-        f"{freed:,} chunks freed",
-        f"{outcome.vectorized:,} now vectorized",
-        f"{outcome.quarantined:,} quarantined again",
+def nothing_quarantined(partitions: int) -> str:
+    """Say that the partitions have no quarantined chunk."""
+    return ngettext(
+        "No chunk is quarantined in {number:,} partition.",
+        "No chunk is quarantined in {number:,} partitions.",
+        partitions,
+    )
+
+
+def _summary(requeued: int, outcome: RetryOutcome, results: "list[RunResult]", seconds: float) -> str:
+    items = [
+        ngettext("{number:,} chunk retried", "{number:,} chunks retried", requeued),
+        translate("{count:,} now vectorized", count=outcome.vectorized),
+        translate("{count:,} quarantined again", count=outcome.quarantined),
     ]
     if outcome.pending:
-        parts.append(f"{outcome.pending:,} still pending")
-    return ", ".join(parts)
+        items.append(translate("{count:,} still pending", count=outcome.pending))
+    return translate(
+        "{outcomes}, in {partitions} ({failed:,} failed), {duration}.",
+        outcomes=translate(", ").join(items),
+        partitions=ngettext("{number:,} partition", "{number:,} partitions", len(results)),
+        failed=sum(result.error is not None for result in results),
+        duration=readable_seconds(seconds),
+    )

@@ -8,20 +8,26 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..domain.search import SearchFilter, SearchHit
-from .options import json_option
+from ..translation import translate
+from .options import examples, json_option
 from .terminal import out
 
 _SHOWN_CHARACTERS = 240
 
+_EXAMPLES = examples(
+    "vector-assets search 'share buyback price limit' --market hk",
+    "vector-assets search 'supplier concentration' --company AAPL --limit 10 --json",
+)
 
-@click.command(short_help="Find the chunks nearest to a text.")
+
+@click.command(short_help="Find the chunks that are most similar to a text.", epilog=_EXAMPLES)
 @click.argument("text")
-@click.option("--market", help="Only this market, e.g. us.")
-@click.option("--doc-type", help="Only this type of document, e.g. annual_report.")
-@click.option("--company", help="Only this stock code, e.g. AAPL.")
-@click.option("--period", help="Only documents of this period, as the manifest has it, e.g. 2024.")
-@click.option("--language", help="Only documents in this language, e.g. en or zh.")
-@click.option("--limit", default=5, show_default=True, help="How many chunks.")
+@click.option("--market", help="Search this market only, e.g. us.")
+@click.option("--doc-type", help="Search this document type only, e.g. annual_report.")
+@click.option("--company", help="Search this stock code only, e.g. AAPL.")
+@click.option("--period", help="Search documents of this period only, as the manifest names it, e.g. 2024.")
+@click.option("--language", help="Search documents in this language only, e.g. en or zh.")
+@click.option("--limit", default=5, show_default=True, help="The number of chunks to find.")
 @json_option
 def search(
     text: str,
@@ -33,30 +39,31 @@ def search(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find the chunks nearest to TEXT by exact cosine similarity, best first."""
+    """Find the chunks that are most similar to TEXT, by exact cosine similarity, the most similar first."""
     from .open_services import open_services
     from .terminal import working
 
-    where = SearchFilter(market, doc_type, company, period, language)
+    search_filter = SearchFilter(market, doc_type, company, period, language)
     with open_services() as services:
-        found = services.search
-        with working("loading the model"):
-            hits = found.find(text, where, limit)
+        engine = services.search
+        with working(translate("loading the model")):
+            hits = engine.find(text, search_filter, limit)
     if as_json:
         click.echo(json.dumps({"hits": [_document(hit) for hit in hits]}, ensure_ascii=False))
     elif hits:
         print_hits(hits)
     else:
-        click.echo("Nothing found. vector-assets status shows which partitions have vectors.")
+        click.echo(translate("Nothing found. vector-assets status shows which partitions have vectors."))
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
-    """Print score, place and document on one line, the beginning of the text below it."""
+    """Print the score and the place of each hit on one line, and the beginning of its text below."""
     for hit in hits:
+        place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
         about = ", ".join(filter(None, (hit.company_name, hit.title, hit.period, hit.language)))
-        click.echo(f"{hit.score:.3f}  {hit.document}  chunk {hit.chunk_index}  {about}".rstrip())
-        words = " ".join(hit.text.split())
-        shown = words if len(words) <= _SHOWN_CHARACTERS else words[:_SHOWN_CHARACTERS] + " ..."
+        click.echo(f"{hit.score:.3f}  {place}  {about}".rstrip())
+        text = " ".join(hit.text.split())
+        shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + " ..."
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: work ends between two batches, and nothing is left running."""
+"""Stop on Ctrl-C, SIGTERM or a closed terminal: between two batches, with nothing left running."""
 
 import os
 import signal
@@ -10,50 +10,53 @@ from types import FrameType
 import click
 
 from ..errors import Interrupted
+from ..translation import translate
 
-# SIGHUP is not on every system.
+# Not every system has SIGHUP.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stop:
-    """`asked` is set by the first signal; a second one ends the process at once."""
+    """Whether a signal asked to stop. The first sets `asked` and prints a notice; a second ends the process at once."""
 
-    def __init__(self, answer: str, asked: threading.Event) -> None:
+    def __init__(self, notice: str, asked: threading.Event) -> None:
         self.asked = asked
-        self._answer = answer
+        self._notice = notice
         self._number = 0
 
     def ask(self, number: int, _: FrameType | None) -> None:
-        """What a signal does."""
+        """Handle a signal."""
         if self.asked.is_set():
             os._exit(128 + number)
         self._number = number
         self.asked.set()
-        click.echo(self._answer, err=True)
+        click.echo(self._notice, err=True)
 
     def raise_if_asked(self) -> None:
-        """Say that the work has stopped.
+        """End the work if a signal asked for it.
 
         Raises:
-            Interrupted: a signal has come.
+            Interrupted: a signal asked to stop.
         """
         if self.asked.is_set():
             raise Interrupted(self._number)
 
 
 @contextmanager
-def stop_on_signals(
-    answer: str = "stopping after this batch (once more to end at once) ...", asked: threading.Event | None = None
-) -> Iterator[Stop]:
-    """Let signals set `asked` instead of raising wherever the program happens to be; the first prints `answer`."""
-    stop = Stop(answer, asked or threading.Event())
+def stop_on_signals(notice: str | None = None, asked: threading.Event | None = None) -> Iterator[Stop]:
+    """Let signals set `asked` instead of raising in the middle of the work; the first one prints the notice."""
+    notice = notice or translate("stopping after this batch (once more to end at once) ...")
+    stop = Stop(notice, asked or threading.Event())
     with _handled_by(stop.ask):
         yield stop
 
 
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the program as an exit does, so that what it started is stopped; Ctrl-C does already."""
+    """Let SIGTERM and SIGHUP end the program as an exit does, so that what it started is stopped.
+
+    Ctrl-C needs no handler for that: it raises KeyboardInterrupt.
+    """
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -5,33 +5,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option
+from ..translation import ngettext, translate
+from .options import examples, json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain.coverage import LastRun, PartitionStatus
     from ..domain.spaces import EmbeddingSpace
 
-# More lines than a person reads; of so many partitions, sums are shown unless somebody asks for them.
-_READABLE = 200
+# The table has a row per partition up to this many, and a row per market above: nobody reads more rows.
+_MOST_ROWS = 200
 _BY = ("partition", "market", "doc_type", "company")
 
+_EXAMPLES = examples(
+    "vector-assets status",
+    "vector-assets status 'us/*/*' --by company",
+    "vector-assets status --json | jq '.partitions[] | select(.pending > 0)'",
+)
 
-@click.command(short_help="Say how complete the partitions are.")
+
+@click.command(short_help="Show how complete the partitions are.", epilog=_EXAMPLES)
 @partition_options
-@click.option("--by", type=click.Choice(_BY), help="A line for each of these. Default: partition, or market if many.")
+@click.option("--by", type=click.Choice(_BY), help="What a row sums up. Default: partition, or market if many.")
 @json_option
 def status(selection: Selection, by: str | None, as_json: bool) -> None:
-    """Say how complete the partitions are: chunks, current, pending, quarantined, coverage.
+    """Show how complete the partitions are: chunks, current, pending and quarantined ones, and the coverage.
 
-    Then for how long the oldest pending text has been waiting, when the last run ended, and how fast it was.
+    Then the age of the oldest pending text, when the last run ended, and how fast it was.
 
-    PATTERN is a partition with *, e.g. us/*/* for a market or */*/AAPL for a company. --json has every partition.
+    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    --json has every partition.
     """
-    from ..domain.coverage import GroupBy, GroupStatus, grouped
     from .open_services import open_services
     from .selection import selected
-    from .terminal import out, print_coverage
+    from .terminal import print_no_chunks
 
     with open_services() as services:
         space = services.spaces.active()
@@ -39,21 +46,43 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_document(chosen, space), ensure_ascii=False))
     elif not chosen:
-        out.print("No chunks yet. Put filings into the database with: vector-assets ingest DIR")
+        print_no_chunks()
     else:
-        group_by = GroupBy(by or ("partition" if len(chosen) <= _READABLE else "market"))
-        print_coverage(grouped(chosen, group_by), group_by)
-        if by is None and group_by is GroupBy.MARKET:
-            out.print(
-                f"--by partition lists all {len(chosen):,}, --by company and --by doc_type add them up otherwise."
-            )
-        if (totals := GroupStatus.of("", chosen).token_totals).truncated_chunks:
-            out.print(
-                f"{totals.truncated_chunks:,} chunks are longer than the model reads; {totals.lost_share:.1%} of all "
-                "tokens are lost. Cut smaller ones: VECTOR_ASSETS_CHUNK_TOKENS"
-            )
-        if space:
-            out.print(f"vectors of {space.model}, {space.dimension} dimensions, space {space.slug}")
+        _print(chosen, by, space)
+
+
+def _print(statuses: "list[PartitionStatus]", by: str | None, space: "EmbeddingSpace | None") -> None:
+    """Print the table and what it does not show."""
+    from ..domain.coverage import GroupBy, GroupStatus, grouped
+    from .coverage_table import print_coverage
+    from .terminal import out
+
+    group_by = GroupBy(by or ("partition" if len(statuses) <= _MOST_ROWS else "market"))
+    print_coverage(grouped(statuses, group_by), group_by)
+    if by is None and group_by is GroupBy.MARKET:
+        hint = translate(
+            "--by partition lists all {count:,} partitions; --by company and --by doc_type sum them up differently.",
+            count=len(statuses),
+        )
+        out.print(hint)
+    if (totals := GroupStatus.of("", statuses).token_totals).truncated_chunks:
+        truncated = ngettext(
+            "{number:,} chunk is longer than the model reads and was truncated; {share:.1%} of all tokens are lost. "
+            "Lower VECTOR_ASSETS_CHUNK_TOKENS to get smaller chunks.",
+            "{number:,} chunks are longer than the model reads and were truncated; {share:.1%} of all tokens are lost. "
+            "Lower VECTOR_ASSETS_CHUNK_TOKENS to get smaller chunks.",
+            totals.truncated_chunks,
+            share=totals.lost_share,
+        )
+        out.print(truncated)
+    if space:
+        of_space = translate(
+            "vectors of {model}, {dimension} dimensions, space {space}",
+            model=space.model,
+            dimension=space.dimension,
+            space=space.slug,
+        )
+        out.print(of_space)
 
 
 def _document(statuses: "list[PartitionStatus]", space: "EmbeddingSpace | None") -> dict[str, object]:

@@ -46,8 +46,8 @@ Metadata = Mapping[str, dg.MetadataValue]
             description="No partition has been pending for longer than VECTOR_ASSETS_FRESHNESS_SLO_HOURS.",
         )
     ],
-    description="How complete everything is, now: chunks with a current vector, pending and quarantined ones, counted "
-    "in the tables and added up by market, doc type and company. Every hour again; the plots show how it went.",
+    description="How complete all partitions are now: current, pending and quarantined chunks, counted in the tables "
+    "and summed up by market, document type and company. Computed every hour; the plots show the history.",
 )
 def coverage(
     context: dg.AssetExecutionContext, vector_assets_services: dg.ResourceParam[Services]
@@ -219,7 +219,7 @@ coverage_hourly = dg.ScheduleDefinition(
     job=coverage_job,
     cron_schedule="0 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every hour: counts how complete everything is, and checks that nothing waits for too long.",
+    description="Counts every hour how complete all partitions are, and checks that none has been pending too long.",
 )
 
 COVERAGE_ASSETS = [coverage]

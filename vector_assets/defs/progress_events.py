@@ -72,7 +72,7 @@ class ProgressEvents:
                 asset_key=VECTORIZED_CHUNKS, partition=str(self._partition), metadata=self._metadata(progress)
             )
         )
-        self._context.log.info(f"{progress.line()} · {outcomes_since(self._logged, progress)}")
+        self._context.log.info(f"{progress.line()} · {progress.outcomes_since(self._logged)}")
         self._logged = progress
         self.budget.spend(started, time.perf_counter() - started, time.thread_time() - computed, progress)
 
@@ -81,7 +81,7 @@ class ProgressEvents:
         # under way have names of their own, or they would share a plot with the totals.
         entries: dict[str, dg.MetadataValue] = {
             "progress": dg.MetadataValue.text(progress.line()),
-            "outcome": dg.MetadataValue.text(outcomes_since(self._logged, progress)),
+            "outcome": dg.MetadataValue.text(progress.outcomes_since(self._logged)),
             "progress/percent": dg.MetadataValue.float(round(progress.percent, 1)),
             "progress/processed": dg.MetadataValue.int(progress.processed),
             "progress/total": dg.MetadataValue.int(progress.total),
@@ -108,14 +108,6 @@ class ProgressEvents:
             records = [_record(chunk) for chunk in progress.batch_chunks]
             entries["chunks"] = dg.MetadataValue.table(records, schema=_CHUNK_COLUMNS)
         return entries
-
-
-def outcomes_since(before: BatchProgress | None, progress: BatchProgress) -> str:
-    """Say what became of the chunks since the last event: `ok 32 failed 0`, and superseded ones if there are any."""
-    ok = progress.vectorized_count - (before.vectorized_count if before else 0)
-    failed = progress.failed_count - (before.failed_count if before else 0)
-    superseded = progress.superseded_count - (before.superseded_count if before else 0)
-    return f"ok {ok} failed {failed}" + (f" superseded {superseded}" if superseded else "")
 
 
 def _record(chunk: BatchChunk) -> dg.TableRecord:

@@ -13,6 +13,7 @@ from ..ports import RunListener
 from ..services import Services
 from ..settings import load_settings
 from ..storage.retries import Retries
+from ..translation import use_language
 from .runtime.storage_connections import kept_connections
 
 # A sensor's tick may last 60 seconds, and the next one comes soon.
@@ -45,7 +46,9 @@ def _services(context: dg.InitResourceContext) -> Iterator[Services]:
             retries = Retries()
             if context.instance is not None:
                 stack.enter_context(kept_connections(context.instance))
-        yield stack.enter_context(Services(load_settings(), retries))
+        settings = load_settings()
+        use_language(settings.display_language)
+        yield stack.enter_context(Services(settings, retries))
 
 
 # Made when a run or a sensor's tick begins, so that loading the definitions touches no database.

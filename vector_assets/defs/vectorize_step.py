@@ -32,22 +32,21 @@ from .step_failures import failure_of
 class VectorizeConfig(dg.Config):
     """Run config of `silver/vectorized_chunks`."""
 
-    batch_size: int | None = Field(None, description="Chunks in a batch. Unset: EMBEDDING_BATCH_SIZE.")
+    batch_size: int | None = Field(None, description="Chunks per batch. Unset: EMBEDDING_BATCH_SIZE.")
     force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
-    limit: int | None = Field(None, description="Chunks of a partition to embed at most; the others stay pending.")
+    limit: int | None = Field(None, description="The most chunks of a partition to embed; the others stay pending.")
     progress_interval_seconds: float = Field(
-        1.0, description="Least time between two progress events; 0 logs every batch."
+        1.0, description="The least number of seconds between two progress events; 0 logs every batch."
     )
     accept_drift: bool = Field(
         False,
-        description="If the model no longer makes the vectors that are stored, embed all chunks again, into a space "
-        "of their own.",
+        description="If the model no longer produces the stored vectors, embed all chunks again, into a new space.",
     )
     event_detail: EventDetail = Field("batch", description="`chunk` adds each logged batch's chunks as a table.")
     max_failed_fraction: float | None = Field(
         None,
-        description="The run fails, all else committed, when more than this share of its chunks failed: 0 for any, 1 "
-        "for never. Above 0 a single failure always passes. Unset: VECTOR_ASSETS_MAX_FAILED_FRACTION.",
+        description="The run fails when more than this share of its chunks failed; the vectors of the others are kept. "
+        "0: any failure, 1: never. Above 0, a single failure is allowed. Unset: VECTOR_ASSETS_MAX_FAILED_FRACTION.",
     )
 
     def check(self) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Self
 
+from ..translation import marked, translate
 from .partition_keys import PartitionKey
 
 
@@ -156,13 +157,13 @@ class PendingPartition:
     oldest_text_at: datetime
 
 
-_UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
+_UNITS = ((86_400, marked("{count} days")), (3600, marked("{count} h")), (60, marked("{count} min")))
 
 
 def readable_age(since: datetime, now: datetime | None = None) -> str:
     """`8 s`, `44 min`, `3 h`, `12 days`: rounded down, from two of a unit on. A moment to come is no age: `0 s`."""
     seconds = max(int(((now or datetime.now(UTC)) - since).total_seconds()), 0)
-    for size, name in _UNITS:
+    for size, age in _UNITS:
         if seconds >= 2 * size:
-            return f"{seconds // size} {name}"
-    return f"{seconds} s"
+            return translate(age, count=seconds // size)
+    return translate("{seconds} s", seconds=seconds)

@@ -1,18 +1,19 @@
-"""Where a run stands, batch by batch."""
+"""The progress of a run, batch by batch, as figures and as text."""
 
 from dataclasses import dataclass
 
+from ..translation import ngettext, translate
 from .batches import BatchChunk
 from .wording import readable_seconds
 
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """Where a run stands after a batch was committed. Counts are of chunks; times are seconds.
+    """The progress of a run after a batch was committed. Counts are of chunks, times are in seconds.
 
-    `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` weighs the tokens still to
-    come with the tokens per second since the first batch; `seconds_left_spread` is how far off that is when the speed
-    of the last batches holds instead. What is recent is of the last sixteen batches. None until there is a speed.
+    `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` divides the tokens that are
+    left by the tokens per second since the first batch; `seconds_left_spread` is how much it would change at the speed
+    of the recent batches. Recent means the last sixteen batches. Values are None until there is a speed.
     """
 
     batch_num: int
@@ -36,52 +37,86 @@ class BatchProgress:
 
     @property
     def percent(self) -> float:
-        """0 to 100."""
+        """Share of the chunks that are processed, 0 to 100."""
         return 100.0 * self.processed / self.total
 
     @property
     def chunks_per_second(self) -> float:
-        """Over the whole run so far."""
+        """Average since the run began."""
         return self.processed / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
 
     @property
     def tokens_per_second(self) -> float:
-        """Over the whole run so far."""
+        """Average since the run began."""
         return self.tokens_embedded / self.elapsed_seconds if self.elapsed_seconds > 0 else 0.0
 
     @property
     def seconds_a_batch(self) -> float:
-        """Over the whole run so far."""
+        """Average since the run began."""
         return self.elapsed_seconds / self.batch_num
 
     def line(self) -> str:
-        """One line: `batch 95/132 · 3,040/4,194 chunks (72.5%) · 138 chunks/s · 8 s left`."""
-        speed = self.chunks_per_second
-        parts = [
-            f"batch {self.batch_num:,}/{self.total_batches:,}",
-            f"{self.processed:,}/{self.total:,} chunks ({self.percent:.1f}%)",
-            f"{speed:,.0f} chunks/s" if speed >= 10 else f"{speed:.1f} chunks/s",
+        """Format the progress as one line: `batch 95/132 · 3,040/4,194 chunks (72.5%) · 138 chunks/s · 8 s left`."""
+        items = [
+            translate("batch {batch:,}/{batches:,}", batch=self.batch_num, batches=self.total_batches),
+            ngettext(
+                "{processed:,}/{number:,} chunk ({percent:.1f}%)",
+                "{processed:,}/{number:,} chunks ({percent:.1f}%)",
+                self.total,
+                processed=self.processed,
+                percent=self.percent,
+            ),
+            readable_speed(self.chunks_per_second),
         ]
         if self.seconds_left is not None:
-            parts.append(f"{readable_seconds(self.seconds_left)} left")
-        return " · ".join(parts)
+            items.append(translate("{duration} left", duration=readable_seconds(self.seconds_left)))
+        return " · ".join(items)
 
     def details(self) -> str:
-        """What `line` leaves out: `22 s · 0.23 s a batch · 29,100 tokens/s, lately 30,200 · left ± 1 s · 12 cut`."""
-        speed = f"{self.tokens_per_second:,.0f} tokens/s"
-        if self.recent_tokens_per_second is not None:
-            speed += f", lately {self.recent_tokens_per_second:,.0f}"
-        parts = [readable_seconds(self.elapsed_seconds), f"{self.seconds_a_batch:.2g} s a batch", speed]
+        """Format what `line` leaves out: `22 s elapsed · 0.23 s per batch · 29,100 tokens/s (recent: 30,200)`.
+
+        The uncertainty of the time left and what is wrong with the chunks follow: `time left ± 1 s · 12 truncated`.
+        """
+        items = [
+            translate("{duration} elapsed", duration=readable_seconds(self.elapsed_seconds)),
+            translate("{seconds:.2g} s per batch", seconds=self.seconds_a_batch),
+        ]
+        if self.recent_tokens_per_second is None:
+            items.append(translate("{speed:,.0f} tokens/s", speed=self.tokens_per_second))
+        else:
+            speeds = {"speed": self.tokens_per_second, "recent": self.recent_tokens_per_second}
+            items.append(translate("{speed:,.0f} tokens/s (recent: {recent:,.0f})", **speeds))
         if self.seconds_left_spread is not None:
-            parts.append(f"left ± {readable_seconds(self.seconds_left_spread)}")
-        parts += shortcomings(self.failed_count, self.truncated_chunks, self.unknown_tokens, self.tokens_embedded)
-        return " · ".join(parts)
+            items.append(translate("time left ± {duration}", duration=readable_seconds(self.seconds_left_spread)))
+        items += shortcomings(self.failed_count, self.truncated_chunks, self.unknown_tokens, self.tokens_embedded)
+        return " · ".join(items)
+
+    def outcomes_since(self, before: "BatchProgress | None") -> str:
+        """Count the chunks by outcome since `before`: `ok 32 failed 0`, and `superseded 1` where there are any."""
+        ok = self.vectorized_count - (before.vectorized_count if before else 0)
+        failed = self.failed_count - (before.failed_count if before else 0)
+        superseded = self.superseded_count - (before.superseded_count if before else 0)
+        if superseded:
+            return translate(
+                "ok {ok:,} failed {failed:,} superseded {superseded:,}", ok=ok, failed=failed, superseded=superseded
+            )
+        return translate("ok {ok:,} failed {failed:,}", ok=ok, failed=failed)
+
+
+def readable_speed(chunks_per_second: float) -> str:
+    """Format a speed: `138 chunks/s`; below 10 with one decimal."""
+    speed = f"{chunks_per_second:,.0f}" if chunks_per_second >= 10 else f"{chunks_per_second:.1f}"
+    return translate("{speed} chunks/s", speed=speed)
 
 
 def shortcomings(failed: int, truncated_chunks: int, unknown_tokens: int, tokens_embedded: int) -> list[str]:
-    """What is not as it should be, in words; nothing where all is: `2 failed`, `12 cut`, `31% unknown tokens`."""
-    found = [f"{count:,} {what}" for count, what in ((failed, "failed"), (truncated_chunks, "cut")) if count]
-    # As a percent with one digit, for a few rare symbols are normal.
+    """List what is wrong with the chunks: `2 failed`, `12 truncated`, `31.0% unknown tokens`; empty if all is well."""
+    found = []
+    if failed:
+        found.append(translate("{count:,} failed", count=failed))
+    if truncated_chunks:
+        found.append(translate("{count:,} truncated", count=truncated_chunks))
+    # A few rare symbols are normal, so a share that rounds to 0.0% is not shown.
     if tokens_embedded and (share := f"{unknown_tokens / tokens_embedded:.1%}") != "0.0%":
-        found.append(f"{share} unknown tokens")
+        found.append(translate("{share} unknown tokens", share=share))
     return found

@@ -1,14 +1,16 @@
 """Times and texts for people to read."""
 
+from ..translation import translate
+
 
 def readable_seconds(seconds: float) -> str:
     """`8 s`, `2 min 05 s`, `1 h 20 min`."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return translate("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return translate("{minutes} min {seconds:02d} s", minutes=whole // 60, seconds=whole % 60)
+    return translate("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def readable_line(text: str, most: int) -> str:

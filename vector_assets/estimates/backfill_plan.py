@@ -7,6 +7,7 @@ from statistics import fmean
 from ..domain.coverage import LastRun, PartitionStatus
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
+from ..translation import ngettext, translate
 
 # What a partition costs beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
 _PARTITION_SECONDS = 0.4
@@ -25,12 +26,20 @@ class Plan:
 
     def line(self) -> str:
         """`12 partitions, 4,194 chunks, about 796,000 tokens, about 40 s at the speed of the last runs`."""
-        amount = f"{len(self.chunks):,} partitions, {sum(self.chunks.values()):,} chunks"
+        partitions = ngettext("{number:,} partition", "{number:,} partitions", len(self.chunks))
+        chunks = ngettext("{number:,} chunk", "{number:,} chunks", sum(self.chunks.values()))
         if self.tokens is None or self.seconds is None:
-            return f"{amount}; no run has been made that would tell how long it takes"
-        tokens = round(self.tokens, -max(len(str(self.tokens)) - 3, 0))
-        return (
-            f"{amount}, about {tokens:,} tokens, about {readable_seconds(self.seconds)} at the speed of the last runs"
+            return translate(
+                "{partitions}, {chunks}; no run has been made yet, so the time cannot be estimated",
+                partitions=partitions,
+                chunks=chunks,
+            )
+        return translate(
+            "{partitions}, {chunks}, about {tokens:,} tokens, about {duration} at the speed of the last runs",
+            partitions=partitions,
+            chunks=chunks,
+            tokens=round(self.tokens, -max(len(str(self.tokens)) - 3, 0)),
+            duration=readable_seconds(self.seconds),
         )
 
 

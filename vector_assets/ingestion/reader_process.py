@@ -98,7 +98,7 @@ class ReaderProcess:
 
     def _error_of_answer(self, kind: str, message: str, document: str) -> DocumentError:
         if kind not in (NO_MEMORY, FAILED):
-            return DocumentError.retold(kind, document, message)
+            return DocumentError.from_code(kind, document, message)
         # The state of the process is unknown after such an error.
         self.close()
         if kind == FAILED:

@@ -13,7 +13,7 @@ from ..errors import DocumentError
 from .readers import extract_text
 
 TEXT, NO_MEMORY, FAILED = "text", "no memory", "failed"
-"""The first message of an answer, or else the name of a `DocumentError`. The second is the text or the error."""
+"""The first word of an answer, or else the code of a `DocumentError`; the second is the text, or the message."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def _answer(data: bytes, suffix: str, document: str) -> tuple[str, str]:
     try:
         return TEXT, extract_text(data, suffix, document)
     except DocumentError as error:
-        return type(error).__name__, str(error)
+        return error.code, str(error)
     except MemoryError:
         return NO_MEMORY, ""
     except Exception as error:  # noqa: BLE001 - a reader that fails on one document must not stop the others

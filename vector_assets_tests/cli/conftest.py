@@ -1,7 +1,9 @@
 """The command line in this process, over a database of the test's own and an embedder that takes no time."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -38,6 +40,16 @@ def command(
     monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", str(landing))
     monkeypatch.setattr(terminal, "NOTICE_SECONDS", 3600.0)  # whether they appear is the machine's speed
     return lambda *arguments: CliRunner().invoke(main, list(arguments))
+
+
+def statuses(command: Command) -> dict[str, dict[str, Any]]:
+    """What `status --json` has for each partition."""
+    return {item["partition"]: item for item in json.loads(command("status", "--json").stdout)["partitions"]}
+
+
+def counts(command: Command, name: str) -> dict[str, int]:
+    """One of the counts of `status --json` for each partition, e.g. `pending`."""
+    return {partition: item[name] for partition, item in statuses(command).items()}
 
 
 @pytest.fixture

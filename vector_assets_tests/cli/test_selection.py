@@ -1,4 +1,4 @@
-"""Which partitions patterns and names mean, and what is said where they mean none."""
+"""Which partitions patterns and names select, and which error there is where they select none."""
 
 import pytest
 
@@ -31,17 +31,17 @@ def test_each_kind_narrows_the_others(selection: Selection, meant: list[str]) ->
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        (Selection(markets=("uss",)), "no partition is of the market uss. The nearest are us."),
-        (Selection(companies=("aapl",)), "no partition is of the company aapl. The nearest are AAPL."),
-        (Selection(companies=("AAPL", "0700")), "no partition is of the company 0700. The nearest are 00700"),
-        (Selection(doc_types=("reports",)), "no partition is of the doc type reports. The nearest are report."),
+        (Selection(markets=("uss",)), "no partition matches --market uss. The nearest are us."),
+        (Selection(companies=("aapl",)), "no partition matches --company aapl. The nearest are AAPL."),
+        (Selection(companies=("AAPL", "0700")), "no partition matches --company 0700. The nearest are 00700"),
+        (Selection(doc_types=("reports",)), "no partition matches --doc-type reports. The nearest are report."),
         (Selection(("us/report/MSTF",)), "no partition matches us/report/MSTF. The nearest are us/report/MSFT"),
-        (Selection(markets=("#",)), "no partition is of the market #. Those there are: vector-assets status."),
-        (Selection(("hk/*/*",), companies=("AAPL",)), "no partition is all of hk/*/* and AAPL. Those there are"),
+        (Selection(markets=("#",)), "no partition matches --market #. List"),
+        (Selection(("hk/*/*",), companies=("AAPL",)), "no partition matches 'hk/*/*' --company AAPL. List"),
     ],
 )
 def test_what_means_nothing_is_answered_with_the_nearest(selection: Selection, message: str) -> None:
-    """A slip of the pen is mended quickly."""
+    """A misspelt name is corrected quickly."""
     with pytest.raises(NothingMatches) as raised:
         selected(STATUSES, selection)
 

@@ -70,7 +70,8 @@ def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:
 
     assert said.line() == "batch 2/5 · 64/160 chunks (40.0%) · 16 chunks/s · 6 s left"
     assert said.details() == (
-        "4 s · 2 s a batch · 2,000 tokens/s, lately 1,500 · left ± 1 s · 2 failed · 12 cut · 30.0% unknown tokens"
+        "4 s elapsed · 2 s per batch · 2,000 tokens/s (recent: 1,500) · time left ± 1 s · 2 failed · 12 truncated · "
+        "30.0% unknown tokens"
     )
 
 
@@ -78,7 +79,7 @@ def test_nothing_is_said_of_quality_where_all_is_well() -> None:
     """A rare symbol among thousands of tokens is normal."""
     assert shortcomings(0, 0, 3, 9000) == []
     assert shortcomings(0, 0, 0, 0) == []
-    assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
+    assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 truncated", "0.1% unknown tokens"]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])

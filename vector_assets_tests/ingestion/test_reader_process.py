@@ -50,7 +50,7 @@ def test_documents_one_after_another(reader: ReaderProcess) -> None:
     """One process reads documents of all formats with the same results; errors keep their class and message."""
     assert reader.read(GOOD, ".pdf", "a.pdf") == "Revenue grew."
     assert reader.read("<p>公司营业收入".encode(), ".HTML", "a.HTML") == "公司营业收入"
-    with pytest.raises(EmptyDocument, match=r"^us/a.html: the document has no text\. Fetch it again") as caught:
+    with pytest.raises(EmptyDocument, match=r"^us/a.html: the document has no text\. Download it again") as caught:
         reader.read(b"<p>", ".html", "us/a.html")
     assert caught.value.document == "us/a.html"
     assert len(children()) == 1
