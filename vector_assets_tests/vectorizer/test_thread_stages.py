@@ -4,9 +4,11 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
+from vector_assets.errors import EmbedderHung
 from vector_assets.vectorizer.embed_deadline import EmbedDeadline
 from vector_assets.vectorizer.thread_stages import WaitSeconds, map_as_done, map_in_order, read_ahead
 
@@ -109,6 +111,33 @@ def test_the_next_item_is_made_while_the_present_one_is_used() -> None:
         assert second_made.wait(PATIENCE), "the second item is not made ahead"
 
     assert found == [1, 2]
+
+
+def test_the_oldest_call_of_the_embedder_is_overdue_first() -> None:
+    """A call that hangs is found even if other threads make new calls all the time."""
+    deadline, stop = EmbedDeadline("a model", 0.2), threading.Event()
+
+    def hang() -> None:
+        with deadline.embedder_call():
+            stop.wait(PATIENCE)
+
+    def make_short_calls() -> None:
+        for _ in range(200):
+            with deadline.embedder_call():
+                if stop.wait(0.05):
+                    return
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (hang, make_short_calls)]
+    for thread in threads:
+        thread.start()
+
+    with pytest.raises(EmbedderHung):
+        deadline.wait_for_result(Future(), threads)
+
+    assert threads[1].is_alive(), "the hanging call was found after the short calls only"
+    stop.set()
+    for thread in threads:
+        thread.join(PATIENCE)
 
 
 class Result:

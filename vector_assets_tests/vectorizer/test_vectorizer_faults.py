@@ -342,12 +342,18 @@ def answers() -> threading.Event:
     assert threads() == set()  # one that was left behind ends with its call
 
 
+def wait_for(answers: threading.Event) -> None:
+    """Hang until the end of the test. If the run is still waiting after 30 seconds, fail the test."""
+    if not answers.wait(30):
+        pytest.fail("the run did not give up on a call that hangs")
+
+
 @pytest.mark.parametrize("call", ["load", "tokenize", "embed"])
 def test_each_call_of_the_embedder_has_its_time(database: Database, answers: threading.Event, call: str) -> None:
     """If a call does not answer, the run ends, and no chunk is quarantined."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
-    setattr(embedder, call, lambda *_: answers.wait())
+    setattr(embedder, call, lambda *_: wait_for(answers))
     before = time.monotonic()
 
     with pytest.raises(EmbedderHung, match=r"did not answer within 0\.2 s"):
@@ -362,7 +368,7 @@ def test_of_several_calls_at_once_one_hangs(database: Database, answers: threadi
     store_chunks(database, [f"text {n:02}" for n in range(32)])
     embedder = HashEmbedder()
     embedder.concurrency = 3
-    embedder.before = lambda texts: answers.wait() if texts[0] >= "text 08" else None
+    embedder.before = lambda texts: wait_for(answers) if texts[0] >= "text 08" else None
 
     with pytest.raises(EmbedderHung):
         make_vectorizer(database, embedder, embed_timeout_seconds=0.3).vectorize_partition(KEY)
@@ -375,7 +381,7 @@ def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Datab
     """The store's error ends the run within the embedder's time limit."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     embedder = HashEmbedder()
-    embedder.before = lambda _: answers.wait() if len(embedder.embedded) >= 8 else None
+    embedder.before = lambda _: wait_for(answers) if len(embedder.embedded) >= 8 else None
     vectors = PostgresVectorStore(database, SPACE.slug)
     vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3, vectors=vectors)
 
