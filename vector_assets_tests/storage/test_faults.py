@@ -1,10 +1,7 @@
 """What happens to a database in the middle of the work, each by its real means; and what work is not done again."""
 
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,61 +9,17 @@ from sqlalchemy import URL
 
 from vector_assets.domain.batches import EmbeddedChunk
 from vector_assets.domain.chunks import ChunkSelection
-from vector_assets.errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseStarting, DatabaseUnreachable
+from vector_assets.errors import DatabaseFailed, DatabaseUnreachable
 from vector_assets.storage.chunks import PostgresChunkStore
-from vector_assets.storage.connections import open_connection
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
-from vector_assets.storage.embedded_server import leave_embedded_server
-from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import MOST_ATTEMPTS, Retries
-from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
-from vector_assets.vectorizer import Vectorizer
 
 from ..fakes import KEY, SPACE, HashEmbedder, rows, store_chunks
+from .interruptions import TEXTS, VECTORS, Waits, before_batch, database_with_chunks, vectorizer
 from .proxy import Commit, Proxy
 from .servers import OwnServer, connect
-
-TEXTS = [f"chunk {number}" for number in range(12)]
-VECTORS = f"chunk_vectors_{SPACE.slug}"
-
-
-class Waits:
-    """Stands in for the waits between attempts: short, counted, and something may be done in one of them."""
-
-    def __init__(self, retries: Retries) -> None:
-        self.count = 0
-        self.begun = threading.Event()
-        self.during: dict[int, Callable[[], None]] = {}
-        retries.pause = self._pause
-
-    def _pause(self, seconds: float) -> None:
-        self.count += 1
-        self.begun.set()
-        self.during.get(self.count, lambda: None)()
-        threading.Event().wait(seconds)
-
-
-@pytest.fixture
-def retries() -> Retries:
-    """Patient, but quick."""
-    return Retries(seconds=60, first_wait=0.01)
-
-
-@pytest.fixture
-def waits(retries: Retries) -> Waits:
-    return Waits(retries)
-
-
-def database_with_chunks(url: URL, retries: Retries) -> Database:
-    """Twelve pending chunks in the active space."""
-    ensure_database(url)
-    migrate(url)
-    database = Database(url, retries, reached=True)
-    store_chunks(database, TEXTS)
-    SpaceRegistry(database).activate(SPACE)
-    return database
 
 
 @pytest.fixture
@@ -77,38 +30,12 @@ def database(database_url: URL, retries: Retries) -> Iterator[Database]:
 
 
 @pytest.fixture
-def own(retries: Retries) -> Iterator[OwnServer]:
-    """A server that the test may stop."""
-    with tempfile.TemporaryDirectory() as home:
-        yield OwnServer(Path(home))
-        leave_embedded_server(Path(home))
-
-
-@pytest.fixture
 def far(database: Database, proxy: Proxy, retries: Retries) -> Iterator[Database]:
     """The same database, over a network that can fail."""
     url = database.url.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
     far = Database(url, retries, reached=True)
     yield far
     far.close()
-
-
-def vectorizer(database: Database, embedder: HashEmbedder) -> Vectorizer:
-    vectors = PostgresVectorStore(database, SPACE.slug)
-    return Vectorizer(PostgresChunkStore(database, SPACE.slug), vectors, embedder, batch_size=4)
-
-
-def before_batch(embedder: HashEmbedder, number: int, act: Callable[[], None]) -> None:
-    """Do something once, while a batch is embedded."""
-    seen = 0
-
-    def before(_: list[str]) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == number:
-            act()
-
-    embedder.before = before
 
 
 def assert_each_chunk_has_one_vector(database: Database, embedder: HashEmbedder) -> None:
@@ -387,116 +314,3 @@ def test_a_wait_ends_when_somebody_asks_to_stop(own: OwnServer, retries: Retries
 
     own.start()
     database.close()
-
-
-def test_a_server_that_was_never_reached_is_not_waited_for(retries: Retries, waits: Waits) -> None:
-    """A wrong port is told at once."""
-    database = Database(URL.create("postgresql+psycopg", "me", None, "127.0.0.1", 1, "db"), retries)
-
-    with pytest.raises(DatabaseUnreachable):
-        PostgresDocumentStore(database).unchunked_partitions("any")
-
-    assert waits.count == 0
-
-
-def test_a_server_that_is_stopping_is_waited_for(own: OwnServer, retries: Retries, waits: Waits) -> None:
-    """Even by a process that had not reached it yet: it is there, it only takes nobody. So it is after a crash."""
-    client = own.connect()
-    own.stop("smart", wait=False)
-
-    def refused() -> None:
-        while True:
-            open_connection(own.url.set(database="postgres"), Retries(seconds=0)).close()
-
-    with pytest.raises(DatabaseStarting):
-        refused()
-
-    def restart() -> None:
-        client.close()
-        while (own.home / "postgres" / "postmaster.pid").exists():
-            pass
-        own.start()
-
-    waits.during[2] = restart
-
-    ensure_database(own.url, retries)
-
-    assert waits.count == 2
-
-
-@pytest.fixture
-def locked(own: OwnServer) -> OwnServer:
-    """A server that asks the role `guarded` for its password."""
-    with own.connect() as admin:
-        admin.execute("CREATE ROLE guarded LOGIN PASSWORD 'right'")
-        (file,) = admin.execute("SHOW hba_file").fetchone()
-        hba = Path(file).read_text()
-        Path(file).write_text("local all guarded scram-sha-256\n" + hba)
-        admin.execute("SELECT pg_reload_conf()")
-    return own
-
-
-def test_a_wrong_password_is_told_at_once(locked: OwnServer, retries: Retries, waits: Waits) -> None:
-    """Though the server had been reached before, for the password may have changed since."""
-    ensure_database(locked.url)
-    database = Database(locked.url.set(username="guarded", password="wrong"), retries, reached=True)
-
-    with pytest.raises(DatabaseUnreachable, match="password authentication failed") as caught:
-        PostgresDocumentStore(database).unchunked_partitions("any")
-
-    assert not caught.value.passes
-    assert waits.count == 0
-
-
-def test_a_database_that_is_gone_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
-    """Dropped after it had been reached."""
-    gone = Database(database.url.set(database="never_there"), retries, reached=True)
-
-    with pytest.raises(DatabaseUnreachable, match="does not exist"):
-        PostgresDocumentStore(gone).unchunked_partitions("any")
-
-    assert waits.count == 0
-
-
-_RAISE = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = '53100'; END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON {vectors} FOR EACH STATEMENT EXECUTE FUNCTION refuse();
-"""
-
-
-@pytest.mark.parametrize(
-    ("statement", "error", "words"),
-    [
-        ("ALTER TABLE {vectors} RENAME TO elsewhere", DatabaseFailed, "42P01"),
-        ("ALTER TABLE document_chunks RENAME content_hash TO hash", DatabaseFailed, "42703"),
-        (_RAISE, DatabaseFull, "Free some space"),
-    ],
-)
-def test_what_does_not_pass_is_told_at_once(
-    statement: str, error: type[DatabaseError], words: str, database: Database, waits: Waits
-) -> None:
-    """A table or a column that is gone, a full disk (the server's own code for it): one line, no wait."""
-    embedder = HashEmbedder()
-    before_batch(embedder, 1, lambda: rows(database, statement.format(vectors=VECTORS)) and None)
-
-    with pytest.raises(error, match=words) as caught:
-        vectorizer(database, embedder).vectorize_partition(KEY)
-
-    assert not caught.value.passes
-    assert "\n" not in str(caught.value)
-    assert waits.count == 0
-
-
-def test_a_right_that_is_taken_away_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
-    """42501."""
-    with connect(database.url) as admin:
-        admin.execute("DROP ROLE IF EXISTS reader")
-        admin.execute("CREATE ROLE reader LOGIN")
-    reader = Database(database.url.set(username="reader"), retries, reached=True)
-
-    with pytest.raises(DatabaseFailed, match="42501"):
-        PostgresDocumentStore(reader).unchunked_partitions("any")
-
-    assert waits.count == 0
-    reader.close()

@@ -17,10 +17,9 @@ from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import Retries
 from vector_assets.storage.spaces import SpaceRegistry
 
-from ..fakes import SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
 from .servers import connect
-from .test_faults import KEY
 
 # Takes two tables in the order in which a run does not.
 NEXT = """
