@@ -26,9 +26,9 @@ _LIBRARY = f"""
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.settings import load_settings
 from vector_assets.services import Services
-with Services(load_settings()) as parts:
+with Services(load_settings()) as services:
     key = PartitionKey.parse("{_KEY}")
-    parts.vectorizer().vectorize_partition(key, True, lambda batch: print("committed", flush=True))
+    services.vectorizer().vectorize_partition(key, True, lambda batch: print("committed", flush=True))
 """
 
 _DAGSTER = f"""
@@ -44,14 +44,14 @@ class ProgressListener(SilentListener):
         print("committed", flush=True)
 
 key = PartitionKey.parse("{_KEY}")
-with Services(load_settings()) as parts, recorded_runs(parts, ProgressListener()) as runs:
+with Services(load_settings()) as services, recorded_runs(services, ProgressListener()) as runs:
     runs.prepare([key])
     assert runs.run(key, [VECTORIZED_CHUNKS], {{"force_revectorize": True}}).error is None
 """
 
 
 def seconds_to_commit(home: str, program: str) -> float:
-    """From the process's start to its word that a batch is committed."""
+    """Measure from the start of the process to its line that a batch is committed."""
     before = time.perf_counter()
     environment = os.environ | {"VECTOR_ASSETS_HOME": home}
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True) as child:
