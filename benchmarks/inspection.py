@@ -26,10 +26,11 @@ from vector_assets.defs import partition_ranges as ranges
 from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.check_events import Judged, Verdict, tell_verdicts
-from vector_assets.defs.distribution import distribution_metadata, summary_after
+from vector_assets.defs.distribution_metadata import distribution_metadata
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.quality.distribution import Distribution
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -62,7 +63,7 @@ def clocks(services: Services) -> Iterator[dict[str, float]]:
         for kind, place, name, act in (
             ("drift", services.drift, "check", services.drift.check),
             ("verdicts", ranges, "tell_verdicts", tell_good),
-            ("distribution", vectorizing, "summary_after", summary_after),
+            ("distribution", Distribution, "summary_of_partition", Distribution.summary_of_partition),
             ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
         ):
             stack.enter_context(patch.object(place, name, timed(kind, act)))

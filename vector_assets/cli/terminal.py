@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
+from humanize import naturaltime
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..domain.coverage import GroupBy, GroupStatus, readable_age
+from ..domain.coverage import GroupBy, GroupStatus
 from ..domain.documents import DocumentRejection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
@@ -195,23 +196,18 @@ def print_coverage(groups: Sequence[GroupStatus], by: GroupBy = GroupBy.PARTITIO
     out.print(table)
 
 
-_COLUMNS = ("chunks", "current", "pending", "quarantined", "coverage", "waiting", "last run", "chunks/s")
+_COLUMNS = ("chunks", "current", "pending", "quarantined", "coverage", "oldest pending", "last run", "chunks/s")
 
 
 def _cells(group: GroupStatus, now: datetime) -> tuple[str, ...]:
     run = group.last_run
     return (
         *(f"{count:,}" for count in (group.chunks, group.current, group.pending, group.quarantined)),
-        f"{_floor_percent(group.coverage):.1f}%",
-        readable_age(group.pending_since, now) if group.pending_since else "",
-        f"{readable_age(run.ended_at, now)} ago" if run else "",
+        group.coverage_percent,
+        readable_seconds(group.seconds_pending(now)) if group.pending_since else "",
+        naturaltime(max(now - run.ended_at, timedelta())) if run else "",
         f"{run.chunks_per_second:,.0f}" if run else "",
     )
-
-
-def _floor_percent(share: float) -> float:
-    """Rounded down, so that 100.0 % is said of nothing less."""
-    return int(share * 1000) / 10
 
 
 def print_skipped(rejections: Sequence[DocumentRejection]) -> None:

@@ -66,7 +66,7 @@ def vectors_metadata(
         "partition/current": dg.MetadataValue.int(status.current),
         "partition/pending": dg.MetadataValue.int(status.pending),
         "partition/quarantined": dg.MetadataValue.int(status.quarantined),
-        "partition/coverage": dg.MetadataValue.float(round(status.coverage, 4)),
+        "partition/coverage": dg.MetadataValue.float(status.rounded_coverage),
         "batches": dg.MetadataValue.int(report.batches),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "bottleneck": dg.MetadataValue.text(report.stages.bottleneck),

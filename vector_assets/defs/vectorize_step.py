@@ -13,7 +13,7 @@ from ..quality.distribution import Distribution
 from ..services import Services
 from . import vector_checks
 from .check_events import judged, tell_verdicts
-from .distribution import distribution_metadata, summary_after
+from .distribution_metadata import distribution_metadata
 from .external_writes import tell_of_other_programs
 from .materialization_metadata import vectors_metadata
 from .partition_ranges import Made
@@ -145,7 +145,8 @@ def _recorded(
     space = services.space
     status = services.coverage.partition_status(key, space.slug)
     former = services.last_runs.summary(key, space.slug)
-    services.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
+    summary = distribution.summary_of_partition(former, status.current)
+    services.last_runs.record(key, space.slug, report, summary)
     warnings = report.warnings(services.sight_limits)
     for line in warnings:
         context.log.warning(line)

@@ -1,18 +1,24 @@
-"""Times and texts for people to read."""
+"""Write durations, and texts that others wrote, so that people can read them."""
+
+# A unit of this many seconds, and the next smaller one.
+_UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
 def readable_seconds(seconds: float) -> str:
-    """`8 s`, `2 min 05 s`, `1 h 20 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    """Write a duration in at most two units: `8 s`, `2 min 5 s`, `1 h 20 min`, `3 d`.
+
+    humanize has no short form: its precisedelta writes `2 minutes and 5 seconds`, too long for a line of progress.
+    """
+    whole = max(round(seconds), 0)
+    for size, unit, smaller_size, smaller_unit in _UNITS:
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
+    return f"{whole} s"
 
 
 def readable_line(text: str, most: int) -> str:
-    """One line of at most `most` characters: blanks for line ends and for what a terminal would obey, not show."""
-    # Whoever wrote an endless text, only its beginning is looked at.
+    """Write the text in one line of at most `most` characters, with blanks for line ends and control characters."""
+    # Of an endless text only the beginning is read.
     shown = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
     return shown if len(shown) <= most and len(text) <= 4 * most else shown[: most - 4].rstrip() + " ..."

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.reports import VectorizeReport
-from ..quality.distribution import Summary
+from ..quality.vector_summary import VectorSummary
 from .database import Database, repeatable
 from .spaces import vectors_table
 
@@ -39,7 +39,7 @@ class LastRuns:
 
     @repeatable
     def record(
-        self, partition: PartitionKey, space_slug: str, report: VectorizeReport, summary: Summary | None = None
+        self, partition: PartitionKey, space_slug: str, report: VectorizeReport, summary: VectorSummary | None = None
     ) -> None:
         """A run over a partition has ended now. One that stored nothing leaves the former one in its place.
 
@@ -60,9 +60,9 @@ class LastRuns:
             connection.execute(sql.SQL(_RECORD).format(table=vectors_table(space_slug)), values)
 
     @repeatable
-    def summary(self, partition: PartitionKey, space_slug: str) -> Summary | None:
+    def summary(self, partition: PartitionKey, space_slug: str) -> VectorSummary | None:
         """What the partition's vectors are like, as the last run left them; None where nobody knows."""
         key = (space_slug, partition.market, partition.doc_type, partition.stock_code)
         with self._database.transaction() as connection:
             row = connection.execute(_SUMMARY, key).fetchone()
-        return Summary.from_dict(row[0]) if row else None
+        return VectorSummary.from_dict(row[0]) if row else None

@@ -92,9 +92,15 @@ def test_nothing_is_said_of_quality_where_all_is_well() -> None:
     assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 cut", "0.1% unknown tokens"]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])
-def test_seconds_read_well(seconds: float, text: str) -> None:
-    """Short, with the unit."""
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (125, "2 min 5 s"), (3600, "1 h"), (3630, "1 h"),
+        (4859, "1 h 20 min"), (86_400, "1 d"), (147_600, "1 d 17 h"),
+    ],
+)  # fmt: skip
+def test_a_duration_has_at_most_two_units(seconds: float, text: str) -> None:
+    """In whole numbers, without zeros."""
     assert readable_seconds(seconds) == text
 
 
