@@ -8,7 +8,7 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
-from ..estimates.backfill_plan import Plan, planned
+from ..estimates.backfill_plan import BackfillPlan, plan_backfill
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def backfill(
         if not chunks:
             click.echo(f"Nothing to do: none of {len(statuses):,} partitions has {_KINDS[what]}.")
             return
-        plan = planned(chunks, every)
+        plan = plan_backfill(chunks, every)
         click.echo(plan.line(), err=not dry_run)
         if dry_run:
             _print_plan(plan)
@@ -131,12 +131,12 @@ def _free_quarantined(services: "Services", partitions: list[PartitionKey]) -> N
         free(services, space, partitions)
 
 
-def _print_plan(plan: Plan) -> None:
+def _print_plan(plan: BackfillPlan) -> None:
     for partition, chunks in plan.chunks.items():
         click.echo(f"  {partition}  {chunks:,} chunks")
 
 
-def _run_here(services: "Services", plan: Plan, config: Mapping[str, Any], started: float) -> bool:
+def _run_here(services: "Services", plan: BackfillPlan, config: Mapping[str, Any], started: float) -> bool:
     """Whether all of it went well."""
     from ..defs.asset_keys import VECTORIZED_CHUNKS
     from .partition_runs import run_partitions

@@ -11,8 +11,8 @@ from ..domain.progress import shortcomings
 from ..domain.reports import SightLimits
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
-from ..estimates.backfill_plan import Plan
-from ..estimates.backfill_time_left import Remaining
+from ..estimates.backfill_plan import BackfillPlan
+from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..services import Services
 from .signals import stop_on_signals
 from .terminal import PartitionsProgress, saying, working
@@ -31,7 +31,7 @@ def run_partitions(
     partitions: Sequence[PartitionKey],
     assets: "Sequence[dg.AssetKey]",
     config: Mapping[str, Any] | None = None,
-    plan: Plan | None = None,
+    plan: BackfillPlan | None = None,
 ) -> "list[RunResult]":
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
 
@@ -51,7 +51,7 @@ def run_partitions(
             services.vectorizer()
             services.embedder.load()
     results = []
-    remaining = Remaining(plan.chunks) if plan else None
+    remaining = BackfillTimeLeft(plan.chunks) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals() as stop,

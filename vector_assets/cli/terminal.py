@@ -21,7 +21,7 @@ from ..domain.documents import DocumentRejection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.wording import readable_seconds
-from ..estimates.backfill_time_left import Remaining
+from ..estimates.backfill_time_left import BackfillTimeLeft
 
 _LINE_SECONDS = 5.0
 """Between two progress lines where there is no terminal to draw a bar on."""
@@ -82,7 +82,7 @@ class PartitionsProgress:
         remaining: what is before them, where that is known; then the bar for all goes by chunks, with the time left.
     """
 
-    def __init__(self, partitions: int, remaining: Remaining | None = None) -> None:
+    def __init__(self, partitions: int, remaining: BackfillTimeLeft | None = None) -> None:
         self._partitions = partitions
         self._remaining = remaining
         self._done = 0
@@ -134,7 +134,7 @@ class PartitionsProgress:
         if self._remaining is None:
             self._bars.update(self._all, completed=self._done)
             return ""
-        seconds = self._remaining.seconds(processed, chunks_per_second)
+        seconds = self._remaining.seconds_left(processed, chunks_per_second)
         line = f"{self._done:,}/{self._partitions:,} partitions"
         line += f" · {readable_seconds(seconds)} left" if seconds is not None else ""
         self._bars.update(self._all, completed=self._chunks - self._remaining.chunks + processed, line=line)

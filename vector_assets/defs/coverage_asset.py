@@ -9,7 +9,7 @@ from ..charts.coverage_heatmap import TITLE, CoverageGrid, draw_heatmap
 from ..charts.coverage_table import column_types, coverage_rows, coverage_totals
 from ..charts.figure import as_markdown
 from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped
-from ..quality.freshness import Freshness, freshness
+from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS
@@ -92,15 +92,19 @@ def check_result(found: Freshness) -> dg.AssetCheckResult:
         "partitions": dg.MetadataValue.int(len(found.late)),
     }
     if found.late:
-        late = found.late[:MAX_LATE_PARTITIONS]
-        rows = [{"partition": str(x.partition), "pending": x.pending, "oldest pending": x.pending_for} for x in late]
-        metadata["worst"] = dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
+        metadata["worst"] = dg.MetadataValue.table([_late_row(item) for item in found.late[:MAX_LATE_PARTITIONS]])
     return dg.AssetCheckResult(
         check_name=FRESH,
         passed=found.passed,
         severity=dg.AssetCheckSeverity.ERROR,
         description=found.description,
         metadata=metadata,
+    )
+
+
+def _late_row(item: LatePartition) -> dg.TableRecord:
+    return dg.TableRecord(
+        {"partition": str(item.partition), "pending": item.pending, "oldest pending": item.pending_for}
     )
 
 

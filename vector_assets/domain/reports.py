@@ -76,8 +76,7 @@ class VectorizeReport:
 
     `seconds` is the work after the model was loaded. `faults` counts the vectors that were refused, by what was wrong.
     `script` is what most of the texts looked at are written in: `latin`, `han` or `other`. `estimate_errors` says, in
-    percent, how wrong the announced time left was when 25, 50 and 75 % of the chunks were done (None: not announced).
-    `course` is how the run went: seconds since it began, and chunks that had had their turn by then.
+    percent, how wrong the estimated time left was when 25, 50 and 75 % of the chunks were done (None: no estimate).
     """
 
     run_id: str
@@ -97,7 +96,6 @@ class VectorizeReport:
     faults: Mapping[str, int] = field(default_factory=dict)
     script: str = "other"
     estimate_errors: Mapping[int, float | None] = field(default_factory=dict)
-    course: tuple[tuple[float, int], ...] = ()
 
     @property
     def processed(self) -> int:
