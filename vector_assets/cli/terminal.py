@@ -5,10 +5,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
-from humanize import naturaltime
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,7 +19,7 @@ from ..domain.coverage import GroupBy, GroupStatus
 from ..domain.documents import DocumentRejection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
-from ..domain.wording import readable_seconds
+from ..domain.wording import readable_age, readable_seconds
 from ..estimates.backfill_time_left import BackfillTimeLeft
 
 _LINE_SECONDS = 5.0
@@ -205,7 +204,7 @@ def _cells(group: GroupStatus, now: datetime) -> tuple[str, ...]:
         *(f"{count:,}" for count in (group.chunks, group.current, group.pending, group.quarantined)),
         group.coverage_percent,
         readable_seconds(group.seconds_pending(now)) if group.pending_since else "",
-        naturaltime(max(now - run.ended_at, timedelta())) if run else "",
+        readable_age(run.ended_at, now) if run else "",
         f"{run.chunks_per_second:,.0f}" if run else "",
     )
 

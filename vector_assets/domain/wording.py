@@ -1,4 +1,8 @@
-"""Write durations, and texts that others wrote, so that people can read them."""
+"""Write durations, ages, sizes, and texts that others wrote, so that people can read them."""
+
+from datetime import datetime, timedelta
+
+from humanize import naturalsize, naturaltime
 
 # A unit of this many seconds, and the next smaller one.
 _UNITS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
@@ -15,6 +19,16 @@ def readable_seconds(seconds: float) -> str:
             rest = whole % size // smaller_size
             return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
     return f"{whole} s"
+
+
+def readable_age(moment: datetime, now: datetime) -> str:
+    """Write how long ago a moment was: `3 hours ago`; `now` where a clock was set back."""
+    return naturaltime(max(now - moment, timedelta()))
+
+
+def readable_bytes(count: int) -> str:
+    """Write a size in binary units, with a decimal where it matters: `128 MiB`, `1.6 GiB`."""
+    return naturalsize(count, binary=True).replace(".0 ", " ")
 
 
 def readable_line(text: str, most: int) -> str:

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+from ..domain.wording import readable_bytes
 from ..errors import DocumentError, DocumentTooLarge, DocumentTooSlow, ReaderNotStarted, UnreadableDocument
 from .document_limits import MOST_MEMORY, MOST_SECONDS
 from .reader_worker import FAILED, NO_MEMORY, TEXT
@@ -101,7 +102,7 @@ class ReaderApart:
         self.close()
         if kind == FAILED:
             return UnreadableDocument(document, f"the reader failed on it ({words})")
-        return DocumentTooLarge(document, f"reading it takes more than {self._memory // 2**20:,} MiB of memory")
+        return DocumentTooLarge(document, f"reading it takes more than {readable_bytes(self._memory)} of memory")
 
     def _why_it_ended(self, document: str) -> DocumentError:
         code = self._forget()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ..domain.wording import readable_bytes
 from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
 from .document_limits import MOST_BYTES, MOST_CHARACTERS
 from .html import read_html
@@ -33,7 +34,7 @@ def text_of(data: bytes, suffix: str, document: str) -> str:
         DocumentError: it cannot be used; the subclass says why.
     """
     if len(data) > MOST_BYTES:
-        raise DocumentTooLarge(document, f"it is larger than {MOST_BYTES // 2**20} MiB")
+        raise DocumentTooLarge(document, f"it is larger than {readable_bytes(MOST_BYTES)}")
     if not data.strip():
         raise EmptyDocument(document)
     text = _READERS[suffix.lower()](data, document)

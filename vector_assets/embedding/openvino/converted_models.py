@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from ...domain.wording import readable_bytes
 from ...errors import ConversionFailed
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class ModelCache:
         """OpenVINO reports a full disk as any other failure, which would then be remembered as the model's fault."""
         free = shutil.disk_usage(self.root).free
         if free < needed:
-            reason = f"{self.root} has {free >> 20} MiB free, {needed >> 20} are needed"
+            reason = f"{self.root} has {readable_bytes(free)} free, {readable_bytes(needed)} are needed"
             raise ConversionFailed(self._model, reason)
 
 
