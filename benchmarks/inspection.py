@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
+from vector_assets.defs.distribution import distribution_metadata, summary_after
 
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
@@ -28,7 +29,6 @@ from vector_assets.defs import partition_ranges as ranges
 from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.check_events import log_check_results
-from vector_assets.defs.distribution import distribution_metadata, summary_after
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey

@@ -9,7 +9,7 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
-from ..estimates.backfill_plan import Plan, planned
+from ..estimates.backfill_plan import BackfillPlan, plan_backfill
 from ..translation import ngettext, translate
 from .options import examples
 from .selection import Selection, partition_options
@@ -108,7 +108,7 @@ def _accept_drift(services: "Services") -> "Services":
     return accepted
 
 
-def _plan(services: "Services", selection: Selection, what: str) -> Plan | None:
+def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan | None:
     """Plan the selected partitions; None, with a line that says so, where there is nothing to embed."""
     from .selection import selected
 
@@ -116,7 +116,7 @@ def _plan(services: "Services", selection: Selection, what: str) -> Plan | None:
     chosen = selected(statuses, selection)
     chunks = _chunks_to_embed(services, chosen, what)
     if chunks:
-        return planned(chunks, statuses)
+        return plan_backfill(chunks, statuses)
     click.echo(_nothing_to_do(len(chosen), what))
     return None
 
@@ -165,7 +165,7 @@ def _failed_partitions(services: "Services") -> set[str]:
         return failed_partitions(instance)
 
 
-def _print_partitions(plan: Plan) -> None:
+def _print_partitions(plan: BackfillPlan) -> None:
     for partition, chunks in plan.chunks.items():
         click.echo(f"  {partition}  " + ngettext("{number:,} chunk", "{number:,} chunks", chunks))
 
@@ -178,7 +178,7 @@ def _requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -
         requeue_quarantined(services, space, partitions)
 
 
-def _launch(selection: Selection, services: "Services", plan: Plan, config: Mapping[str, Any]) -> bool:
+def _launch(selection: Selection, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:
     """Let the running Dagster embed the planned partitions; return whether all of them are done."""
     from .launched_backfill import launch_and_follow
 
@@ -186,7 +186,7 @@ def _launch(selection: Selection, services: "Services", plan: Plan, config: Mapp
     return launch_and_follow(services, list(plan.chunks), config, title)
 
 
-def _run_in_process(started: float, services: "Services", plan: Plan, config: Mapping[str, Any]) -> bool:
+def _run_in_process(started: float, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:
     """Embed the planned partitions in this process; return whether all of them are done and no chunk failed."""
     from ..defs.asset_keys import VECTORIZED_CHUNKS
     from .partition_runs import run_partitions

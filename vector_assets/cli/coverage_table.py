@@ -7,7 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 
-from ..domain.coverage import GroupBy, GroupStatus, readable_age
+from ..domain.coverage import GroupBy, GroupStatus
+from ..domain.wording import readable_age, readable_seconds
 from ..translation import marked, ngettext, translate
 from .terminal import out
 
@@ -52,13 +53,8 @@ def _cells(group: GroupStatus, now: datetime) -> tuple[str, ...]:
     run = group.last_run
     return (
         *(f"{count:,}" for count in (group.chunks, group.current, group.pending, group.quarantined)),
-        f"{_floor_percent(group.coverage):.1f}%",
-        readable_age(group.pending_since, now) if group.pending_since else "",
-        translate("{age} ago", age=readable_age(run.ended_at, now)) if run else "",
+        group.coverage_percent,
+        readable_seconds(group.seconds_pending(now)) if group.pending_since else "",
+        readable_age(run.ended_at, now) if run else "",
         f"{run.chunks_per_second:,.0f}" if run else "",
     )
-
-
-def _floor_percent(share: float) -> float:
-    """Round down, so that 100.0% means that every chunk is current."""
-    return int(share * 1000) / 10

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..domain.wording import readable_bytes
 from ..errors import InvalidSetting, VectorAssetsError
 from ..translation import translate
 from .options import examples
@@ -48,8 +49,8 @@ def _disk(services: "Services") -> str:
     free = shutil.disk_usage(existing).free
     if free < _NEEDED_DISK_BYTES:
         fix = "Free some space, or set it to a directory on another disk."
-        raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {free / 1024**3:.1f} GiB are free at {existing}", fix)
-    return f"{free / 1024**3:.1f} GiB free at {home}"
+        raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {readable_bytes(free)} are free at {existing}", fix)
+    return f"{readable_bytes(free)} free at {home}"
 
 
 def _database(services: "Services") -> str:

@@ -11,8 +11,8 @@ from ..domain.progress import readable_speed, shortcomings
 from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_seconds
 from ..errors import EmbedderHung
-from ..estimates.backfill_plan import Plan
-from ..estimates.backfill_time_left import Remaining
+from ..estimates.backfill_plan import BackfillPlan
+from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..quality.limits import QualityLimits
 from ..quality.token_warnings import TokenCounts, token_warnings
 from ..services import Services
@@ -33,7 +33,7 @@ def run_partitions(
     partitions: Sequence[PartitionKey],
     assets: "Sequence[dg.AssetKey]",
     config: Mapping[str, Any] | None = None,
-    plan: Plan | None = None,
+    plan: BackfillPlan | None = None,
     allow_shrink: bool = False,
 ) -> list[RunResult]:
     """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
@@ -51,7 +51,7 @@ def run_partitions(
     if VECTORIZED_CHUNKS in assets:
         _load_model(services)
     results: list[RunResult] = []
-    remaining = Remaining(plan.chunks) if plan else None
+    remaining = BackfillTimeLeft(plan.chunks) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals(asked=services.retries.ended) as stop,

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.wording import readable_seconds
-from ..estimates.backfill_time_left import Remaining
+from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..translation import ngettext, translate
 from .terminal import err
 
@@ -26,7 +26,7 @@ class PartitionsProgress:
         remaining: their chunks, where they are known: then the bar for all counts chunks and shows the time left.
     """
 
-    def __init__(self, partitions: int, remaining: Remaining | None = None) -> None:
+    def __init__(self, partitions: int, remaining: BackfillTimeLeft | None = None) -> None:
         self._partitions = partitions
         self._remaining = remaining
         self._done = 0
@@ -82,7 +82,7 @@ class PartitionsProgress:
         if self._remaining is None:
             self._bars.update(self._all, completed=self._done)
             return ""
-        seconds = self._remaining.seconds(processed, chunks_per_second)
+        seconds = self._remaining.seconds_left(processed, chunks_per_second)
         line = ngettext(
             "{done:,}/{number:,} partition", "{done:,}/{number:,} partitions", self._partitions, done=self._done
         )

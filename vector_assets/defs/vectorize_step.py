@@ -20,7 +20,7 @@ from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
 from .check_events import log_check_results
-from .distribution import distribution_metadata, summary_after
+from .distribution_metadata import distribution_metadata
 from .external_writes import log_external_writes
 from .materialization_metadata import vectors_metadata
 from .partition_ranges import PartitionResult
@@ -169,7 +169,8 @@ class _VectorizeStep:
         services, key, space = self.services, self.key, self.services.space
         status = services.coverage.partition_status(key, space.slug)
         former = services.last_runs.summary(key, space.slug)
-        services.last_runs.record(key, space.slug, report, summary_after(distribution, former, status))
+        summary = distribution.summary_of_partition(former, status.current)
+        services.last_runs.record(key, space.slug, report, summary)
         warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
         for line in warnings:
             self.context.log.warning(line)

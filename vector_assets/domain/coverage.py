@@ -1,19 +1,18 @@
-"""How complete the partitions are: what is counted of them, what their last runs did, and sums over many of them."""
+"""How complete the partitions are: their counts of chunks, their last runs, and sums over many of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Self
 
-from ..translation import marked, translate
 from .partition_keys import PartitionKey
 
 
 @dataclass(frozen=True)
 class TokenTotals:
-    """What the model could see of chunks: their tokens, those beyond its limit, and how many chunks have such."""
+    """The tokens of chunks, those of them beyond the model's limit, and the number of chunks that have such tokens."""
 
     tokens: int = 0
     tokens_lost: int = 0
@@ -21,7 +20,7 @@ class TokenTotals:
 
     @property
     def lost_share(self) -> float:
-        """Of the tokens, 0 to 1."""
+        """The share of the tokens that the model does not read, 0 to 1."""
         return self.tokens_lost / self.tokens if self.tokens else 0.0
 
     def __add__(self, other: Self) -> Self:
@@ -34,9 +33,9 @@ class TokenTotals:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The run that last put vectors into a partition: chunks and tokens that had their turn, in so many seconds.
+    """The run that last stored vectors of a partition: how many chunks and tokens it processed in how many seconds.
 
-    The token_totals is of all vectors that the partition had after it.
+    `token_totals` are of all vectors that the partition had after it.
     """
 
     run_id: str
@@ -48,16 +47,17 @@ class LastRun:
 
     @property
     def chunks_per_second(self) -> float:
-        """Reading and committing included, loading the model not."""
+        """The speed with reading and committing, without loading the model."""
         return self.chunks / self.seconds if self.seconds > 0 else 0.0
 
 
-class _Shares:
-    """What follows from the counts."""
+class _Counts:
+    """What follows from the counts of chunks."""
 
     chunks: int
     pending: int
     quarantined: int
+    pending_since: datetime | None
 
     @property
     def current(self) -> int:
@@ -69,9 +69,28 @@ class _Shares:
         """Chunks with a current vector / chunks; 1 where there are none."""
         return self.current / self.chunks if self.chunks else 1.0
 
+    @property
+    def rounded_coverage(self) -> float:
+        """The coverage rounded down to four decimals, so that 1.0 means complete."""
+        return self.current * 10_000 // self.chunks / 10_000 if self.chunks else 1.0
+
+    @property
+    def coverage_percent(self) -> str:
+        """The coverage rounded down: `100%` means complete, `0%` means that no chunk is current."""
+        if self.current == self.chunks:
+            return "100%"
+        if self.current == 0:
+            return "0%"
+        tenths = self.current * 1000 // self.chunks
+        return f"{tenths // 10}.{tenths % 10}%" if tenths else "<0.1%"
+
+    def seconds_pending(self, now: datetime) -> float:
+        """For how long the oldest pending text has been pending; 0 where nothing is, or a clock was set back."""
+        return max((now - self.pending_since).total_seconds(), 0.0) if self.pending_since else 0.0
+
 
 @dataclass(frozen=True)
-class PartitionStatus(_Shares):
+class PartitionStatus(_Counts):
     """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them.
 
     `pending_since` is when the oldest text that is pending was written, or its space was made if that came later.
@@ -86,13 +105,13 @@ class PartitionStatus(_Shares):
 
     @property
     def token_totals(self) -> TokenTotals:
-        """As the last run left it."""
+        """The totals after the last run."""
         return self.last_run.token_totals if self.last_run else TokenTotals()
 
 
 @dataclass(frozen=True)
-class GroupStatus(_Shares):
-    """How complete several partitions are together: sums, the longest wait, and the newest of their last runs."""
+class GroupStatus(_Counts):
+    """How complete several partitions are together: sums, the oldest pending text, and the newest last run."""
 
     name: str
     partitions: int
@@ -105,8 +124,8 @@ class GroupStatus(_Shares):
 
     @classmethod
     def of(cls, name: str, members: "Sequence[PartitionStatus | GroupStatus]") -> Self:
-        """Add up."""
-        waiting = [item.pending_since for item in members if item.pending_since is not None]
+        """Add up partitions or groups."""
+        since = [item.pending_since for item in members if item.pending_since is not None]
         runs = [item.last_run for item in members if item.last_run is not None]
         return cls(
             name,
@@ -114,14 +133,14 @@ class GroupStatus(_Shares):
             sum(item.chunks for item in members),
             sum(item.pending for item in members),
             sum(item.quarantined for item in members),
-            min(waiting, default=None),
+            min(since, default=None),
             max(runs, key=lambda run: run.ended_at, default=None),
             sum((item.token_totals for item in members), TokenTotals()),
         )
 
 
 class GroupBy(StrEnum):
-    """What partitions can be added up by."""
+    """By what partitions can be added up."""
 
     PARTITION = "partition"
     MARKET = "market"
@@ -129,7 +148,7 @@ class GroupBy(StrEnum):
     COMPANY = "company"
 
     def name_of(self, key: PartitionKey) -> str:
-        """The group that the partition belongs to. A company is a stock code in all markets."""
+        """Return the name of the partition's group; a company is its stock code in all markets."""
         names = {
             GroupBy.PARTITION: str(key),
             GroupBy.MARKET: key.market,
@@ -140,7 +159,7 @@ class GroupBy(StrEnum):
 
 
 def grouped(statuses: Iterable[PartitionStatus], by: GroupBy) -> list[GroupStatus]:
-    """One sum a group, by name."""
+    """Add up the partitions of each group; the groups are in the order of their names."""
 
     def name_of(status: PartitionStatus) -> str:
         return by.name_of(status.partition)
@@ -155,15 +174,3 @@ class PendingPartition:
     partition: PartitionKey
     pending: int
     oldest_text_at: datetime
-
-
-_UNITS = ((86_400, marked("{count} days")), (3600, marked("{count} h")), (60, marked("{count} min")))
-
-
-def readable_age(since: datetime, now: datetime | None = None) -> str:
-    """`8 s`, `44 min`, `3 h`, `12 days`: rounded down, from two of a unit on. A moment to come is no age: `0 s`."""
-    seconds = max(int(((now or datetime.now(UTC)) - since).total_seconds()), 0)
-    for size, age in _UNITS:
-        if seconds >= 2 * size:
-            return translate(age, count=seconds // size)
-    return translate("{seconds} s", seconds=seconds)

@@ -42,10 +42,9 @@ class StageSeconds:
 class VectorizeReport:
     """The report of one run. Counts are of chunks or tokens; `failures` holds the first ten.
 
-    `seconds` is the length of the run without loading the model. `faults` counts the refused vectors by their fault.
-    `script` is the script that most of the sampled texts are written in: `latin`, `han` or `other`. `estimate_errors`
-    has the error of the estimated time left, in percent, when 25, 50 and 75 % of the chunks were processed (None: there
-    was no estimate). `course` lists seconds since the run began, each with the chunks processed by then.
+    `seconds` is the work after the model was loaded. `faults` counts the vectors that were refused, by what was wrong.
+    `script` is what most of the texts looked at are written in: `latin`, `han` or `other`. `estimate_errors` says, in
+    percent, how wrong the estimated time left was when 25, 50 and 75 % of the chunks were done (None: no estimate).
     """
 
     run_id: str
@@ -65,7 +64,6 @@ class VectorizeReport:
     faults: Mapping[str, int] = field(default_factory=dict)
     script: str = "other"
     estimate_errors: Mapping[int, float | None] = field(default_factory=dict)
-    course: tuple[tuple[float, int], ...] = ()
 
     @property
     def processed(self) -> int:

@@ -1,20 +1,47 @@
-"""Times and texts for people to read."""
+"""Write durations, ages, sizes, and texts that others wrote, so that people can read them."""
 
-from ..translation import translate
+from datetime import datetime, timedelta
+
+from humanize import naturalsize, naturaltime
+
+from ..translation import marked, translate
+
+# Units with their size in seconds.
+_UNITS = (
+    (86_400, marked("{count} d")),
+    (3600, marked("{count} h")),
+    (60, marked("{count} min")),
+    (1, marked("{count} s")),
+)
 
 
 def readable_seconds(seconds: float) -> str:
-    """`8 s`, `2 min 05 s`, `1 h 20 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return translate("{seconds} s", seconds=whole)
-    if whole < 3600:
-        return translate("{minutes} min {seconds:02d} s", minutes=whole // 60, seconds=whole % 60)
-    return translate("{hours} h {minutes:02d} min", hours=whole // 3600, minutes=whole % 3600 // 60)
+    """Write a duration in at most two units: `8 s`, `2 min 5 s`, `1 h 20 min`, `3 d`.
+
+    humanize has no short form: its precisedelta writes `2 minutes and 5 seconds`, too long for a line of progress.
+    """
+    rest = max(round(seconds), 0)
+    counts = []
+    for size, unit in _UNITS:
+        counts.append((rest // size, unit))
+        rest %= size
+    first = next((place for place, (count, _) in enumerate(counts) if count), len(counts) - 1)
+    shown = [counts[first], *((count, unit) for count, unit in counts[first + 1 : first + 2] if count)]
+    return " ".join(translate(unit, count=count) for count, unit in shown)
+
+
+def readable_age(moment: datetime, now: datetime) -> str:
+    """Write how long ago a moment was: `3 hours ago`; `now` where a clock was set back."""
+    return naturaltime(max(now - moment, timedelta()))
+
+
+def readable_bytes(count: int) -> str:
+    """Write a size in binary units, with a decimal where it matters: `128 MiB`, `1.6 GiB`."""
+    return naturalsize(count, binary=True).replace(".0 ", " ")
 
 
 def readable_line(text: str, most: int) -> str:
-    """One line of at most `most` characters: blanks for line ends and for what a terminal would obey, not show."""
-    # Whoever wrote an endless text, only its beginning is looked at.
+    """Write the text in one line of at most `most` characters, with blanks for line ends and control characters."""
+    # Of an endless text only the beginning is read.
     shown = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())
     return shown if len(shown) <= most and len(text) <= 4 * most else shown[: most - 4].rstrip() + " ..."

@@ -1,4 +1,4 @@
-"""What a backfill has before it, told from the counts and from how the last runs went."""
+"""Estimate what a backfill will take, from the counts of chunks and from the last runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
 from ..translation import ngettext, translate
 
-# What a partition costs beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
+# What a partition takes beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
 _PARTITION_SECONDS = 0.4
 
-# The speed of so many runs says how fast this machine is now; older ones may be another machine's.
+# The speed of so many last runs is the speed of this machine; older runs may be another machine's.
 _RECENT_RUNS = 20
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How many chunks of which partitions are to be embedded; where no run tells, tokens and seconds are None."""
+class BackfillPlan:
+    """How many chunks of which partitions a backfill embeds; tokens and seconds are None before the first run."""
 
     chunks: Mapping[PartitionKey, int]
     tokens: int | None
@@ -43,20 +43,20 @@ class Plan:
         )
 
 
-def planned(chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> Plan:
-    """The plan for so many chunks of each partition; `statuses` are all partitions', for what their last runs tell."""
+def plan_backfill(chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
+    """Plan a backfill of so many chunks of each partition; `statuses` are those of all partitions with a last run."""
     runs = {status.partition: status.last_run for status in statuses if status.last_run is not None}
     recent = sorted(runs.values(), key=lambda run: run.ended_at)[-_RECENT_RUNS:]
     seconds = sum(run.seconds for run in recent)
     if seconds <= 0:
-        return Plan(chunks, None, None)
+        return BackfillPlan(chunks, None, None)
     tokens = _tokens(chunks, runs)
     speed = sum(run.tokens for run in recent) / seconds
-    return Plan(chunks, tokens, tokens / speed + len(chunks) * _PARTITION_SECONDS)
+    return BackfillPlan(chunks, tokens, tokens / speed + len(chunks) * _PARTITION_SECONDS)
 
 
 def _tokens(chunks: Mapping[PartitionKey, int], runs: Mapping[PartitionKey, LastRun]) -> int:
-    """A chunk has as many as those that its partition embedded last; else as its market's; else as all."""
+    """Estimate the tokens: a chunk has as many as those of its partition's last run, else its market's, else all."""
     by_market = {
         market: _tokens_per_chunk(run for key, run in runs.items() if key.market == market)
         for market in {key.market for key in runs}

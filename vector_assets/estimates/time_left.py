@@ -1,11 +1,13 @@
-"""How fast a run is, and how long it will take."""
+"""Estimate how long a run has left, from the tokens to come and the speed so far."""
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
-from .accuracy import Announcements
+from .accuracy import EstimateAccuracy
 
+# Batches over which the recent speed is taken: enough to smooth out short and long ones, and a few seconds of a run.
 _RECENT_BATCHES = 16
 
 
@@ -16,62 +18,67 @@ class _Point(NamedTuple):
     tokens: int
 
 
-class Estimate:
-    """Tokens to come at the speed since the first batch, which came with the first window's reading.
+class RunTimeLeft:
+    """Estimates the time left as the tokens to come at the speed since the first batch.
 
-    Batches are sorted by length, so counting chunks would mislead.
+    The first batch itself does not count, because the reading of the first window came with it. Tokens are counted and
+    not chunks, because batches are sorted by length.
+
+    Args:
+        clock: seconds that only go forward.
     """
 
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._started = clock()
         self._first: _Point | None = None
         self._recent: deque[_Point] = deque(maxlen=_RECENT_BATCHES + 1)
-        self._announcements = Announcements()
+        self._accuracy = EstimateAccuracy()
         self.seconds_left: float | None = None
+        """The estimate; None until there is a speed."""
         self.spread: float | None = None
+        """By how many seconds the estimate at the recent speed differs."""
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first window was asked for."""
-        return time.perf_counter() - self._started
+        """Seconds since the run began."""
+        return self._clock() - self._started
 
     def batch_committed(self, processed: int, tokens: int, tokens_to_come: float) -> None:
-        """So many chunks and tokens are done, and so many tokens are expected."""
+        """Make a new estimate: so many chunks and tokens are processed, and so many tokens are expected."""
         now = _Point(self.elapsed, tokens)
         self._first = self._first or now
         self._recent.append(now)
         self.seconds_left = overall = _seconds(tokens_to_come, self._first, now)
         recent = _seconds(tokens_to_come, self._recent[0], now)
         self.spread = None if overall is None or recent is None else abs(recent - overall)
-        self._announcements.tell(processed, now.elapsed, self.seconds_left)
+        self._accuracy.record(processed, now.elapsed, self.seconds_left)
 
     @property
     def recent_seconds_a_batch(self) -> float | None:
-        """Of the last sixteen batches, on average; None before the second."""
+        """The average of the last sixteen batches; None before the second batch."""
         batches = len(self._recent) - 1
         return (self._recent[-1].elapsed - self._recent[0].elapsed) / batches if batches > 0 else None
 
     @property
     def recent_tokens_per_second(self) -> float | None:
-        """Of the last sixteen batches; None before the second."""
-        if len(self._recent) < 2:
-            return None
-        first, last = self._recent[0], self._recent[-1]
-        seconds = last.elapsed - first.elapsed
-        return (last.tokens - first.tokens) / seconds if seconds > 0 else None
-
-    def course(self) -> list[tuple[float, int]]:
-        """Seconds since the run began and chunks processed by then, of some hundred batches at most."""
-        return self._announcements.course()
+        """The speed of the last sixteen batches; None before the second batch."""
+        return _speed(self._recent[0], self._recent[-1]) if self._recent else None
 
     def errors(self) -> dict[int, float | None]:
-        """How wrong it was, in percent, when 25, 50 and 75 % of the chunks were done; see `Announcements`."""
-        return self._announcements.errors()
+        """Return the errors of the estimates in percent, at 25, 50 and 75 % of the chunks; see `EstimateAccuracy`."""
+        return self._accuracy.errors()
+
+
+def _speed(since: _Point, now: _Point) -> float | None:
+    """Return the tokens per second between the points; None where no time has passed."""
+    seconds = now.elapsed - since.elapsed
+    return (now.tokens - since.tokens) / seconds if seconds > 0 else None
 
 
 def _seconds(tokens_to_come: float, since: _Point, now: _Point) -> float | None:
-    """At the speed since then; None where there is none yet."""
+    """Return the seconds left at the speed between the points; None where there is no speed."""
     if tokens_to_come == 0:
         return 0.0
-    tokens, seconds = now.tokens - since.tokens, now.elapsed - since.elapsed
-    return tokens_to_come * seconds / tokens if tokens > 0 and seconds > 0 else None
+    speed = _speed(since, now)
+    return tokens_to_come / speed if speed else None

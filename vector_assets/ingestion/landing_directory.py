@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..domain.documents import DocumentRejection
 from ..domain.partition_keys import PartitionKey
+from ..domain.wording import readable_bytes
 from ..errors import (
     DocumentError,
     DocumentTooLarge,
@@ -103,7 +104,7 @@ class LandingDirectory:
         except OSError as error:
             raise UnreadableDocument(landed.source_uri, f"it cannot be opened ({error.strerror})") from error
         if len(data) > MAX_FILE_BYTES:
-            raise DocumentTooLarge(landed.source_uri, f"it is larger than {MAX_FILE_BYTES // 2**20} MiB")
+            raise DocumentTooLarge(landed.source_uri, f"it is larger than {readable_bytes(MAX_FILE_BYTES)}")
         return data
 
     def _files(self, top: Path) -> Iterator[Path]:

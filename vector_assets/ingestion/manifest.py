@@ -6,6 +6,7 @@ import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from ..domain.wording import readable_bytes
 from ..errors import InvalidManifest
 from .safe_open import OutsideFolder, open_below
 
@@ -59,7 +60,7 @@ def _read_bytes(root: Path, path: Path) -> bytes:
     except OSError as error:
         raise InvalidManifest(path, f"it cannot be read ({error.strerror})", "Check its permissions.") from error
     if len(data) > MAX_MANIFEST_BYTES:
-        problem = f"it is larger than {MAX_MANIFEST_BYTES // 2**20} MiB"
+        problem = f"it is larger than {readable_bytes(MAX_MANIFEST_BYTES)}"
         raise InvalidManifest(path, problem, "Keep the rows of documents that are there.")
     return data
 

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+from ..domain.wording import readable_bytes
 from ..errors import DocumentError, DocumentTooLarge, DocumentTooSlow, ReaderNotStarted, UnreadableDocument
 from .document_limits import MAX_READ_MEMORY, MAX_READ_SECONDS
 from .reader_worker import FAILED, NO_MEMORY, TEXT
@@ -103,7 +104,7 @@ class ReaderProcess:
         self.close()
         if kind == FAILED:
             return UnreadableDocument(document, f"the reader failed on it ({message})")
-        return DocumentTooLarge(document, f"reading it takes more than {self._memory // 2**20:,} MiB of memory")
+        return DocumentTooLarge(document, f"reading it takes more than {readable_bytes(self._memory)} of memory")
 
     def _error_of_ended_process(self, document: str) -> DocumentError:
         code = self._wait_for_exit()

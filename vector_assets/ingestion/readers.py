@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ..domain.wording import readable_bytes
 from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
 from .document_limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from .html import read_html
@@ -33,7 +34,7 @@ def extract_text(data: bytes, suffix: str, document: str) -> str:
         DocumentError: the document cannot be used; the subclass says why.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise DocumentTooLarge(document, f"it is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        raise DocumentTooLarge(document, f"it is larger than {readable_bytes(MAX_FILE_BYTES)}")
     if not data.strip():
         raise EmptyDocument(document)
     text = _READERS[suffix.lower()](data, document)

@@ -1,4 +1,4 @@
-"""Two-dimensional projections of vectors, to be drawn."""
+"""Project vectors onto two dimensions, to draw them."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from ..domain.spaces import Vectors
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """`points`, float32 (n, 2), in the order of the vectors, and the share of their spread along each of the two axes.
+    """The projected vectors: `points`, float32 (n, 2), and `shares`, how much of the spread each of the axes has.
 
-    The axes are the vectors' own: two projections do not lie on one another.
+    The axes are the principal components of these very vectors: the points of two projections do not compare.
     """
 
     points: NDArray[np.float32]
@@ -20,16 +20,16 @@ class Projection:
 
 
 def project(vectors: Vectors) -> Projection:
-    """Principal components of finite vectors (n, dimension), by the inner products of what is left without the mean.
+    """Compute the first two principal components of finite vectors (n, dimension).
 
-    The sign of an axis is free: here its component of greatest size is positive, so that the same vectors always give
+    The sign of an axis is free: its component of greatest size is made positive, so that the same vectors always give
     the same picture. Directions that do not exist, of one vector or of equal ones, are 0.
     """
     points, shares = np.zeros((len(vectors), 2)), np.zeros(2)
     if len(vectors):
         centred = vectors.astype(np.float64)
         centred -= centred.mean(axis=0)
-        # Of few vectors with many components these take a quarter of the time that the singular values take.
+        # Of few vectors with many components the inner products take a quarter of the time of singular values.
         squares, left = np.linalg.eigh(centred @ centred.T)
         squares, left = np.maximum(squares[:-3:-1], 0), left[:, :-3:-1]
         axes = centred.T @ left

@@ -1,4 +1,4 @@
-"""A bounded random sample of rows that is the same whatever the order in which they come."""
+"""Keep a bounded random sample of rows that is the same whatever the order in which they come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Sample:
     vectors: Vectors
 
     @classmethod
-    def none(cls, size: int, dimension: int) -> Self:
-        """Of no rows yet."""
+    def empty(cls, size: int, dimension: int) -> Self:
+        """Make a sample that has seen no rows."""
         return cls(size, np.empty(0, np.int64), np.empty((0, dimension), np.float32))
 
     def with_rows(self, ids: Sequence[int] | NDArray[np.int64], vectors: Vectors) -> Self:
-        """The sample after these rows, a vector for each id."""
+        """Return the sample that has also seen these rows, a vector for each id."""
         new = np.asarray(ids, np.int64)
-        if len(self.ids) == self.size and self.size:  # once it is full, few of a batch get in
+        if len(self.ids) == self.size and self.size:  # of a batch few rows get into a full sample
             chosen = _ranks(new) < _ranks(self.ids[-1:])
             new, vectors = new[chosen], vectors[chosen]
         if not len(new):
@@ -40,13 +40,9 @@ class Sample:
         lowest = np.argsort(_ranks(all_ids), kind="stable")[: self.size]
         return type(self)(self.size, all_ids[lowest], np.concatenate([self.vectors, vectors])[lowest])
 
-    def __add__(self, other: Self) -> Self:
-        """Of the rows that either has seen."""
-        return self.with_rows(other.ids, other.vectors)
-
 
 def _ranks(ids: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Every id's place in a fixed shuffle of all 64-bit numbers: the finalizer of SplitMix64.
+    """Give every id its place in a fixed shuffle of all 64-bit numbers, by the finalizer of SplitMix64.
 
     Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", with the constants of its Java code.
     """

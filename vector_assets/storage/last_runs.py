@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.reports import VectorizeReport
-from ..quality.distribution import Summary
+from ..quality.vector_summary import VectorSummary
 from .database import Database, repeatable
 from .partition_columns import IN_PARTITION, partition_parameters
 from .spaces import vectors_table
@@ -41,7 +41,7 @@ class LastRuns:
 
     @repeatable
     def record(
-        self, partition: PartitionKey, space_slug: str, report: VectorizeReport, summary: Summary | None = None
+        self, partition: PartitionKey, space_slug: str, report: VectorizeReport, summary: VectorSummary | None = None
     ) -> None:
         """Record a run over the partition that ends now; one that stored nothing leaves the former one in its place.
 
@@ -63,9 +63,9 @@ class LastRuns:
             connection.execute(statement, values)
 
     @repeatable
-    def summary(self, partition: PartitionKey, space_slug: str) -> Summary | None:
+    def summary(self, partition: PartitionKey, space_slug: str) -> VectorSummary | None:
         """Describe the partition's vectors as the last run left them; None: unknown."""
         parameters = {"space": space_slug, **partition_parameters(partition)}
         with self._database.transaction() as connection:
             row = connection.execute(_SUMMARY, parameters).fetchone()
-        return Summary.from_dict(row[0]) if row else None
+        return VectorSummary.from_dict(row[0]) if row else None

@@ -8,7 +8,7 @@ from ..domain.batches import BatchChunk, ChunkFailure, Outcome
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
 from ..errors import BadVectors
-from ..estimates.time_left import Estimate
+from ..estimates.time_left import RunTimeLeft
 from ..quality.scripts import Script, script_of
 from .batch_embedder import EmbeddedBatch
 from .windows import TokenizedChunk
@@ -33,7 +33,7 @@ class RunCounts:
     run_id: str
     total: int
     stages: StageSeconds
-    estimate: Estimate = field(default_factory=Estimate)
+    estimate: RunTimeLeft = field(default_factory=RunTimeLeft)
     batches: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     tokens: int = 0
@@ -119,5 +119,4 @@ class RunCounts:
             faults=dict(self.faults),
             script=max(self._scripts, key=lambda script: self._scripts[script], default=Script.OTHER),
             estimate_errors=self.estimate.errors(),
-            course=tuple(self.estimate.course()),
         )

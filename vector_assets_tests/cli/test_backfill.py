@@ -19,7 +19,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     first = command("backfill", "--dry-run")
 
     assert first.exit_code == 0, first.output
-    assert "2 partitions, 4 chunks; no run has been made" in first.output
+    assert "2 partitions, 4 chunks; there is no estimate" in first.output
     assert f"{US}  3 chunks" in first.output
     assert embedder.embedded == []
     command("backfill", "--market", "cn")

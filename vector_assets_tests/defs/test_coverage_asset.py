@@ -1,10 +1,8 @@
 """`gold/coverage`: its figures are the tables', its check keeps the limit, and it runs by itself every hour."""
 
 import base64
-import subprocess
-import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,14 @@ from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from vector_assets.defs.assets import ASSETS
-from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, SHOWN_GROUPS, SHOWN_PARTITIONS, freshness, tables
+from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, MAX_LATE_PARTITIONS, check_result
 from vector_assets.defs.partitions import PARTITIONS_NAME
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.run_history import Runs
 from vector_assets.defs.sensors import new_chunks_sensor
-from vector_assets.domain.coverage import GroupStatus, PartitionStatus
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import InvalidSetting
+from vector_assets.quality.freshness import Freshness, LatePartition
 from vector_assets.settings import load_settings
 from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.retries import Retries
@@ -127,9 +125,10 @@ def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance,
         for count in ("chunks", "current", "pending", "quarantined"):
             assert sum(line[count] for line in lines(figures[name])) == figures[count]
     china, _, america = lines(figures["markets"])
-    assert (china["waiting"], china["last run (UTC)"], china["chunks/s"]) == ("3 h", "", "")
+    assert (china["last run (UTC)"], china["chunks/s"]) == ("", "")
+    assert china["oldest pending"].startswith("3 h 15 min")
     ((ended_at,),) = rows(filled.database, "SELECT ended_at FROM last_runs WHERE market = 'us'")
-    assert (america["waiting"], america["last run (UTC)"].split()) == (
+    assert (america["oldest pending"], america["last run (UTC)"].split()) == (
         "",
         f"{ended_at.astimezone(UTC):%Y-%m-%d %H:%M}".split(),
     )
@@ -148,53 +147,19 @@ def test_the_picture_is_in_the_materialization(instance: dg.DagsterInstance, fil
         image.load()
 
 
-def status(key: str, chunks: int, pending: int = 0, hours: float | None = None) -> PartitionStatus:
-    since = None if hours is None else NOW - timedelta(hours=hours)
-    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 0, since, None)
+@pytest.mark.parametrize(("many", "shown"), [(3, 3), (14, MAX_LATE_PARTITIONS)])
+def test_the_check_lists_those_that_are_pending_for_longest(many: int, shown: int) -> None:
+    """At most ten; how many there are is a figure. It is an error, for somebody must act."""
+    keys = [PartitionKey("us", "annual_report", f"C{n:02}") for n in range(many)]
+    late = tuple(LatePartition(key, 9, 41.0 - n) for n, key in enumerate(keys))
 
+    result = check_result(Freshness(24.0, 41.0, late))
 
-def test_of_many_companies_those_that_lack_most_are_shown() -> None:
-    """The last line adds up the others, and says how many there are and how many of them lack something."""
-    many = [status(f"us/annual_report/C{n:03}", 1000, max(n - 10, 0)) for n in range(60)]
-
-    shown = lines(tables(many, NOW)["companies"].value)
-
-    assert [line["company"] for line in shown[:-1]] == [f"C{n:03}" for n in range(59, 59 - SHOWN_GROUPS, -1)]
-    assert shown[-1]["company"] == "40 more, 29 of them incomplete"
-    assert shown[-1]["pending"] == sum(range(1, 30))
-    assert sum(line["chunks"] for line in shown) == 60_000
-
-
-@pytest.mark.parametrize(("hours", "passes"), [(None, True), (0.0, True), (24.0, True), (24.001, False)])
-def test_the_limit_itself_is_still_kept(hours: float | None, passes: bool) -> None:
-    """What has waited for longer is late."""
-    result = freshness([status("us/annual_report/A", 3, 1, hours)], 24.0, NOW)
-
-    assert result.passed is passes
-    assert result.severity == dg.AssetCheckSeverity.ERROR
-    assert result.metadata["partitions"].value == (0 if passes else 1)
-
-
-def test_the_worst_ten_come_in_order() -> None:
-    """The oldest first, then by key; those within the limit and those with nothing pending are not among them."""
-    late = [status(f"us/annual_report/C{n:02}", 9, n, 30 + n) for n in range(12)]
-    twins = [status(f"{market}/annual_report/T", 9, 1, 41) for market in ("us", "hk")]
-
-    result = freshness([*late, *twins, status("us/report/A", 9, 1, 2), status("us/report/B", 9)], 24.0, NOW)
-
-    names = [line["partition"] for line in lines(result.metadata["worst"].value)]
-    assert names[:4] == ["hk/annual_report/T", "us/annual_report/C11", "us/annual_report/T", "us/annual_report/C10"]
-    assert len(names) == SHOWN_PARTITIONS
-    assert lines(result.metadata["worst"].value)[1] == {
-        "partition": "us/annual_report/C11",
-        "pending": 11,
-        "waiting": "41 h",
-    }
-    assert (result.metadata["partitions"].value, result.metadata["oldest_pending_hours"].value) == (14, 41.0)
-    assert result.description is not None
-    assert result.description.startswith(
-        "14 partitions have been pending for longer than 24 h, hk/annual_report/T for 41 h"
-    )
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    rows = lines(result.metadata["worst"].value)
+    assert [row["partition"] for row in rows] == [str(key) for key in keys[:shown]]
+    assert rows[0] == {"partition": str(keys[0]), "pending": 9, "oldest pending": "1 d 17 h"}
+    assert (result.metadata["partitions"].value, result.metadata["oldest_pending_hours"].value) == (many, 41.0)
 
 
 @pytest.mark.parametrize(("limit", "passes"), [(4.0, True), (3.0, False), (1e-9, False), (1e300, True)])
@@ -212,7 +177,8 @@ def test_the_setting_is_the_limit(
     assert check.metadata["limit_hours"].value == limit
     assert ("worst" in check.metadata) is not passes
     if not passes:
-        assert lines(check.metadata["worst"].value)[0] == {"partition": str(CN), "pending": 4, "waiting": "3 h"}
+        worst = lines(check.metadata["worst"].value)[0]
+        assert (worst["partition"], worst["pending"]) == (str(CN), 4)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "a day"])
@@ -319,20 +285,3 @@ def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance,
 
     assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert Runs(instance).partitions_under_way() == set()
-
-
-def test_the_definitions_load_without_what_draws() -> None:
-    """It is loaded by the run that draws, and by nothing else."""
-    code = "import sys, vector_assets.definitions; print({'PIL', 'torch'} & set(sys.modules))"
-
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-    assert loaded.strip() == "set()"
-
-
-def test_sums_of_nothing_are_nothing() -> None:
-    """The table of no groups has its columns."""
-    empty = tables([], NOW)["markets"].value
-
-    assert [column.name for column in empty.schema.columns][:2] == ["market", "coverage"]
-    assert GroupStatus.of("all", []).pending_since is None

@@ -1,4 +1,4 @@
-"""Sums over partitions, and ages in words."""
+"""Sums over partitions, and how complete and how long pending they are."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,6 @@ from vector_assets.domain.coverage import (
     PartitionStatus,
     TokenTotals,
     grouped,
-    readable_age,
 )
 from vector_assets.domain.partition_keys import PartitionKey
 
@@ -62,10 +61,18 @@ def test_partitions_are_grouped_by_each_part_of_their_key(by: GroupBy, names: li
     assert [group.name for group in grouped(FOUR, by)] == names
 
 
+@pytest.mark.parametrize(("hours", "seconds"), [(None, 0.0), (2.0, 7200.0), (-1.0, 0.0)])
+def test_how_long_something_is_pending(hours: float | None, seconds: float) -> None:
+    """A clock that was set back makes nothing younger than new."""
+    assert status("us/report/A", 10, 1, hours).seconds_pending(NOON) == seconds
+
+
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-5, "0 s"), (0.9, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (172_800, "2 days")],
+    ("chunks", "lacking", "percent", "rounded"),
+    [(0, 0, "100%", 1.0), (10, 10, "0%", 0.0), (3, 1, "66.6%", 0.6666), (100_000, 1, "99.9%", 0.9999)],
 )
-def test_an_age_is_one_number(seconds: float, words: str) -> None:
-    """Rounded down; a clock that was set back makes nothing younger than new."""
-    assert readable_age(NOON - timedelta(seconds=seconds), NOON) == words
+def test_coverage_is_rounded_down(chunks: int, lacking: int, percent: str, rounded: float) -> None:
+    """So that 100% and 1.0 mean complete."""
+    counted = PartitionStatus(PartitionKey.parse("us/report/A"), chunks, lacking, 0, None, None)
+
+    assert (counted.coverage_percent, counted.rounded_coverage) == (percent, rounded)

@@ -1,5 +1,7 @@
 """The words refuse nonsense."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
 from vector_assets.domain.progress import BatchProgress, shortcomings
 from vector_assets.domain.reports import StageSeconds, VectorizeReport
-from vector_assets.domain.wording import readable_line, readable_seconds
+from vector_assets.domain.wording import readable_age, readable_bytes, readable_line, readable_seconds
 from vector_assets.errors import InvalidPartitionKey, InvalidPattern, VectorAssetsError
 
 
@@ -82,10 +84,32 @@ def test_nothing_is_said_of_quality_where_all_is_well() -> None:
     assert shortcomings(1, 1, 5, 9000) == ["1 failed", "1 truncated", "0.1% unknown tokens"]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (125, "2 min 05 s"), (4800, "1 h 20 min")])
-def test_seconds_read_well(seconds: float, text: str) -> None:
-    """Short, with the unit."""
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (125, "2 min 5 s"), (3600, "1 h"), (3630, "1 h"),
+        (4859, "1 h 20 min"), (86_400, "1 d"), (147_600, "1 d 17 h"),
+    ],
+)  # fmt: skip
+def test_a_duration_has_at_most_two_units(seconds: float, text: str) -> None:
+    """In whole numbers, without zeros."""
     assert readable_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(("hours", "text"), [(-1, "now"), (0, "now"), (3.2, "3 hours ago"), (50, "2 days ago")])
+def test_an_age_is_rounded_to_one_unit(hours: float, text: str) -> None:
+    """A clock that was set back makes nothing younger than new."""
+    now = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+    assert readable_age(now - timedelta(hours=hours), now) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(128 * 2**20, "128 MiB"), (2 * 2**30, "2 GiB"), (1_717_986_918, "1.6 GiB"), (512, "512 Bytes")]
+)
+def test_a_size_is_in_binary_units(count: int, text: str) -> None:
+    """With a decimal where it matters."""
+    assert readable_bytes(count) == text
 
 
 @pytest.mark.parametrize(

@@ -2,30 +2,27 @@
 
 import pytest
 
-from vector_assets.estimates import time_left as estimates
-from vector_assets.estimates.time_left import Estimate
+from vector_assets.estimates.time_left import RunTimeLeft
 
 
 class Clock:
-    """Seconds since it was made."""
+    """Stands still until the test sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
-    def perf_counter(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(estimates, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
-def test_the_first_batch_says_nothing_of_the_speed(clock: Clock) -> None:
+def test_the_first_batch_has_no_speed(clock: Clock) -> None:
     """It came with the first window's reading."""
-    estimate = Estimate()
+    estimate = RunTimeLeft(clock)
     clock.now = 9.0
     estimate.batch_committed(10, 100, 900)
     assert (estimate.seconds_left, estimate.spread, estimate.recent_seconds_a_batch) == (None, None, None)
@@ -37,9 +34,9 @@ def test_the_first_batch_says_nothing_of_the_speed(clock: Clock) -> None:
     assert (estimate.recent_seconds_a_batch, estimate.recent_tokens_per_second) == (1.0, 100.0)
 
 
-def test_the_spread_is_what_the_last_batches_would_say(clock: Clock) -> None:
-    """Twenty batches of a second, then sixteen of two: nobody knows which of them will go on."""
-    estimate = Estimate()
+def test_the_spread_is_the_difference_to_the_recent_speed(clock: Clock) -> None:
+    """Twenty batches of a second, then sixteen of two: nobody knows which speed will last."""
+    estimate = RunTimeLeft(clock)
     for number in range(37):
         clock.now += 1.0 if number <= 20 else 2.0
         estimate.batch_committed(number, number * 100, 1000)
@@ -50,9 +47,9 @@ def test_the_spread_is_what_the_last_batches_would_say(clock: Clock) -> None:
     assert estimate.spread == pytest.approx(20.0 - 1000 * 52 / 3600)
 
 
-def test_at_the_end_the_announcements_are_scored(clock: Clock) -> None:
-    """Ten seconds for the first half and thirty for the second: what was said in the middle was a third of it."""
-    estimate = Estimate()
+def test_at_the_end_the_estimates_are_scored(clock: Clock) -> None:
+    """Ten seconds for the first half and thirty for the second: the estimate in the middle was a third of it."""
+    estimate = RunTimeLeft(clock)
     for number in range(1, 41):
         clock.now += 0.5 if number <= 20 else 1.5
         estimate.batch_committed(number, number * 100, (40 - number) * 100)
@@ -65,7 +62,7 @@ def test_at_the_end_the_announcements_are_scored(clock: Clock) -> None:
 
 def test_nothing_is_left_when_no_token_is(clock: Clock) -> None:
     """Also after a single batch."""
-    estimate = Estimate()
+    estimate = RunTimeLeft(clock)
     estimate.batch_committed(10, 100, 0)
 
     assert estimate.seconds_left == 0.0

@@ -43,3 +43,10 @@ BOILERPLATE = (
 def boilerplate(count: int) -> list[str]:
     """Texts that differ in one number, which stands twice."""
     return [BOILERPLATE.format(number=number) for number in range(1, count + 1)]
+
+
+def issuer(seed: int, count: int = 200) -> Vectors:
+    """Vectors of one issuer's texts: rows about a direction of its own."""
+    rows = unit_rows(1, seed=1000 + seed) + 1.5 * unit_rows(count, seed)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from ...domain.wording import readable_bytes
 from ...errors import ConversionFailed
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class ModelCache:
         """Look before the work: OpenVINO reports a full disk like a model that cannot be converted."""
         free = shutil.disk_usage(self._root).free
         if free < bytes_needed:
-            reason = f"{self._root} has {free >> 20} MiB free, {bytes_needed >> 20} are needed"
+            reason = f"{self._root} has {readable_bytes(free)} free, {readable_bytes(bytes_needed)} are needed"
             raise ConversionFailed(self._model, reason)
 
 

@@ -6,7 +6,7 @@ revision = "0002"
 down_revision = "0001"
 
 # What is the partition's is of all vectors that it had after the run; `vectors` is the summary of what they are like
-# (inspection.distribution.Summary), for the next run to compare with.
+# (quality.vector_summary.VectorSummary), for the next run to compare with.
 LAST_RUNS = """
 CREATE TABLE last_runs (
     space      text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
