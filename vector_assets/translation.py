@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+import humanize
+
 Language = Literal["en", "zh"]
 
 CATALOGS = Path(__file__).parent / "locale"
@@ -25,8 +27,12 @@ _translations = NullTranslations()
 
 
 def use_language(language: Language) -> None:
-    """Set the language of this process. English reads no catalog and imports no Babel."""
+    """Set the language of this process. English reads no catalog and imports no Babel.
+
+    The ages that humanize writes follow in the calling thread: only the command line shows them.
+    """
     global _translations
+    humanize.activate("zh_CN") if language == "zh" else humanize.deactivate()
     _translations = NullTranslations() if language == "en" else _catalog(language)
 
 
