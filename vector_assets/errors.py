@@ -477,7 +477,7 @@ class EmbeddedServerFailed(DatabaseError):
     """The embedded server did not start in the home directory."""
 
     def __init__(self, home: Path, problem: str, log: Path | None = None) -> None:
-        see = f" (see its log {log})" if log else ""
+        see = f" (its log is {log})" if log else ""
         super().__init__(
             f"the embedded server of {home} did not start: {problem}{see}. Set VECTOR_ASSETS_HOME to another directory "
             "that you may write, or VECTOR_ASSETS_DATABASE_URL to a server of yours."
@@ -569,7 +569,7 @@ class EmbedderDrifted(ModelError):
     def __init__(self, model: str, cosine: float, before: str, now: str) -> None:
         super().__init__(
             f"{model!r} no longer produces the stored vectors: the new vector of a reference text has a cosine of "
-            f"{cosine:.4f} with the stored one (stored with {before}; now {now}). Nothing was stored. Restore the "
+            f"{cosine:.4f} with the stored one (made by {before}; now {now}). Nothing was stored. Restore the "
             "former library, device or EMBEDDING_PRECISION, or embed all chunks again: vector-assets backfill "
             "--accept-drift."
         )
