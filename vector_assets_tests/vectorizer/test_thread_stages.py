@@ -3,7 +3,7 @@
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -138,6 +138,68 @@ def test_the_oldest_call_of_the_embedder_is_overdue_first() -> None:
     stop.set()
     for thread in threads:
         thread.join(PATIENCE)
+
+
+def test_results_that_are_late_are_given_after_the_last_item() -> None:
+    """The last commits may take longer than anything before them."""
+    exhausted = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from (1, 2)
+        exhausted.set()
+
+    def work(item: int) -> int:
+        assert exhausted.wait(PATIENCE)
+        return item
+
+    assert list(map_as_done(work, items(), 2, DEADLINE, WaitSeconds())) == [1, 2]
+
+
+def test_the_commit_stage_takes_no_more_items_than_can_wait() -> None:
+    """One for each thread, two more, and one that is taken ahead, however slow the work is."""
+    taken: list[int] = []
+    taken_during_work: list[int] = []
+    never = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    def work(item: int) -> None:
+        if not item:
+            never.wait(0.3)
+            taken_during_work.append(len(taken))
+
+    results = map_as_done(work, items(), 2, DEADLINE, WaitSeconds())
+    next(results)
+    results.close()
+
+    assert taken_during_work[0] <= 5
+
+
+def test_calls_that_wait_are_dropped_when_a_stage_is_closed() -> None:
+    """A run that is stopped finishes what has begun and begins nothing more."""
+    begun: list[int] = []
+    second_begun, closed = threading.Event(), threading.Event()
+
+    class DeadlineThatSeesTheClosing(EmbedDeadline):
+        def join(self, threads: Sequence[threading.Thread]) -> None:
+            closed.set()
+            super().join(threads)
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 2:
+            second_begun.set()
+            assert closed.wait(PATIENCE)
+
+    results = map_in_order(work, iter([1, 2, 3]), 1, DeadlineThatSeesTheClosing("a model", 60.0))
+    next(results)
+    assert second_begun.wait(PATIENCE)
+    results.close()
+
+    assert begun == [1, 2]
 
 
 class Result:

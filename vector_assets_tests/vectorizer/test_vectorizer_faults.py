@@ -18,6 +18,7 @@ from vector_assets.errors import DatabaseFailed, EmbedderBroken, EmbedderHung, I
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.vectors import PostgresVectorStore
+from vector_assets.vectorizer import windows
 
 from ..fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..invariants import check_invariants
@@ -394,8 +395,9 @@ def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Datab
         vectorizer.vectorize_partition(KEY)
 
 
-def test_only_the_embedders_own_time_is_counted(database: Database) -> None:
+def test_only_the_embedders_own_time_is_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow reading, commits and callbacks, and a batch of many calls, do not count against the time limit."""
+    monkeypatch.setattr(windows, "WINDOW_BATCHES", 1)  # so that two windows are read
     store_chunks(database, [f"text {n}" for n in range(11)] + ["POISON"])
     embedder = HashEmbedder()
     embedder.before = lambda _: time.sleep(0.1)
