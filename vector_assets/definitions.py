@@ -1,6 +1,6 @@
 """Everything that Dagster runs and shows, ready to be merged with the definitions of another project.
 
-They set no executor, since the other project may have its own. `code_location` sets one where there is no other.
+They set no executor, since that project may have its own; `code_location` sets one where there is no such project.
 """
 
 import dagster as dg
