@@ -33,7 +33,7 @@ class OwnServer:
         self._pg_ctl("start", "-w", "-o", options, "-l", str(self.home / "postgres" / "log"))
 
     def _pg_ctl(self, *arguments: str) -> None:
-        # One at a time: a server may be told to start while another thread waits for it to stop.
+        # One at a time: a server may be asked to start while another thread waits for it to stop.
         program = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_ctl"
         with self._turn:
             subprocess.run(

@@ -65,7 +65,7 @@ def test_a_blank_in_a_parameter_arrives(database_url: URL) -> None:
     ["postgresql://me:topsecret@127.0.0.1:1/db", "postgresql://127.0.0.1:1/db?user=me&password=topsecret"],
 )
 def test_an_unreachable_server_is_one_line_without_the_password(url: str) -> None:
-    """Promise 11: what is wrong, and how to mend it."""
+    """Promise 11: what is wrong, and how to fix it."""
     with pytest.raises(DatabaseUnreachable) as caught:
         migrate(parse_url(url))
 
@@ -84,7 +84,7 @@ def test_old_versions_are_named() -> None:
 
 
 def test_a_server_without_pgvector_is_said_so(server_url: URL) -> None:
-    """Promise 11: the extension's absence is told apart from other failures."""
+    """Promise 11: the extension's absence is distinguished from other failures."""
 
     class WithoutPgvector:
         """A connection to a server whose administrator has not installed the extension."""
@@ -101,7 +101,7 @@ def test_a_server_without_pgvector_is_said_so(server_url: URL) -> None:
         _create_extension(WithoutPgvector(), server_url)
 
 
-def test_a_role_that_may_not_create_the_extension_is_told(server_url: URL) -> None:
+def test_a_role_that_may_not_create_the_extension_is_reported(server_url: URL) -> None:
     """Promise 11: on a real server, with a role that owns nothing."""
     url = server_url.set(database="no_rights")
     ensure_database(url)
@@ -138,7 +138,7 @@ def test_a_role_needs_no_other_database_than_its_own(closed_postgres: URL, datab
 
 
 @pytest.mark.parametrize("database", ["filings", "filings_dagster"])
-def test_a_database_that_may_not_be_created_is_told_with_the_statement(server_url: URL, database: str) -> None:
+def test_a_database_that_may_not_be_created_is_reported_with_the_statement(server_url: URL, database: str) -> None:
     """Promise 11: what an owner runs; for Dagster's, that another may be named."""
     postgres = server_url.set(database="postgres")
     _administer(postgres, "DROP ROLE IF EXISTS tenant", "CREATE ROLE tenant LOGIN")
@@ -154,13 +154,13 @@ def test_a_database_that_may_not_be_created_is_told_with_the_statement(server_ur
 
 
 def test_a_database_is_missing_and_postgres_is_closed(closed_postgres: URL) -> None:
-    """The same mend: nothing else can be tried."""
+    """The same fix: nothing else can be tried."""
     with pytest.raises(DatabaseNotCreated, match='run CREATE DATABASE "filings" OWNER "tenant"'):
         ensure_database(closed_postgres.set(database="filings"))
 
 
 def test_a_database_that_is_closed_to_the_role_is_not_called_missing(server_url: URL, database_url: URL) -> None:
-    """The server's own reason is told, though it names the database as well."""
+    """The server's own reason is reported, though it names the database as well."""
     name = database_url.database
     _administer(
         server_url.set(database="postgres"),
@@ -179,7 +179,7 @@ def test_a_database_that_another_process_made_meanwhile_is_taken(database_url: U
 
 
 def test_tables_of_a_newer_version_are_left_alone(database_url: URL) -> None:
-    """Promise 11: the mend is an upgrade."""
+    """Promise 11: the fix is an upgrade."""
     _administer(database_url, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(DatabaseTooNew, match=r"revision 9999.*Upgrade vector_assets") as caught:
@@ -197,7 +197,7 @@ def test_many_processes_may_start_on_an_empty_server_at_once(server_url: URL) ->
         try:
             ensure_database(url)
             migrate(url)
-        except BaseException as error:  # told by the assertion below
+        except BaseException as error:  # reported by the assertion below
             errors.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(6)]

@@ -25,7 +25,7 @@ from .servers import OwnServer
 
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Not under pytest's own folder, for the reason that `server_url` gives; links to it lie in it and go with it."""
+    """Not under pytest's own folder, for the reason given at `server_url`; links to it lie in it and go with it."""
     with tempfile.TemporaryDirectory() as path:
         monkeypatch.setattr(tempfile, "tempdir", path)
         yield Path(path).resolve()
@@ -150,7 +150,7 @@ def test_a_server_that_recovers_for_longer_than_its_starter_waits_is_joined(
 
 
 def test_a_temporary_directory_that_is_no_better_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Promise 11: the mend is a plainer path."""
+    """Promise 11: the fix is a plainer path."""
     (directory / "a b").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory / "a b"))
 
@@ -212,7 +212,7 @@ def _broken(home: Path) -> None:
 def test_a_home_that_cannot_be_used_is_one_line(
     directory: Path, make, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Promise 11: what is wrong and the setting that mends it; the log is named where there is one."""
+    """Promise 11: what is wrong and the setting that fixes it; the log is named where there is one."""
     home = directory / "under" / "home"
     home.parent.mkdir()
     make(home)

@@ -85,7 +85,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def test_a_connection_ended_in_the_middle_of_a_commit_costs_nothing(
     database: Database, waits: Waits, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """pg_terminate_backend while the batch's transaction is open: the batch is committed once, and a line told so."""
+    """pg_terminate_backend while the batch's transaction is open: the batch is committed once, and a line says so."""
     embedder = HashEmbedder()
     with connect(database.url) as user, connect(database.url) as admin:
         with user.transaction():
@@ -144,7 +144,7 @@ def test_a_time_limit_that_strikes_once_costs_nothing(
     assert_each_chunk_has_one_vector(database, embedder)
 
 
-def test_a_time_limit_that_strikes_again_and_again_is_told(database: Database, waits: Waits) -> None:
+def test_a_time_limit_that_strikes_again_and_again_is_reported(database: Database, waits: Waits) -> None:
     """After a few attempts; the batch is not committed, and nothing is held."""
     batch = batch_of_all(database)
     with connect(database.url) as user:
@@ -214,7 +214,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
     database.close()
 
 
-def test_a_server_that_does_not_come_back_is_told_and_the_next_run_does_the_rest(
+def test_a_server_that_does_not_come_back_is_reported_and_the_next_run_does_the_rest(
     own: OwnServer, retries: Retries, waits: Waits
 ) -> None:
     """When patience is at its end; committed batches stay."""

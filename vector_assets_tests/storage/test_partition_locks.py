@@ -108,7 +108,7 @@ def end_holder(database: Database, run: str) -> None:
 
 
 def test_a_lock_that_was_lost_is_noticed_and_taken_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run is told once, and nobody else gets the partition after that."""
+    """The run reports it once, and nobody else gets the partition after that."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
     with PartitionLocks(database).held(KEY, "space", "mine") as lock:
         assert lock.warning() is None

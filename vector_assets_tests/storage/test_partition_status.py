@@ -95,7 +95,7 @@ def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None
 
 
 def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
-    """The former one still tells how fast this partition goes."""
+    """The former one still says how fast this partition goes."""
     store_chunks(database, ["a"])
     vectorizer, last_runs = make_vectorizer(database, HashEmbedder()), LastRuns(database)
     for run_id in ("first", "second"):

@@ -26,7 +26,7 @@ def database(database_url: URL, retries: Retries) -> Iterator[Database]:
 
 
 def test_a_server_that_was_never_reached_is_not_waited_for(retries: Retries, waits: Waits) -> None:
-    """A wrong port is told at once."""
+    """A wrong port is reported at once."""
     database = Database(URL.create("postgresql+psycopg", "me", None, "127.0.0.1", 1, "db"), retries)
 
     with pytest.raises(DatabaseUnreachable):
@@ -72,7 +72,7 @@ def locked(own: OwnServer) -> OwnServer:
     return own
 
 
-def test_a_wrong_password_is_told_at_once(locked: OwnServer, retries: Retries, waits: Waits) -> None:
+def test_a_wrong_password_is_reported_at_once(locked: OwnServer, retries: Retries, waits: Waits) -> None:
     """Though the server had been reached before, for the password may have changed since."""
     ensure_database(locked.url)
     database = Database(locked.url.set(username="guarded", password="wrong"), retries, reached=True)
@@ -84,7 +84,7 @@ def test_a_wrong_password_is_told_at_once(locked: OwnServer, retries: Retries, w
     assert waits.count == 0
 
 
-def test_a_database_that_is_gone_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
+def test_a_database_that_is_gone_is_reported_at_once(database: Database, retries: Retries, waits: Waits) -> None:
     """Dropped after it had been reached."""
     gone = Database(database.url.set(database="never_there"), retries, reached=True)
 
@@ -109,7 +109,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON {vectors} FOR EACH STATEMENT EXECUTE FUNC
         (_RAISE, DatabaseFull, "Free some space"),
     ],
 )
-def test_what_does_not_pass_is_told_at_once(
+def test_what_does_not_pass_is_reported_at_once(
     statement: str, error: type[DatabaseError], words: str, database: Database, waits: Waits
 ) -> None:
     """A table or a column that is gone, a full disk (the server's own code for it): one line, no wait."""
@@ -124,7 +124,7 @@ def test_what_does_not_pass_is_told_at_once(
     assert waits.count == 0
 
 
-def test_a_right_that_is_taken_away_is_told_at_once(database: Database, retries: Retries, waits: Waits) -> None:
+def test_a_right_that_is_taken_away_is_reported_at_once(database: Database, retries: Retries, waits: Waits) -> None:
     """42501."""
     with connect(database.url) as admin:
         admin.execute("DROP ROLE IF EXISTS reader")

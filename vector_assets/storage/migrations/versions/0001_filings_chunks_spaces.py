@@ -34,7 +34,7 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_partition ON documents (market, doc_type, stock_code);
 
--- chunked_by names what cut the present text into chunks; new text has not been cut yet.
+-- chunked_by names how the present text was chunked; new text has not been chunked yet.
 CREATE FUNCTION documents_fill() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
