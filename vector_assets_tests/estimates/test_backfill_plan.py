@@ -50,4 +50,4 @@ def test_without_any_run_there_is_no_estimate() -> None:
     plan = plan_backfill({US: 5}, [status(US, None)])
 
     assert (plan.tokens, plan.seconds) == (None, None)
-    assert "there is no estimate" in plan.line()
+    assert "cannot be estimated" in plan.line()
