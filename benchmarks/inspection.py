@@ -32,7 +32,7 @@ from vector_assets.defs.check_events import log_check_results
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.quality.checks import CheckResults
+from vector_assets.quality.check_runner import CheckResults
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server

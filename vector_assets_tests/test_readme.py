@@ -118,3 +118,28 @@ def test_every_file_it_points_to_is_there() -> None:
     """Pictures and pages."""
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def structure(text: str) -> list[str]:
+    """What two languages of one page share: headings by level, list items, tables by row, links, names in backticks."""
+    marks = []
+    for line in re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL).splitlines():
+        if found := re.match(r"#+ |- |\|", line):
+            marks.append(found[0])
+            if found[0] == "|":
+                marks += re.findall(r"`[^`]+`", line.split("|")[1])
+    return marks
+
+
+def test_the_chinese_readme_says_the_same() -> None:
+    """The same headings, lists, tables, settings, links, pictures, and blocks to copy."""
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+
+    assert structure(chinese) == structure(README)
+    assert re.findall(r"^```.*?^```", chinese, re.MULTILINE | re.DOTALL) == re.findall(
+        r"^```.*?^```", README, re.MULTILINE | re.DOTALL
+    )
+    english_links, chinese_links = ({*re.findall(r"\]\(([^)]+)\)", text)} for text in (README, chinese))
+    assert chinese_links - {"README.md"} == english_links - {"README.zh-CN.md"}
+    figures = [sorted(re.findall(r"\d[\d.,]*\d|\d", text)) for text in (chinese, README)]
+    assert figures[0] == figures[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..domain.partition_keys import PartitionKey
 from ..ports import ChunkTextStore, Embedder
-from ..quality.checks import CheckResults, not_checked, run_checks
+from ..quality.check_runner import CheckResults, not_checked, run_checks
 from ..quality.chunk_checks import (
     CHUNK_CHECKS,
     FRAGMENT_BYTES,

@@ -10,7 +10,7 @@ from ..domain.quarantine import QuarantinedChunk
 from ..domain.spaces import EmbeddingSpace
 from ..errors import EmbedderDrifted
 from ..ports import Embedder, QuarantineList, VectorFactStore
-from ..quality.checks import CheckResults, NotGathered, not_checked, run_checks
+from ..quality.check_runner import CheckResults, NotGathered, not_checked, run_checks
 from ..quality.limits import QualityLimits
 from ..quality.partition_facts import NearestChunk, PartitionVectorFacts, SharedVector
 from ..quality.scripts import script_of
@@ -20,7 +20,7 @@ from ..quality.vectors import UNIT_NORM, seen_as
 from ..vectorizer.embed_deadline import EmbedDeadline
 from ..vectorizer.thread_stages import run_in_thread
 from .drift_guard import DriftGuard
-from .embedding_again import chunks_to_try, embed_again
+from .re_embedding import chunks_to_try, embed_again
 
 logger = logging.getLogger(__name__)
 

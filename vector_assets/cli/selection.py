@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from ..domain.coverage import PartitionStatus
-from ..domain.partition_keys import PartitionKey, PartitionPattern
+from ..domain.partition_keys import PartitionKey
+from ..domain.partition_patterns import PartitionPattern
 from ..errors import NothingMatches
 
 _OPTIONS = {

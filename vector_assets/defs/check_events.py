@@ -10,7 +10,7 @@ import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..quality.check_result import CheckResult, Figure, Row, Severity
-from ..quality.checks import Check, CheckResults
+from ..quality.check_runner import Check, CheckResults
 from .partitions import PARTITIONS
 from .runtime.check_evaluations import latest_materialization
 

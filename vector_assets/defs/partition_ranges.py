@@ -11,7 +11,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
 from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
 from ..ports import RunListener
-from ..quality.checks import CheckResults
+from ..quality.check_runner import CheckResults
 from ..services import Services
 from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags

@@ -1,17 +1,15 @@
 """What Dagster's runs say of the partitions: which have a run under way, and which failed recently."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 import dagster as dg
 
+from ..domain.failure_backoff import FIRST_REST, LONGEST_REST, is_resting
 from .runtime.run_processes import has_lost_its_process
 from .runtime.tags import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 
-# After a failure a partition rests so long, then twice as long after each further one, up to the longest gap.
-_FIRST_GAP = timedelta(minutes=1)
-_LONGEST_GAP = timedelta(hours=1)
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -49,14 +47,13 @@ class Runs:
 
         A run whose end lies in the future does not count: the clock was set back.
         """
-        since = now - 2 * _LONGEST_GAP
+        since = now - 2 * LONGEST_REST
         failures = self._failures(asset_key, job, since, now)
         materialized = self._last_materializations(asset_key, since, list(failures))
         resting = set()
         for partition, ends in failures.items():
             at, by_run = materialized.get(partition, (0.0, ""))
-            since_then = [end for end, run_id in ends if end > at and run_id != by_run]
-            if since_then and now.timestamp() < max(since_then) + _gap(len(since_then)).total_seconds():
+            if is_resting([end for end, run_id in ends if end > at and run_id != by_run], now):
                 resting.add(partition)
         return resting
 
@@ -65,7 +62,7 @@ class Runs:
     ) -> dict[str, list[tuple[float, str]]]:
         """List per partition when its runs failed, and which runs."""
         # Other machines' clocks may be a little ahead, and a run may have ended since the caller read the clock.
-        latest = (now + _FIRST_GAP).timestamp()
+        latest = (now + FIRST_REST).timestamp()
         failures: dict[str, list[tuple[float, str]]] = {}
         for record in self._instance.get_run_records(dg.RunsFilter(statuses=_FAILED, updated_after=since)):
             run = record.dagster_run
@@ -106,10 +103,6 @@ class Runs:
         for run in self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             if has_lost_its_process(run):
                 self._instance.report_run_failed(run, "The process of this run was killed.")
-
-
-def _gap(failures: int) -> timedelta:
-    return min(_FIRST_GAP * (1 << min(failures - 1, 10)), _LONGEST_GAP)
 
 
 def _is_about(run: dg.DagsterRun, asset_key: dg.AssetKey, job: str) -> bool:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ..domain.run_ranges import RunRange
+from ..domain.run_grouping import RunRange
 from .partitions import run_tags
 from .runtime.tags import PRIORITY_TAG, RANGE_END_TAG, RANGE_START_TAG
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ..domain.run_ranges import PartitionOrder, WaitingPartition, choose_ranges
+from ..domain.run_grouping import PartitionOrder, WaitingPartition, choose_ranges
 from ..errors import VectorAssetsError
 from ..services import Services
 from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS

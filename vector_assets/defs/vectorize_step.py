@@ -11,7 +11,7 @@ from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
 from ..ports import ProgressListener
-from ..quality.checks import CheckResults
+from ..quality.check_runner import CheckResults
 from ..quality.distribution import Distribution
 from ..quality.plurals import agreeing, counted
 from ..quality.token_warnings import TokenCounts, token_warnings

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..domain.wording import readable_line
 from .check_result import CheckResult, Figure, Row, Severity, limit_figure
-from .checks import Check
+from .check_runner import Check
 from .limits import QualityLimits
 from .partition_facts import ChunkText
 from .plurals import agreeing, counted

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..domain.wording import readable_line
 from .check_result import CheckResult, Figure, Severity, limit_figure
-from .checks import Check, gathered
+from .check_runner import Check, gathered
 from .drift import REFERENCE_TEXTS
 from .partition_facts import NearestChunk
 from .plurals import agreeing, counted

@@ -7,7 +7,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import QuarantinedChunk
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted
-from .checks import NotGathered
+from .check_runner import NotGathered
 from .limits import QualityLimits
 from .partition_facts import NearestChunk, PartitionVectorFacts, SharedVector
 from .scripts import Script

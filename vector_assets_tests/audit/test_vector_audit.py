@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vector_assets.audit.drift_guard import DriftGuard
-from vector_assets.audit.embedding_again import chunks_to_try
+from vector_assets.audit.re_embedding import chunks_to_try
 from vector_assets.audit.vector_audit import AuditSettings, VectorAudit
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
@@ -16,7 +16,7 @@ from vector_assets.domain.quarantine import QuarantinedChunk
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
 from vector_assets.errors import DatabaseUnreachable, EmbedderBroken
 from vector_assets.quality.check_result import Severity
-from vector_assets.quality.checks import NotGathered
+from vector_assets.quality.check_runner import NotGathered
 from vector_assets.quality.limits import QualityLimits
 from vector_assets.quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts, SharedVector
 from vector_assets.quality.vector_facts import AuditedRun, VectorFacts

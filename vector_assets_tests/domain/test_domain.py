@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.partition_patterns import PartitionPattern
 from vector_assets.domain.progress import BatchProgress, shortcomings
 from vector_assets.domain.reports import StageSeconds, VectorizeReport
 from vector_assets.domain.wording import readable_age, readable_bytes, readable_line, readable_seconds

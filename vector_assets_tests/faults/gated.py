@@ -45,14 +45,14 @@ def _look_often(sensors: ModuleType) -> None:
         sensor._min_interval = TICK_SECONDS
 
 
-def _rest_shortly(runs: ModuleType) -> None:
-    runs._FIRST_GAP = timedelta(seconds=GAP_SECONDS)
+def _rest_shortly(backoff: ModuleType) -> None:
+    backoff.FIRST_REST = timedelta(seconds=GAP_SECONDS)
 
 
 CHANGES: dict[str, Callable[[ModuleType], None]] = {
     "vector_assets.services": _gate_the_embedder,
     "vector_assets.defs.sensors": _look_often,
-    "vector_assets.defs.run_history": _rest_shortly,
+    "vector_assets.domain.failure_backoff": _rest_shortly,
 }
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vector_assets.domain.partition_keys import PartitionKey, PartitionPattern
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.partition_patterns import PartitionPattern
 from vector_assets.errors import DocumentError, InvalidManifest, InvalidPartitionKey, InvalidPattern, VectorAssetsError
 from vector_assets.ingestion.landing_directory import LandingDirectory, LandingScan
 from vector_assets.ingestion.reader_process import ReaderProcess

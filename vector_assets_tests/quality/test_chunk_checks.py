@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vector_assets.quality.check_result import CheckResult, Severity
-from vector_assets.quality.checks import run_checks
+from vector_assets.quality.check_runner import run_checks
 from vector_assets.quality.chunk_checks import (
     CHUNK_CHECKS,
     ChunkFacts,

@@ -9,7 +9,7 @@ import pytest
 from vector_assets.domain.quarantine import QuarantinedChunk
 from vector_assets.errors import EmbedderDrifted
 from vector_assets.quality.check_result import CheckResult, Severity
-from vector_assets.quality.checks import NotGathered, run_checks
+from vector_assets.quality.check_runner import NotGathered, run_checks
 from vector_assets.quality.limits import QualityLimits
 from vector_assets.quality.partition_facts import NearestChunk, SharedVector, TruncatedChunk
 from vector_assets.quality.scripts import Script

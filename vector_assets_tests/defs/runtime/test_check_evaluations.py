@@ -7,7 +7,7 @@ from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.runtime.check_evaluations import latest_materialization
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.check_result import CheckResult
-from vector_assets.quality.checks import Check
+from vector_assets.quality.check_runner import Check
 
 ASSET = dg.AssetKey(["silver", "vectorized_chunks"])
 KEYS = ["us/annual_report/XA", "us/annual_report/XB"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.run_ranges import PartitionOrder, RunRange, WaitingPartition, choose_ranges
+from vector_assets.domain.run_grouping import PartitionOrder, RunRange, WaitingPartition, choose_ranges
 
 MOST = 100
 _START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from vector_assets.quality.check_result import CheckResult, Severity
-from vector_assets.quality.checks import Check, NotGathered, gathered, not_checked, run_checks
+from vector_assets.quality.check_runner import Check, NotGathered, gathered, not_checked, run_checks
 
 
 @dataclass(frozen=True)
