@@ -150,6 +150,7 @@ def test_results_that_are_late_are_given_after_the_last_item() -> None:
 
     def work(item: int) -> int:
         assert exhausted.wait(PATIENCE)
+        time.sleep(0.1)  # so that the stage has seen the end of the items
         return item
 
     assert list(map_as_done(work, items(), 2, DEADLINE, WaitSeconds())) == [1, 2]
