@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import URL
@@ -14,6 +15,10 @@ from vector_assets.storage.embedded_server import leave_embedded_server, start_e
 from vector_assets.storage.migrate import ensure_database, migrate
 
 from .storage.proxy import Proxy
+
+# Hypothesis fails an example that takes longer than 200 ms, which on a busy machine says nothing of the code.
+hypothesis.settings.register_profile("any_machine", deadline=None)
+hypothesis.settings.load_profile("any_machine")
 
 TEMPLATE = "vector_assets_template"
 
