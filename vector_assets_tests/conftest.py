@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import URL
@@ -18,6 +19,10 @@ from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
 from .storage.proxy import Proxy
 from .stores import Stores, stores_of
+
+# Hypothesis fails an example that takes longer than 200 ms, which on a busy machine says nothing of the code.
+hypothesis.settings.register_profile("any_machine", deadline=None)
+hypothesis.settings.load_profile("any_machine")
 
 TEMPLATE = "vector_assets_template"
 
