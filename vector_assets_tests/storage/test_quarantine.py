@@ -80,6 +80,7 @@ def test_a_vector_that_came_by_another_way_ends_the_quarantine(database: Databas
 def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> None:
     """Only those of the partitions asked for; another failure counts on, success removes them from the list."""
     quarantine = failed.quarantine
+    make_vectorizer(failed.database, HashEmbedder()).vectorize_partition(KEY, force_revectorize=True, run_id="forced")
 
     released = quarantine.release(SPACE.slug, [KEY])
 
@@ -92,7 +93,7 @@ def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> 
 
     assert quarantine.outcome(SPACE.slug, list(released)) == RetryOutcome(vectorized=1, quarantined=1, pending=0)
     (again,) = quarantine.chunks(SPACE.slug, [KEY])
-    assert (again.chunk_index, again.attempts, again.next_attempt_at, again.run_id) == (2, 2, None, "second")
+    assert (again.chunk_index, again.attempts, again.next_attempt_at, again.run_id) == (2, 3, None, "second")
 
 
 def test_what_was_released_and_had_no_attempt_is_released_again(failed: Stores) -> None:
