@@ -143,3 +143,14 @@ def test_the_chinese_readme_says_the_same() -> None:
     assert chinese_links - {"README.md"} == english_links - {"README.zh-CN.md"}
     figures = [sorted(re.findall(r"\d[\d.,]*\d|\d", text)) for text in (chinese, README)]
     assert figures[0] == figures[1]
+
+
+def test_every_file_of_the_architecture_is_there() -> None:
+    """And the way of a chunk is no longer than fifteen files, that of an event no longer than five."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    _, chunk, event = re.split(r"^## From .*$", page, flags=re.MULTILINE)
+    named = [re.findall(r"`([\w/]+\.py)`", section) for section in (page, chunk, event)]
+
+    assert [name for name in named[0] if not (ROOT / "vector_assets" / name).exists()] == []
+    assert 5 < len(named[1]) <= 16  # a PDF passes one of the two readers
+    assert 3 < len(named[2]) <= 5
