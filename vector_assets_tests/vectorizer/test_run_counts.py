@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.chunks import ChunkPlan, ChunkSelection, TokenizedText
 from vector_assets.domain.reports import StageSeconds
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.vectorizer import loop, windows
 from vector_assets.vectorizer.run_counts import RunCounts
@@ -132,3 +133,25 @@ def test_refused_vectors_are_counted_by_their_fault(database: Database) -> None:
 
     assert (report.vectorized_count, report.failed_count) == (1, 4)
     assert sorted(report.faults.values()) == [1, 2]
+
+
+def test_the_total_follows_chunks_that_become_pending_after_the_plan(database: Database) -> None:
+    """Of given ids, a chunk that is edited between plan and reading is embedded and counted too."""
+    store_chunks(database, ["a", "b", "c"])
+    ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks ORDER BY id")]
+    chunks = PostgresChunkStore(database, SPACE.slug)
+    vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2, chunks=chunks)
+    vectorizer.vectorize_chunks(ids[:1])
+    plan, progress = chunks.plan, []
+
+    def edit_after_plan(selection: ChunkSelection) -> ChunkPlan:
+        planned = plan(selection)
+        rows(database, "UPDATE document_chunks SET text = 'new' WHERE text = 'a'")
+        return planned
+
+    chunks.plan = edit_after_plan
+
+    report = vectorizer.vectorize_chunks(ids, progress_callback=progress.append)
+
+    assert (report.total, report.processed, report.batches) == (3, 3, 2)
+    assert [(each.batch_num, each.processed, each.total) for each in progress] == [(1, 2, 3), (2, 3, 3)]
