@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     language: Literal["auto", "en", "zh"] = Field(
         "auto",
         validation_alias="VECTOR_ASSETS_LANGUAGE",
-        description="The language of progress, totals and the terminal: auto (that of the locale), en or zh.",
+        description="The language of progress, check results and the terminal: auto (that of the locale), en or zh.",
     )
 
     @property

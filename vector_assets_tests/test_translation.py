@@ -13,7 +13,13 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from vector_assets.domain.progress import BatchProgress
+from vector_assets.quality.check_runner import run_checks
+from vector_assets.quality.limits import QualityLimits
+from vector_assets.quality.token_warnings import TokenCounts, token_warnings
+from vector_assets.quality.vector_checks import VECTOR_CHECKS
 from vector_assets.translation import CATALOGS, DOMAIN, ngettext, translate, use_language
+
+from .quality.facts import after, stored
 
 PACKAGE = Path(__file__).parent.parent / "vector_assets"
 FUNCTIONS = ("translate", "ngettext", "marked")
@@ -90,7 +96,28 @@ def test_progress_reads_well_in_chinese() -> None:
     assert f"{batch.line()} · {batch.outcomes_since(before)}" == (
         "批次 95/132 · 3,040/4,194 分块 (72.5%) · 138 块/秒 · 剩余 8 秒 · 成功 32 失败 0"
     )
-    assert batch.details() == ("已用 22 秒 · 每批 0.23 秒 · 29,100 token/秒 (近期 30,200) · 剩余 ± 1 秒 · 截断 12")
+    assert batch.details() == ("已用 22 秒 · 每批 0.23 秒 · 29,100 词元/秒 (近期 30,200) · 剩余 ± 1 秒 · 截断 12")
+
+
+def test_check_results_and_warnings_read_well_in_chinese() -> None:
+    """Several sentences follow one another without blanks, and what an embedder returned is named in Chinese."""
+    use_language("zh")
+    facts = after(stored(chunks=1200, current=1187, pending=13, missed=3), faults={"not finite": 2, "zero": 1})
+
+    results = dict(run_checks(VECTOR_CHECKS, facts))
+    warnings = token_warnings(TokenCounts(100, 3, 9000, 8580, 4462), QualityLimits())
+
+    assert results["complete"].description == (
+        "1,200 个分块中有 1,187 个为最新。3 个分块在运行开始时待处理，目前仍待处理。请重新运行该分区。"
+        "10 个分块仍待处理，因为它们在运行期间新增或有改动。"
+    )
+    assert "含非有限值 2 个，零向量 1 个" in results["vectors_valid"].description
+    assert warnings == [
+        "模型不认识 52% 的词元，无法读懂该文本。"
+        "请将 EMBEDDING_MODEL 设为适合其语言的模型，例如中文文本可用多语言模型。",
+        "100 个分块中有 3 个超出模型上限而被截断，损失 420 个词元（4.7%）。"
+        "请减小分块（VECTOR_ASSETS_CHUNK_TOKENS），或选用支持更长文本的模型。",
+    ]
 
 
 def test_a_number_decides_the_form_in_english_only() -> None:

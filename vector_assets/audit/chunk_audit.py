@@ -18,6 +18,7 @@ from ..quality.chunk_checks import (
 from ..quality.limits import QualityLimits
 from ..quality.partition_facts import ChunkText
 from ..quality.readability import unreadable_share
+from ..translation import translate
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ class ChunkAudit:
         try:
             facts = self.facts(partition)
         except Exception as error:
-            logger.warning("the facts about the chunks of %s could not be gathered", partition, exc_info=True)
+            message = translate("the facts about the chunks of {partition} could not be gathered", partition=partition)
+            logger.warning(message, exc_info=True)
             return not_checked(CHUNK_CHECKS, error)
         return run_checks(CHUNK_CHECKS, facts)
 

@@ -17,6 +17,7 @@ from ..quality.scripts import script_of
 from ..quality.vector_checks import VECTOR_CHECKS, found_itself
 from ..quality.vector_facts import AuditedRun, DriftFacts, RetrievalFacts, SampleTokens, VectorFacts
 from ..quality.vectors import UNIT_NORM, seen_as
+from ..translation import translate
 from ..vectorizer.embed_deadline import EmbedDeadline
 from ..vectorizer.thread_stages import run_in_thread
 from .drift_guard import DriftGuard
@@ -54,7 +55,8 @@ class VectorAudit:
         try:
             facts = self.facts(partition, run)
         except Exception as error:
-            logger.warning("the facts about the vectors of %s could not be gathered", partition, exc_info=True)
+            message = translate("the facts about the vectors of {partition} could not be gathered", partition=partition)
+            logger.warning(message, exc_info=True)
             return not_checked(VECTOR_CHECKS, error)
         return run_checks(VECTOR_CHECKS, facts)
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from ..translation import translate
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.ft2font import FT2Font
@@ -91,7 +93,12 @@ def drawable(text: str) -> str:
     missing = {character for character in text if not font.get_char_index(ord(character))}
     if not missing:
         return text
-    logger.warning("the charts' font lacks %s of %r: ? is drawn instead", "".join(sorted(missing)), text)
+    warning = translate(
+        "the charts' font lacks {characters} of {text!r}: ? is drawn instead",
+        characters="".join(sorted(missing)),
+        text=text,
+    )
+    logger.warning(warning)
     return "".join("?" if character in missing else character for character in text)
 
 

@@ -8,7 +8,7 @@ import click
 
 from ..domain.wording import readable_bytes
 from ..errors import InvalidSetting, VectorAssetsError
-from ..translation import translate
+from ..translation import translate, use_language
 from .options import examples
 from .terminal import working
 
@@ -28,8 +28,9 @@ def doctor(ctx: click.Context) -> None:
     from ..settings import load_settings
 
     settings = load_settings()
+    use_language(settings.display_language)
     healthy = True
-    click.echo("settings")
+    click.echo(translate("settings"))
     for line in _settings_lines(settings):
         click.echo(f"  {line}")
     with Services(settings) as services:
@@ -50,13 +51,14 @@ def _disk(services: "Services") -> str:
     if free < _NEEDED_DISK_BYTES:
         fix = "Free some space, or set it to a directory on another disk."
         raise InvalidSetting("VECTOR_ASSETS_HOME", f"only {readable_bytes(free)} are free at {existing}", fix)
-    return f"{readable_bytes(free)} free at {home}"
+    return translate("{size} free at {directory}", size=readable_bytes(free), directory=home)
 
 
 def _database(services: "Services") -> str:
     from ..storage.database_url import printable_url
 
-    return f"PostgreSQL {services.database.server_version()} at {printable_url(services.url)}"
+    version, url = services.database.server_version(), printable_url(services.url)
+    return translate("PostgreSQL {version} at {url}", version=version, url=url)
 
 
 def _pgvector(services: "Services") -> str:
@@ -67,19 +69,28 @@ def _model(services: "Services") -> str:
     with working(translate("loading the model")):
         vector = services.embedder.embed_query("ready")
     space, device = services.embedder.space, services.embedder.device
-    return f"{space.model} ({space.revision}), {len(vector)} dimensions, {space.max_tokens} tokens, on {device}"
+    return translate(
+        "{model} ({revision}), {dimension} dimensions, {tokens} tokens, on {device}",
+        model=space.model,
+        revision=space.revision,
+        dimension=len(vector),
+        tokens=space.max_tokens,
+        device=device,
+    )
 
 
 def _vectors(services: "Services") -> str:
     active = services.spaces.active()
     if not services.spaces.is_registered(services.space):
-        return "this model has none yet" + (f"; search uses those of {active.model}" if active else "")
-    return f"in space {services.space.slug}, made with these weights"
+        if active is None:
+            return translate("this model has none yet")
+        return translate("this model has none yet; search uses those of {model}", model=active.model)
+    return translate("in space {space}, made with these weights", space=services.space.slug)
 
 
 def _settings_lines(settings: "Settings") -> Iterator[str]:
     for name, field in type(settings).model_fields.items():
-        chosen = "" if name in settings.model_fields_set else "  (default)"
+        chosen = "" if name in settings.model_fields_set else "  " + translate("(default)")
         yield f"{field.validation_alias}={_shown(getattr(settings, name))}{chosen}"
         yield f"    {field.description}"
 

@@ -104,8 +104,11 @@ def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -
         tokens_embedded=sums["tokens_embedded"],
         unknown_tokens=sums["unknown_tokens"],
     )
-    where = f"({_example(warned)})"
-    return [f"{line} {where}" for line in token_warnings(counts, limits)]
+    example = _example(warned)
+    return [
+        translate("{warning} ({partitions})", warning=warning, partitions=example)
+        for warning in token_warnings(counts, limits)
+    ]
 
 
 def check_lines(results: Sequence[RunResult]) -> list[str]:
@@ -116,7 +119,12 @@ def check_lines(results: Sequence[RunResult]) -> list[str]:
             if check.name not in _OF_TOKENS:
                 seen.setdefault(check.name, []).append((result, check))
     return [
-        f"{_outcome(found[0][1])} ({_example([result for result, _ in found])}): {found[0][1].words}"
+        translate(
+            "{outcome} ({partitions}): {description}",
+            outcome=_outcome(found[0][1]),
+            partitions=_example([result for result, _ in found]),
+            description=found[0][1].words,
+        )
         for found in seen.values()
     ]
 

@@ -10,6 +10,7 @@ from ..ports import ProgressListener, RunListener
 from ..quality.chunk_checks import CHUNK_CHECKS
 from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
+from ..translation import marked, translate
 from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .check_events import specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
@@ -41,7 +42,9 @@ def documents(
     services, listener = vector_assets_services, vector_assets_listener
 
     def read(key: PartitionKey) -> PartitionResult:
-        report = services.ingestion.read_documents(key, _document_log(context, listener, key, "reading"))
+        report = services.ingestion.read_documents(
+            key, _document_log(context, listener, key, marked("reading {document}"))
+        )
         count, _ = services.documents.counts(key)
         for rejection in report.rejections:
             context.log.warning(rejection.message)
@@ -79,7 +82,7 @@ def document_chunks(
     services, listener = vector_assets_services, vector_assets_listener
 
     def chunk(key: PartitionKey) -> PartitionResult:
-        log_document = _document_log(context, listener, key, "chunking")
+        log_document = _document_log(context, listener, key, marked("chunking {document}"))
         report = services.ingestion.chunk_documents(key, log_document, config.allow_shrink)
         _, count = services.documents.counts(key)
         results = services.chunk_audit.results(key)
@@ -89,13 +92,13 @@ def document_chunks(
 
 
 def _document_log(
-    context: dg.AssetExecutionContext, listener: ProgressListener, key: PartitionKey, verb: str
+    context: dg.AssetExecutionContext, listener: ProgressListener, key: PartitionKey, message: str
 ) -> Callable[[str], None]:
-    """Give the callback that logs, and shows to the listener, which document the work is at."""
+    """Give the callback that logs a message with the document, and shows to the listener which document it is."""
 
     def log_document(document: str) -> None:
         listener.document(key, document)
-        context.log.info(f"{verb} {document}")
+        context.log.info(translate(message, document=document))
 
     return log_document
 
@@ -121,7 +124,7 @@ def vectorized_chunks(
 ) -> Results:
     """Embed each partition's pending chunks."""
     services, listener = vector_assets_services, vector_assets_listener
-    context.log.info(f"embedding with {services.settings.embedding_model}")
+    context.log.info(translate("embedding with {model}", model=services.settings.embedding_model))
 
     def embed(key: PartitionKey) -> PartitionResult:
         return vectorize(context, config, services, listener, key)

@@ -11,6 +11,7 @@ import dagster as dg
 from ..domain.partition_keys import PartitionKey
 from ..quality.check_result import CheckResult, Figure, Row, Severity
 from ..quality.check_runner import Check, CheckResults
+from ..translation import translate
 from .partitions import PARTITIONS
 from .runtime.check_evaluations import latest_materialization
 
@@ -44,7 +45,8 @@ def log_check_results(context: dg.AssetExecutionContext, key: PartitionKey, resu
     try:
         target = latest_materialization(context.instance, context.asset_key, str(key))
     except Exception:
-        logger.warning("the check results of %s could not be logged", key, exc_info=True)
+        message = translate("the check results of {partition} could not be logged", partition=key)
+        logger.warning(message, exc_info=True)
         return
     for name, result in results:
         evaluation = dg.AssetCheckEvaluation(
@@ -61,7 +63,10 @@ def log_check_results(context: dg.AssetExecutionContext, key: PartitionKey, resu
         try:
             context.log_event(evaluation)
         except Exception:
-            logger.warning("the result of check %s of %s could not be logged", name, key, exc_info=True)
+            message = translate(
+                "the result of check {check} of {partition} could not be logged", check=name, partition=key
+            )
+            logger.warning(message, exc_info=True)
 
 
 def outputs_of_checks(context: dg.AssetExecutionContext) -> Iterator[dg.Output[None]]:

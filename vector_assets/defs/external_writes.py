@@ -4,6 +4,7 @@ import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..services import Services
+from ..translation import translate
 from .asset_keys import DOCUMENT_CHUNKS
 from .runtime.tags import DATA_VERSION_TAG
 
@@ -25,7 +26,7 @@ def log_external_writes(context: dg.AssetExecutionContext, services: Services, k
         dg.AssetMaterialization(
             asset_key=DOCUMENT_CHUNKS,
             partition=str(key),
-            description="Another program wrote these rows.",
+            description=translate("Another program wrote these rows."),
             metadata={"chunks": chunks, "written_by": "another program"},
             tags={DATA_VERSION_TAG: services.coverage.content_digest(key)},
         )

@@ -13,6 +13,7 @@ from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWould
 from ..ports import RunListener
 from ..quality.check_runner import CheckResults
 from ..services import Services
+from ..translation import translate
 from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
 from .runtime.run_processes import step_signature
@@ -124,14 +125,19 @@ class _Range:
             report = partial(step.listener.failure, key)
             result = with_retries(self._context, partial(step.work, key), step.services.retries.pause, report)
             if isinstance(result, PartitionResult):
-                self._context.log.info(f"[{self._tried}/{len(self._keys)}] {key} is done")
+                self._context.log.info(f"{self._place} " + translate("{partition} is done", partition=key))
                 yield key, result
                 continue
             self.failures.append((key, result))
-            self._context.log.error(f"[{self._tried}/{len(self._keys)}] {key} failed: {result.description}")
+            failed = translate("{partition} failed: {reason}", partition=key, reason=result.description)
+            self._context.log.error(f"{self._place} {failed}")
             _log_failure(self._context, key, result)
             if not isinstance(result.error, _OF_ONE_PARTITION):
                 return
+
+    @property
+    def _place(self) -> str:
+        return f"[{self._tried}/{len(self._keys)}]"
 
     def raise_failures(self) -> None:
         """Fail the run if any of its partitions did.

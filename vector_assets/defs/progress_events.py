@@ -11,6 +11,7 @@ from ..domain.batches import BatchChunk
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..estimates.event_budget import EventBudget
+from ..translation import translate
 from .asset_keys import VECTORIZED_CHUNKS
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class ProgressEvents:
         try:
             self._log(self._withheld)
         except Exception:
-            logger.warning("the last progress event could not be logged", exc_info=True)
+            logger.warning(translate("the last progress event could not be logged"), exc_info=True)
 
     def _log(self, progress: BatchProgress) -> None:
         started, computed = time.perf_counter(), time.thread_time()

@@ -8,6 +8,7 @@ import dagster as dg
 from ..domain.run_grouping import PartitionOrder, WaitingPartition, choose_ranges
 from ..errors import VectorAssetsError
 from ..services import Services
+from ..translation import ngettext
 from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS
 from .jobs import ingest, vectorize
 from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
@@ -38,9 +39,12 @@ def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -
     waiting = [
         WaitingPartition(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()
     ]
-    return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(
-        f"{len(waiting)} partitions have pending chunks; runs for them are under way, in the queue, or due later"
+    nothing_due = ngettext(
+        "{number} partition has pending chunks; runs for it are under way, in the queue, or due later",
+        "{number} partitions have pending chunks; runs for them are under way, in the queue, or due later",
+        len(waiting),
     )
+    return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(nothing_due)
 
 
 @dg.sensor(
@@ -64,9 +68,12 @@ def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) ->
         context.log.warning(rejection.message)
     now = datetime.now(UTC)
     waiting = [WaitingPartition(partition, now) for partition in changes.partitions]
-    return _request(context, services, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(
-        f"{len(waiting)} partitions have new files; runs for them are under way, in the queue, or due later"
+    nothing_due = ngettext(
+        "{number} partition has new files; runs for it are under way, in the queue, or due later",
+        "{number} partitions have new files; runs for them are under way, in the queue, or due later",
+        len(waiting),
     )
+    return _request(context, services, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(nothing_due)
 
 
 def _result_or_skip(context: dg.SensorEvaluationContext, evaluate: Callable[[], TickResult]) -> TickResult:

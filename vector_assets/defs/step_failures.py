@@ -7,6 +7,7 @@ from typing import TypeVar
 import dagster as dg
 
 from ..errors import VectorAssetsError
+from ..translation import translate
 
 Result = TypeVar("Result")
 
@@ -89,4 +90,7 @@ def with_retries(
 
 
 def _announce(context: dg.AssetExecutionContext, attempt: int, error: VectorAssetsError) -> None:
-    context.log.warning(f"attempt {attempt} in {_PAUSE_SECONDS:g} s: {error}")
+    message = translate(
+        "attempt {attempt} in {seconds:g} s: {error}", attempt=attempt, seconds=_PAUSE_SECONDS, error=error
+    )
+    context.log.warning(message)

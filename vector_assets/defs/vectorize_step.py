@@ -13,12 +13,12 @@ from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
 from ..ports import ProgressListener
 from ..quality.check_runner import CheckResults
 from ..quality.distribution import Distribution
-from ..quality.plurals import agreeing, counted
 from ..quality.token_warnings import TokenCounts, token_warnings
 from ..quality.vector_checks import NO_DRIFT, drift_result
 from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
+from ..translation import ngettext, translate
 from .check_events import log_check_results
 from .distribution_metadata import distribution_metadata
 from .external_writes import log_external_writes
@@ -93,7 +93,12 @@ def _accept_drift(context: dg.AssetExecutionContext, services: Services) -> Serv
     accepted = services.accept_drift()
     space = accepted.space
     if space != services.space:
-        context.log.warning(f"the vectors of {space.model} have changed: all chunks are pending in {space.slug}")
+        message = translate(
+            "the vectors of {model} have changed: all chunks are pending in {space}",
+            model=space.model,
+            space=space.slug,
+        )
+        context.log.warning(message)
     return accepted
 
 
@@ -172,13 +177,20 @@ class _VectorizeStep:
         summary = distribution.summary_of_partition(former, status.current)
         services.last_runs.record(key, space.slug, report, summary)
         warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
-        for line in warnings:
+        for line in [*warnings, *_quarantine_warnings(key, status.quarantined)]:
             self.context.log.warning(line)
-        if status.quarantined:
-            self.context.log.warning(
-                f"{counted(status.quarantined, 'chunk')} {agreeing(status.quarantined, 'is', 'are')} quarantined. See "
-                f"vector-assets failures {key}"
-            )
         device = services.embedder.device if report.processed else None
         totals = vectors_metadata(report, warnings, space, device, status, events)
         return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}
+
+
+def _quarantine_warnings(key: PartitionKey, quarantined: int) -> list[str]:
+    if not quarantined:
+        return []
+    warning = ngettext(
+        "{number:,} chunk is quarantined. See vector-assets failures {partition}",
+        "{number:,} chunks are quarantined. See vector-assets failures {partition}",
+        quarantined,
+        partition=key,
+    )
+    return [warning]

@@ -1,10 +1,12 @@
-"""Write durations, ages, sizes, and texts that others wrote, so that people can read them."""
+"""Write durations, ages, sizes, counts, and texts that others wrote, so that people can read them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 
 from humanize import naturalsize, naturaltime
 
-from ..translation import marked, translate
+from ..translation import marked, ngettext, translate
 
 # Units with their size in seconds.
 _UNITS = (
@@ -38,6 +40,18 @@ def readable_age(moment: datetime, now: datetime) -> str:
 def readable_bytes(count: int) -> str:
     """Write a size in binary units, with a decimal where it matters: `128 MiB`, `1.6 GiB`."""
     return naturalsize(count, binary=True).replace(".0 ", " ")
+
+
+def readable_chunks(number: int) -> str:
+    """Write a number of chunks: `1 chunk`, `2,000 chunks`."""
+    return ngettext("{number:,} chunk", "{number:,} chunks", number)
+
+
+def readable_paragraph(sentences: Sequence[str]) -> str:
+    """Join whole sentences, with a blank between them in the languages that write one."""
+    if not sentences:
+        return ""
+    return reduce(lambda text, sentence: translate("{text} {sentence}", text=text, sentence=sentence), sentences)
 
 
 def readable_line(text: str, most: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..domain.wording import readable_line
+from ..translation import translate
 from .check_result import CheckResult, Severity
 
 logger = logging.getLogger(__name__)
@@ -60,11 +61,15 @@ def _result(check: Check[Facts], facts: Facts) -> CheckResult:
     try:
         return check.judge(facts)
     except Exception as error:
-        logger.warning("the check %s failed", check.name, exc_info=error)
+        logger.warning(translate("the check {check} failed", check=check.name), exc_info=error)
         return _not_checked(error)
 
 
 def _not_checked(error: Exception) -> CheckResult:
     """A check without a result would not be missed by anybody, so it is shown as a warning."""
-    description = f"This check could not run, so nothing is known about the partition. {type(error).__name__}: {error}"
+    description = translate(
+        "This check could not run, so nothing is known about the partition. {error_class}: {error}",
+        error_class=type(error).__name__,
+        error=error,
+    )
     return CheckResult(False, readable_line(description, _SHOWN_CHARACTERS), severity=Severity.WARNING)

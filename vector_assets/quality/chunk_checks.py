@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..domain.wording import readable_line
+from ..domain.wording import readable_chunks, readable_line, readable_paragraph
+from ..translation import ngettext, translate
 from .check_result import CheckResult, Figure, Row, Severity, limit_figure
 from .check_runner import Check
 from .limits import QualityLimits
 from .partition_facts import ChunkText
-from .plurals import agreeing, counted
 
 FRAGMENT_BYTES = 20
 """A chunk with fewer bytes of UTF-8 is a fragment: as long as three English words or six Chinese characters."""
@@ -77,11 +77,15 @@ def no_empty_chunks(facts: ChunkFacts) -> CheckResult:
     """Fail for chunks of white space only: their vectors say nothing and are found for many questions."""
     figures: dict[str, Figure] = {"chunks": facts.chunks, "empty": facts.empty}
     if not facts.empty:
-        return CheckResult(True, "No chunk is empty.", figures)
+        return CheckResult(True, translate("No chunk is empty."), figures)
     figures["examples"] = tuple(_places(facts.empty_chunks))
-    description = (
-        f"{facts.empty:,} of {counted(facts.chunks, 'chunk')} {agreeing(facts.empty, 'contains', 'contain')} only "
-        "white space. The product writes no such chunks: check what the program that wrote them does with empty pages."
+    description = ngettext(
+        "{number:,} of {chunks} contains only white space. The product writes no such chunks: check what the program "
+        "that wrote them does with empty pages.",
+        "{number:,} of {chunks} contain only white space. The product writes no such chunks: check what the program "
+        "that wrote them does with empty pages.",
+        facts.empty,
+        chunks=readable_chunks(facts.chunks),
     )
     return CheckResult(False, description, figures)
 
@@ -109,26 +113,40 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> CheckResult:
             {**place, "text": readable_line(chunk.text, _EXCERPT_CHARACTERS)}
             for place, chunk in zip(_places(facts.fragment_chunks), facts.fragment_chunks, strict=True)
         )
-    return CheckResult(not found, " ".join(found) or "All chunk sizes are in range.", figures, Severity.WARNING)
+    description = readable_paragraph(found) or translate("All chunk sizes are in range.")
+    return CheckResult(not found, description, figures, Severity.WARNING)
 
 
 def _too_long(facts: ChunkFacts) -> list[str]:
     if not (number := len(facts.too_long)):
         return []
-    return [
-        f"{number:,} of the {counted(facts.longest_counted, 'longest chunk')} {agreeing(number, 'has', 'have')} more "
-        f"than {facts.tokens_limit:,} tokens, which is VECTOR_ASSETS_CHUNK_TOKENS or the model's limit. Make the "
-        "chunks smaller; another program must limit its chunks itself."
-    ]
+    longest = ngettext("{number:,} longest chunk", "{number:,} longest chunks", facts.longest_counted)
+    description = ngettext(
+        "{number:,} of the {longest} has more than {limit:,} tokens, which is VECTOR_ASSETS_CHUNK_TOKENS or the "
+        "model's limit. Make the chunks smaller; another program must limit its chunks itself.",
+        "{number:,} of the {longest} have more than {limit:,} tokens, which is VECTOR_ASSETS_CHUNK_TOKENS or the "
+        "model's limit. Make the chunks smaller; another program must limit its chunks itself.",
+        number,
+        longest=longest,
+        limit=facts.tokens_limit,
+    )
+    return [description]
 
 
 def _fragments(facts: ChunkFacts, share: float) -> list[str]:
     if facts.fragments < _FEWEST_FRAGMENTS or share <= facts.limits.max_fragments_share:
         return []
-    return [
-        f"{facts.fragments:,} of {counted(facts.chunks, 'chunk')} ({share:.1%}) are fragments of fewer than "
-        f"{FRAGMENT_BYTES} bytes, which say nothing in a search result. Check how the documents are chunked."
-    ]
+    description = ngettext(
+        "{fragments:,} of {number:,} chunk ({share:.1%}) are fragments of fewer than {limit} bytes, which say nothing "
+        "in a search result. Check how the documents are chunked.",
+        "{fragments:,} of {number:,} chunks ({share:.1%}) are fragments of fewer than {limit} bytes, which say nothing "
+        "in a search result. Check how the documents are chunked.",
+        facts.chunks,
+        fragments=facts.fragments,
+        share=share,
+        limit=FRAGMENT_BYTES,
+    )
+    return [description]
 
 
 def text_is_readable(facts: ChunkFacts) -> CheckResult:
@@ -153,17 +171,29 @@ def text_is_readable(facts: ChunkFacts) -> CheckResult:
             }
             for chunk in facts.most_unreadable
         )
-    documents = counted(len(facts.documents), "document")
     if not bad:
-        description = f"{whole:.3%} of the characters in {documents} are unreadable."
+        description = ngettext(
+            "{share:.3%} of the characters in {number:,} document are unreadable.",
+            "{share:.3%} of the characters in {number:,} documents are unreadable.",
+            len(facts.documents),
+            share=whole,
+        )
         return CheckResult(True, description, figures, Severity.WARNING)
+    return CheckResult(False, _unreadable(bad, len(facts.documents)), figures, Severity.WARNING)
+
+
+def _unreadable(bad: Mapping[str, float], documents: int) -> str:
     worst = max(bad, key=lambda name: bad[name])
-    description = (
-        f"{len(bad):,} of {documents} {agreeing(len(bad), 'has', 'have')} too many unreadable characters; {worst} has "
-        f"the largest share, {bad[worst]:.1%}. The file was read in a wrong encoding or by a faulty reader: store it "
-        "as UTF-8 and ingest it again."
+    return ngettext(
+        "{number:,} of {documents} has too many unreadable characters; {worst} has the largest share, {share:.1%}. The "
+        "file was read in a wrong encoding or by a faulty reader: store it as UTF-8 and ingest it again.",
+        "{number:,} of {documents} have too many unreadable characters; {worst} has the largest share, {share:.1%}. "
+        "The file was read in a wrong encoding or by a faulty reader: store it as UTF-8 and ingest it again.",
+        len(bad),
+        documents=ngettext("{number:,} document", "{number:,} documents", documents),
+        worst=worst,
+        share=bad[worst],
     )
-    return CheckResult(False, description, figures, Severity.WARNING)
 
 
 def _places(chunks: Iterable[ChunkText]) -> list[Row]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from ..domain.coverage import PartitionStatus
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
+from ..translation import ngettext, translate
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,19 @@ class Freshness:
     def description(self) -> str:
         """The result in words, with what to do about a late partition."""
         if self.passed:
-            return f"Nothing has been pending for longer than {self.limit_hours:g} h."
+            return translate("Nothing has been pending for longer than {limit:g} h.", limit=self.limit_hours)
         oldest = self.late[0]
-        many = "1 partition has" if len(self.late) == 1 else f"{len(self.late):,} partitions have"
-        return (
-            f"{many} been pending for longer than {self.limit_hours:g} h, {oldest.partition} for {oldest.pending_for}. "
-            "See on its page of silver/vectorized_chunks why its runs fail. If there are no runs, see whether "
-            "vector_assets_new_chunks_sensor is on."
+        return ngettext(
+            "{number:,} partition has been pending for longer than {limit:g} h, {partition} for {duration}. See on its "
+            "page of silver/vectorized_chunks why its runs fail. If there are no runs, see whether "
+            "vector_assets_new_chunks_sensor is on.",
+            "{number:,} partitions have been pending for longer than {limit:g} h, {partition} for {duration}. See on "
+            "its page of silver/vectorized_chunks why its runs fail. If there are no runs, see whether "
+            "vector_assets_new_chunks_sensor is on.",
+            len(self.late),
+            limit=self.limit_hours,
+            partition=oldest.partition,
+            duration=oldest.pending_for,
         )
 
 

@@ -5,6 +5,8 @@ from collections import Counter
 from enum import StrEnum
 from functools import lru_cache
 
+from ..translation import marked, translate
+
 # A Chinese word has about 1.6 characters and an English one 4.7 letters, so that a character counts as three letters.
 _LETTERS_IN_A_HAN = 3
 
@@ -17,10 +19,19 @@ class Script(StrEnum):
     OTHER = "other"
 
 
-_KINDS = {
-    Script.LATIN: ("English or another language in Latin letters", "a multilingual model or one for that language"),
-    Script.HAN: ("Chinese", "a multilingual model or one for Chinese"),
-    Script.OTHER: ("neither in Latin letters nor in Chinese", "a multilingual model that knows its language"),
+_UNKNOWN_TOKENS = {
+    Script.LATIN: marked(
+        "The model does not know {share:.0%} of the tokens of this text, which is English or another language in Latin "
+        "letters. Set EMBEDDING_MODEL to a multilingual model or one for that language."
+    ),
+    Script.HAN: marked(
+        "The model does not know {share:.0%} of the tokens of this text, which is Chinese. "
+        "Set EMBEDDING_MODEL to a multilingual model or one for Chinese."
+    ),
+    Script.OTHER: marked(
+        "The model does not know {share:.0%} of the tokens of this text, which is neither in Latin letters nor in "
+        "Chinese. Set EMBEDDING_MODEL to a multilingual model that knows its language."
+    ),
 }
 
 
@@ -52,10 +63,8 @@ def _script_of_letter(character: str) -> Script | None:
 
 def vocabulary_sentence(unknown_share: float, script: Script, limit: float) -> str:
     """Say which share of a text's tokens, 0 to 1, a model does not know; above the limit, which model to choose."""
-    language, model = _KINDS[script]
     if unknown_share <= limit:
-        return f"The model does not know {unknown_share:.2%} of the tokens, which is within the limit."
-    return (
-        f"The model does not know {unknown_share:.0%} of the tokens of this text, which is {language}. "
-        f"Set EMBEDDING_MODEL to {model}."
-    )
+        return translate(
+            "The model does not know {share:.2%} of the tokens, which is within the limit.", share=unknown_share
+        )
+    return translate(_UNKNOWN_TOKENS[script], share=unknown_share)

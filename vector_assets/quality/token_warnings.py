@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from ..domain.reports import VectorizeReport
+from ..domain.wording import readable_chunks
+from ..translation import ngettext, translate
 from .limits import QualityLimits
-from .plurals import agreeing, counted
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,23 @@ def token_warnings(counts: TokenCounts, limits: QualityLimits) -> list[str]:
     found = []
     unknown_share = counts.unknown_tokens / counts.tokens_embedded if counts.tokens_embedded else 0.0
     if unknown_share > limits.max_unknown_share:
-        found.append(
-            f"The model does not know {unknown_share:.0%} of the tokens: it cannot read this text. Set EMBEDDING_MODEL "
-            "to a model for its language, e.g. a multilingual one for Chinese."
+        unknown = translate(
+            "The model does not know {share:.0%} of the tokens: it cannot read this text. Set EMBEDDING_MODEL to a "
+            "model for its language, e.g. a multilingual one for Chinese.",
+            share=unknown_share,
         )
+        found.append(unknown)
     lost = counts.tokens - counts.tokens_embedded
     if counts.tokens and lost / counts.tokens > limits.max_lost_share:
-        found.append(
-            f"{counts.truncated_chunks:,} of {counted(counts.chunks, 'chunk')} "
-            f"{agreeing(counts.truncated_chunks, 'was', 'were')} truncated at the model's limit, which lost "
-            f"{counted(lost, 'token')} ({lost / counts.tokens:.1%}). Make the chunks smaller "
-            "(VECTOR_ASSETS_CHUNK_TOKENS), or choose a model that reads longer texts."
+        truncated = ngettext(
+            "{number:,} of {chunks} was truncated at the model's limit, which lost {tokens} ({share:.1%}). Make the "
+            "chunks smaller (VECTOR_ASSETS_CHUNK_TOKENS), or choose a model that reads longer texts.",
+            "{number:,} of {chunks} were truncated at the model's limit, which lost {tokens} ({share:.1%}). Make the "
+            "chunks smaller (VECTOR_ASSETS_CHUNK_TOKENS), or choose a model that reads longer texts.",
+            counts.truncated_chunks,
+            chunks=readable_chunks(counts.chunks),
+            tokens=ngettext("{number:,} token", "{number:,} tokens", lost),
+            share=lost / counts.tokens,
         )
+        found.append(truncated)
     return found

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from ..domain.wording import readable_line
+from ..domain.wording import readable_chunks, readable_paragraph
+from ..translation import marked, ngettext, translate
 from .check_result import CheckResult, Figure, Severity, limit_figure
 from .check_runner import Check, gathered
+from .completeness import complete
 from .drift import REFERENCE_TEXTS
 from .partition_facts import NearestChunk
-from .plurals import agreeing, counted
 from .scripts import Script, vocabulary_sentence
 from .vector_facts import DriftFacts, VectorFacts
 from .vectors import UNIT_NORM
@@ -19,90 +20,8 @@ NO_DRIFT = "no_drift"
 # real filings was nearer by more than 2e-7, and the two nearest chunks with different tokens are 1e-5 apart.
 _ROUNDING = 1e-5
 
-_SHOWN_CHARACTERS = 120
-
-
-def complete(facts: VectorFacts) -> CheckResult:
-    """Fail for what the run should have done and did not, and for too many quarantined chunks, of any run.
-
-    Chunks that are pending for a good reason are a warning: the next run embeds them.
-    """
-    stored = facts.stored
-    errors, reasons = _incomplete(facts), _pending_for_a_reason(facts)
-    subject = stored.current if stored.chunks > 1 else stored.chunks
-    current = f"{stored.current:,} of {counted(stored.chunks, 'chunk')} {agreeing(subject, 'is', 'are')} current."
-    figures: dict[str, Figure] = {
-        "chunks": stored.chunks,
-        "current": stored.current,
-        "pending": stored.pending,
-        "quarantined": stored.quarantined,
-        "quarantined_fraction": round(_quarantined_fraction(facts), 4),
-        "max_failed_fraction": limit_figure(facts.run.max_failed_fraction),
-        "without_vector": stored.without_vector,
-        "superseded": facts.run.report.superseded_count,
-    }
-    if stored.quarantined:
-        figures["quarantined_chunks"] = tuple(
-            {
-                "document": chunk.document,
-                "chunk_index": chunk.chunk_index,
-                "error": chunk.error,
-                "message": readable_line(chunk.message, _SHOWN_CHARACTERS),
-            }
-            for chunk in gathered(facts.quarantined)
-        )
-    severity = Severity.ERROR if errors else Severity.WARNING
-    return CheckResult(not errors and not reasons, " ".join([current, *errors, *reasons]), figures, severity)
-
-
-def _quarantined_fraction(facts: VectorFacts) -> float:
-    return facts.stored.quarantined / facts.stored.chunks if facts.stored.chunks else 0.0
-
-
-def _missed(facts: VectorFacts) -> int:
-    """Count the chunks that the run should have embedded.
-
-    A chunk that another program holds is superseded for the run, and may have been left as it was.
-    """
-    if facts.run.reached_limit:
-        return 0
-    return max(facts.stored.missed - facts.run.report.superseded_count, 0)
-
-
-def _incomplete(facts: VectorFacts) -> list[str]:
-    stored, allowed = facts.stored, facts.run.max_failed_fraction
-    found = []
-    if missed := _missed(facts):
-        found.append(
-            f"{counted(missed, 'chunk')} {agreeing(missed, 'was', 'were')} pending when the run began and still "
-            f"{agreeing(missed, 'is', 'are')}. Run the partition again."
-        )
-    if missing := stored.without_vector:
-        found.append(
-            f"{counted(missing, 'chunk')} {agreeing(missing, 'is', 'are')} marked as current but "
-            f"{agreeing(missing, 'has', 'have')} no vector in this embedding space. Run the partition again with "
-            "force_revectorize."
-        )
-    # As in a run: above a limit of 0, a single failure says something of that chunk only.
-    always_allowed = 1 if allowed > 0 else 0
-    if stored.quarantined > always_allowed and _quarantined_fraction(facts) > allowed:
-        found.append(
-            f"{counted(stored.quarantined, 'chunk')} {agreeing(stored.quarantined, 'is', 'are')} quarantined "
-            f"({_quarantined_fraction(facts):.1%}), more than max_failed_fraction allows ({allowed:.1%}). List them "
-            f"with vector-assets failures {facts.partition}; when the cause is fixed, run "
-            f"vector-assets retry-failed {facts.partition}"
-        )
-    return found
-
-
-def _pending_for_a_reason(facts: VectorFacts) -> list[str]:
-    pending = facts.stored.pending - _missed(facts)
-    if pending <= 0:
-        return []
-    subject = f"{counted(pending, 'chunk')} {agreeing(pending, 'is', 'are')} still pending"
-    if facts.run.reached_limit:
-        return [f"{subject} because the run was limited to {counted(facts.run.limit or 0, 'chunk')}."]
-    return [f"{subject} because {agreeing(pending, 'it was', 'they were')} added or changed during the run."]
+# The reason that `BadVectors` gives where no single row is at fault, for the catalog; `Fault` has the others.
+_NO_ROWS = marked("not a row for each text")
 
 
 def vectors_valid(facts: VectorFacts) -> CheckResult:
@@ -128,33 +47,53 @@ def vectors_valid(facts: VectorFacts) -> CheckResult:
         figures["shared_vectors"] = tuple(
             {"first": item.first.name, "second": item.second.name, "chunks": item.chunks} for item in shared
         )
-    good = f"The run refused no vector, and every stored vector has length {UNIT_NORM.length:g}."
-    return CheckResult(not found, " ".join(found) or good, figures)
+    good = translate(
+        "The run refused no vector, and every stored vector has length {length:g}.", length=UNIT_NORM.length
+    )
+    return CheckResult(not found, readable_paragraph(found) or good, figures)
 
 
 def _refused(facts: VectorFacts, refused: dict[str, int]) -> list[str]:
     if not refused:
         return []
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in refused.items())
-    return [
-        f"The embedder returned {counted(sum(refused.values()), 'vector')} that the run refused ({reasons}). List the "
-        f"chunks with vector-assets failures {facts.partition}"
+    reasons = [
+        translate("{count:,} {reason}", count=count, reason=translate(reason)) for reason, count in refused.items()
     ]
+    description = ngettext(
+        "The embedder returned {number:,} vector that the run refused ({reasons}). List the chunks with vector-assets "
+        "failures {partition}",
+        "The embedder returned {number:,} vectors that the run refused ({reasons}). List the chunks with vector-assets "
+        "failures {partition}",
+        sum(refused.values()),
+        reasons=translate(", ").join(reasons),
+        partition=facts.partition,
+    )
+    return [description]
 
 
 def _wrong_stored(facts: VectorFacts, collapsed: int) -> list[str]:
-    wrong, found = facts.stored.wrong_norm, []
-    if wrong:
-        found.append(
-            f"{counted(wrong, 'stored vector')} {agreeing(wrong, 'does', 'do')} not have length {UNIT_NORM.length:g} ± "
-            f"{UNIT_NORM.tolerance:g}: another program wrote {agreeing(wrong, 'it', 'them')}. Run the partition again "
-            "with force_revectorize."
+    found = []
+    if facts.stored.wrong_norm:
+        wrong = ngettext(
+            "{number:,} stored vector does not have length {length:g} ± {tolerance:g}: another program wrote it. Run "
+            "the partition again with force_revectorize.",
+            "{number:,} stored vectors do not have length {length:g} ± {tolerance:g}: another program wrote them. Run "
+            "the partition again with force_revectorize.",
+            facts.stored.wrong_norm,
+            length=UNIT_NORM.length,
+            tolerance=UNIT_NORM.tolerance,
         )
+        found.append(wrong)
     if collapsed:
-        found.append(
-            f"{collapsed:,} of {counted(facts.stored.compared, 'vector')} compared belong to chunks with different "
-            "texts. Check whether the embedder mixes up its texts, then run the partition again with force_revectorize."
+        shared = ngettext(
+            "{collapsed:,} of {number:,} vector compared belong to chunks with different texts. Check whether the "
+            "embedder mixes up its texts, then run the partition again with force_revectorize.",
+            "{collapsed:,} of {number:,} vectors compared belong to chunks with different texts. Check whether the "
+            "embedder mixes up its texts, then run the partition again with force_revectorize.",
+            facts.stored.compared,
+            collapsed=collapsed,
         )
+        found.append(shared)
     return found
 
 
@@ -174,7 +113,11 @@ def nothing_truncated(facts: VectorFacts) -> CheckResult:
         "chunk_tokens": limit_figure(facts.chunk_tokens),
     }
     if not stored.truncated_chunks:
-        description = f"The model reads every token of {counted(stored.current, 'current chunk')}."
+        description = ngettext(
+            "The model reads every token of {number:,} current chunk.",
+            "The model reads every token of {number:,} current chunks.",
+            stored.current,
+        )
         return CheckResult(True, description, figures, Severity.WARNING)
     figures["most_truncated"] = tuple(
         {
@@ -189,18 +132,35 @@ def nothing_truncated(facts: VectorFacts) -> CheckResult:
 
 
 def _truncated(facts: VectorFacts, share: float) -> str:
-    stored, allowed = facts.stored, facts.limits.max_lost_share
-    lost = (
-        f"{stored.truncated_chunks:,} of {counted(stored.current, 'chunk')} "
-        f"{agreeing(stored.truncated_chunks, 'is', 'are')} longer than the {facts.max_tokens:,} tokens that the model "
-        f"reads. {counted(stored.tokens_lost, 'token')} ({share:.1%}) {agreeing(stored.tokens_lost, 'was', 'were')} "
-        "lost"
+    stored = facts.stored
+    longer = ngettext(
+        "{number:,} of {chunks} is longer than the {tokens:,} tokens that the model reads.",
+        "{number:,} of {chunks} are longer than the {tokens:,} tokens that the model reads.",
+        stored.truncated_chunks,
+        chunks=readable_chunks(stored.current),
+        tokens=facts.max_tokens,
     )
+    return readable_paragraph([longer, _tokens_lost(facts, share)])
+
+
+def _tokens_lost(facts: VectorFacts, share: float) -> str:
+    allowed = facts.limits.max_lost_share
     if share <= allowed:
-        return f"{lost}, which is within the limit of {allowed:.1%}."
-    return (
-        f"{lost}. Make the chunks smaller: VECTOR_ASSETS_CHUNK_TOKENS limits the product's own to "
-        f"{min(facts.chunk_tokens, facts.max_tokens):,} tokens; another program must limit its chunks itself."
+        return ngettext(
+            "{number:,} token ({share:.1%}) was lost, which is within the limit of {limit:.1%}.",
+            "{number:,} tokens ({share:.1%}) were lost, which is within the limit of {limit:.1%}.",
+            facts.stored.tokens_lost,
+            share=share,
+            limit=allowed,
+        )
+    return ngettext(
+        "{number:,} token ({share:.1%}) was lost. Make the chunks smaller: VECTOR_ASSETS_CHUNK_TOKENS limits the "
+        "product's own to {tokens:,} tokens; another program must limit its chunks itself.",
+        "{number:,} tokens ({share:.1%}) were lost. Make the chunks smaller: VECTOR_ASSETS_CHUNK_TOKENS limits the "
+        "product's own to {tokens:,} tokens; another program must limit its chunks itself.",
+        facts.stored.tokens_lost,
+        share=share,
+        tokens=min(facts.chunk_tokens, facts.max_tokens),
     )
 
 
@@ -219,7 +179,8 @@ def vocabulary_covers_text(facts: VectorFacts) -> CheckResult:
         if script is None or sample.unknown_share > share:
             share, script = sample.unknown_share, sample.script
     if script is None:
-        return CheckResult(True, "No chunk is current, so no text was checked.", figures, Severity.WARNING)
+        description = translate("No chunk is current, so no text was checked.")
+        return CheckResult(True, description, figures, Severity.WARNING)
     figures["script"] = script.value
     return CheckResult(share <= limit, vocabulary_sentence(share, script, limit), figures, Severity.WARNING)
 
@@ -239,9 +200,10 @@ def drift_result(drift: DriftFacts, min_cosine: float) -> CheckResult:
     }
     if drift.error is not None:
         return CheckResult(False, str(drift.error), figures)
-    description = (
-        f"The model makes the stored vectors of {len(REFERENCE_TEXTS)} reference texts again; the lowest cosine is "
-        f"{drift.lowest_cosine:.4f}."
+    description = translate(
+        "The model makes the stored vectors of {texts} reference texts again; the lowest cosine is {cosine:.4f}.",
+        texts=len(REFERENCE_TEXTS),
+        cosine=drift.lowest_cosine,
     )
     return CheckResult(True, description, figures)
 
@@ -254,7 +216,7 @@ def self_retrieval(facts: VectorFacts) -> CheckResult:
     retrieval, limit = gathered(facts.retrieval), facts.limits.min_retrieval_cosine
     tried = len(retrieval.found)
     if not tried:
-        return CheckResult(True, "No chunk is current, so none was embedded again.", {"tried": 0})
+        return CheckResult(True, translate("No chunk is current, so none was embedded again."), {"tried": 0})
     lost = [item for item in retrieval.found if not found_itself(item, limit)]
     figures: dict[str, Figure] = {
         "tried": tried,
@@ -263,11 +225,7 @@ def self_retrieval(facts: VectorFacts) -> CheckResult:
         "lowest_cosine": round(min(_cosine(item.own_distance) for item in retrieval.found), 6),
     }
     if not lost:
-        description = (
-            f"{tried:,} of {counted(facts.stored.current, 'chunk')} {agreeing(tried, 'was', 'were')} embedded again, "
-            f"and {agreeing(tried, 'it', 'each')} found its own vector first."
-        )
-        return CheckResult(True, description, figures)
+        return CheckResult(True, _all_found(facts, tried), figures)
     figures["lost"] = tuple(
         {
             "chunk": retrieval.names.get(item.chunk_id, "deleted"),
@@ -277,12 +235,29 @@ def self_retrieval(facts: VectorFacts) -> CheckResult:
         }
         for item in lost
     )
-    description = (
-        f"{len(lost):,} of {counted(tried, 'chunk')} embedded again did not find the chunk's own vector first: rows "
-        "were swapped, or another model made the vectors. Search gives wrong results. Run the partition again with "
-        "force_revectorize, then read this check again."
+    return CheckResult(False, _some_lost(len(lost), tried), figures)
+
+
+def _all_found(facts: VectorFacts, tried: int) -> str:
+    return ngettext(
+        "{number:,} of {chunks} was embedded again, and it found its own vector first.",
+        "{number:,} of {chunks} were embedded again, and each found its own vector first.",
+        tried,
+        chunks=readable_chunks(facts.stored.current),
     )
-    return CheckResult(False, description, figures)
+
+
+def _some_lost(lost: int, tried: int) -> str:
+    return ngettext(
+        "{lost:,} of {number:,} chunk embedded again did not find the chunk's own vector first: rows were swapped, or "
+        "another model made the vectors. Search gives wrong results. Run the partition again with force_revectorize, "
+        "then read this check again.",
+        "{lost:,} of {number:,} chunks embedded again did not find the chunk's own vector first: rows were swapped, or "
+        "another model made the vectors. Search gives wrong results. Run the partition again with force_revectorize, "
+        "then read this check again.",
+        tried,
+        lost=lost,
+    )
 
 
 def found_itself(item: NearestChunk, min_cosine: float) -> bool:

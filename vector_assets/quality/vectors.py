@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..domain.chunks import TokenizedText, text_hash
 from ..domain.spaces import Vectors
 from ..errors import BadVectors
+from ..translation import marked
 
 # Vectors are stored as float16: from here on a component becomes infinite, and up to there it becomes zero (IEEE 754).
 _INFINITE = 65_520.0
@@ -33,12 +34,12 @@ _FEWEST_TO_JUDGE = 16
 class Fault(StrEnum):
     """What is wrong with a row. A row has one: the first, in this order, that holds."""
 
-    WRONG_DIMENSION = "of the wrong dimension"
-    NOT_FINITE = "not finite"
-    ZERO = "zero"
-    NEARLY_CONSTANT = "nearly constant"
-    WRONG_NORM = "of the wrong length"
-    COLLAPSED = "another text's"
+    WRONG_DIMENSION = marked("of the wrong dimension")
+    NOT_FINITE = marked("not finite")
+    ZERO = marked("zero")
+    NEARLY_CONSTANT = marked("nearly constant")
+    WRONG_NORM = marked("of the wrong length")
+    COLLAPSED = marked("another text's")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import psycopg
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import DatabaseError, PartitionBusy
+from ..translation import translate
 from .connections import Backend, Connection, backend_of, end_backend, open_connection
 from .database import Database
 from .driver_errors import translated_errors
@@ -131,16 +132,21 @@ class PartitionLock:
         return self._take_again()
 
     def _take_again(self) -> str | None:
-        lost = f"the connection that held {self._partition} for this run was lost"
         try:
             self.take(wait_seconds=0.0)
         except PartitionBusy as error:
             self._look_at = math.inf
-            holder = f"{error.holder} holds it now"
-            return f"{lost}, and {holder}. Both runs go on: no vector is stored wrongly, some are made twice."
+            return translate(
+                "the connection that held {partition} for this run was lost, and {holder} holds it now. Both runs go "
+                "on: no vector is stored wrongly, some are made twice.",
+                partition=self._partition,
+                holder=error.holder,
+            )
         except DatabaseError:
             return None  # the next check tries again
-        return f"{lost}; it is held again"
+        return translate(
+            "the connection that held {partition} for this run was lost; it is held again", partition=self._partition
+        )
 
     def _try(self, connection: Connection) -> bool:
         row = connection.execute(_TRY, self._numbers).fetchone()

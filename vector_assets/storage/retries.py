@@ -9,6 +9,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from ..errors import DatabaseUnreachable
+from ..translation import translate
 
 Result = TypeVar("Result")
 
@@ -69,7 +70,13 @@ class Retries:
     def _log(self, state: RetryCallState) -> None:
         assert state.outcome is not None
         error = state.outcome.exception()
-        logger.warning("attempt %d in %.1f s: %s", state.attempt_number + 1, state.upcoming_sleep, error)
+        message = translate(
+            "attempt {attempt} in {seconds:.1f} s: {error}",
+            attempt=state.attempt_number + 1,
+            seconds=state.upcoming_sleep,
+            error=error,
+        )
+        logger.warning(message)
 
     def _wait(self, seconds: float) -> None:
         self.pause(seconds)

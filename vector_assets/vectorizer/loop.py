@@ -15,6 +15,7 @@ from ..domain.reports import StageSeconds, VectorizeReport
 from ..errors import InvalidSetting
 from ..ports import ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
+from ..translation import translate
 from .batch_embedder import BatchEmbedder, EmbeddedBatch
 from .embed_deadline import EmbedDeadline
 from .halving import message_of
@@ -178,7 +179,7 @@ def _report_progress(callback: ProgressCallback, batch: CommittedBatch, counts: 
         callback(counts.progress(batch))
     except Exception:
         if not counts.callback_errors:
-            logger.warning("the progress callback failed; the work goes on", exc_info=True)
+            logger.warning(translate("the progress callback failed; the work goes on"), exc_info=True)
         counts.callback_errors += 1
     counts.stages.report += time.perf_counter() - started
 

@@ -96,4 +96,4 @@ def test_the_columns_of_the_coverage_are_straight(language: str, monkeypatch: py
 
     lines = [line for line in shown.getvalue().splitlines() if line]
     assert len({cell_len(line) for line in lines}) == 1
-    assert {"1,234,567", "100.0%", "0.0%"} <= set(shown.getvalue().split())
+    assert {"1,234,567", "100%", "0%"} <= set(shown.getvalue().split())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...domain.spaces import EmbeddingSpace, Vectors
+from ...translation import translate
 from ..devices import Precision
 from .library import import_openvino
 
@@ -96,6 +97,11 @@ def _compile(xml: Path, properties: dict[str, Any], cache: Path | None) -> Any:
             return import_openvino().Core().compile_model(str(xml), "CPU", properties | {"CACHE_DIR": str(cache)})
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            logger.warning("the compiled model cannot be kept in %s, so every start takes longer (%s)", cache, reason)
+            message = translate(
+                "the compiled model cannot be kept in {folder}, so every start takes longer ({reason})",
+                folder=cache,
+                reason=reason,
+            )
+            logger.warning(message)
     # A new core: a core that was once given a cache goes on using it.
     return import_openvino().Core().compile_model(str(xml), "CPU", properties)

@@ -19,6 +19,7 @@ import psutil
 
 from ...domain.wording import readable_bytes
 from ...errors import ConversionFailed
+from ...translation import translate
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,10 @@ class ModelCache:
             if not folder.exists():
                 return None
         except (OSError, ValueError) as error:
-            logger.warning("the converted model in %s cannot be read (%s)", folder, error)
-        logger.warning("the converted model in %s is broken and will be converted again", folder)
+            unread = translate("the converted model in {folder} cannot be read ({error})", folder=folder, error=error)
+            logger.warning(unread)
+        broken = translate("the converted model in {folder} is broken and will be converted again", folder=folder)
+        logger.warning(broken)
         shutil.rmtree(folder, ignore_errors=True)
         return None
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...domain.chunks import TokenizedText
 from ...domain.spaces import EmbeddingSpace, Vectors
 from ...errors import ConversionFailed
+from ...translation import translate
 from ..devices import Precision
 from ..model_files import ModelFolder
 from ..token_counter import TokenCounter
@@ -108,7 +109,7 @@ class OpenVINOEmbedder:
         name = conversion_name(self._space)
         if (found := self._models.find(name)) is not None:
             return found
-        logger.info("converting %s for OpenVINO, once (some seconds) ...", self._space.model)
+        logger.info(translate("converting {model} for OpenVINO, once (some seconds) ...", model=self._space.model))
         # The comparison of a conversion is done in the coarser arithmetic, so that its result holds for both.
         compile_model = partial(self._compile, precision="auto", cache=None)
         write = partial(convert, folder=self._folder, space=self._space, compile_model=compile_model)

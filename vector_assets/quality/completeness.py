@@ -1,0 +1,128 @@
+"""The check `complete`: whether every chunk of a partition has a current vector after a run."""
+
+from ..domain.wording import readable_chunks, readable_line, readable_paragraph
+from ..translation import ngettext
+from .check_result import CheckResult, Figure, Severity, limit_figure
+from .check_runner import gathered
+from .vector_facts import VectorFacts
+
+_SHOWN_CHARACTERS = 120
+
+
+def complete(facts: VectorFacts) -> CheckResult:
+    """Fail for what the run should have done and did not, and for too many quarantined chunks, of any run.
+
+    Chunks that are pending for a good reason are a warning: the next run embeds them.
+    """
+    stored = facts.stored
+    errors, reasons = _incomplete(facts), _pending_for_a_reason(facts)
+    figures: dict[str, Figure] = {
+        "chunks": stored.chunks,
+        "current": stored.current,
+        "pending": stored.pending,
+        "quarantined": stored.quarantined,
+        "quarantined_fraction": round(_quarantined_fraction(facts), 4),
+        "max_failed_fraction": limit_figure(facts.run.max_failed_fraction),
+        "without_vector": stored.without_vector,
+        "superseded": facts.run.report.superseded_count,
+    }
+    if stored.quarantined:
+        figures["quarantined_chunks"] = tuple(
+            {
+                "document": chunk.document,
+                "chunk_index": chunk.chunk_index,
+                "error": chunk.error,
+                "message": readable_line(chunk.message, _SHOWN_CHARACTERS),
+            }
+            for chunk in gathered(facts.quarantined)
+        )
+    severity = Severity.ERROR if errors else Severity.WARNING
+    description = readable_paragraph([_current(facts), *errors, *reasons])
+    return CheckResult(not errors and not reasons, description, figures, severity)
+
+
+def _current(facts: VectorFacts) -> str:
+    stored = facts.stored
+    return ngettext(
+        "{current:,} of {chunks} is current.",
+        "{current:,} of {chunks} are current.",
+        stored.current if stored.chunks > 1 else stored.chunks,
+        current=stored.current,
+        chunks=readable_chunks(stored.chunks),
+    )
+
+
+def _quarantined_fraction(facts: VectorFacts) -> float:
+    return facts.stored.quarantined / facts.stored.chunks if facts.stored.chunks else 0.0
+
+
+def _missed(facts: VectorFacts) -> int:
+    """Count the chunks that the run should have embedded.
+
+    A chunk that another program holds is superseded for the run, and may have been left as it was.
+    """
+    if facts.run.reached_limit:
+        return 0
+    return max(facts.stored.missed - facts.run.report.superseded_count, 0)
+
+
+def _incomplete(facts: VectorFacts) -> list[str]:
+    found = []
+    if missed := _missed(facts):
+        still_pending = ngettext(
+            "{number:,} chunk was pending when the run began and still is. Run the partition again.",
+            "{number:,} chunks were pending when the run began and still are. Run the partition again.",
+            missed,
+        )
+        found.append(still_pending)
+    if facts.stored.without_vector:
+        missing = ngettext(
+            "{number:,} chunk is marked as current but has no vector in this embedding space. Run the partition again "
+            "with force_revectorize.",
+            "{number:,} chunks are marked as current but have no vector in this embedding space. Run the partition "
+            "again with force_revectorize.",
+            facts.stored.without_vector,
+        )
+        found.append(missing)
+    return [*found, *_too_many_quarantined(facts)]
+
+
+def _too_many_quarantined(facts: VectorFacts) -> list[str]:
+    quarantined, allowed = facts.stored.quarantined, facts.run.max_failed_fraction
+    # As in a run: above a limit of 0, a single failure says something of that chunk only.
+    always_allowed = 1 if allowed > 0 else 0
+    if quarantined <= always_allowed or _quarantined_fraction(facts) <= allowed:
+        return []
+    description = ngettext(
+        "{number:,} chunk is quarantined ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
+        "them with vector-assets failures {partition}; when the cause is fixed, run vector-assets retry-failed "
+        "{partition}",
+        "{number:,} chunks are quarantined ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
+        "them with vector-assets failures {partition}; when the cause is fixed, run vector-assets retry-failed "
+        "{partition}",
+        quarantined,
+        share=_quarantined_fraction(facts),
+        allowed=allowed,
+        partition=facts.partition,
+    )
+    return [description]
+
+
+def _pending_for_a_reason(facts: VectorFacts) -> list[str]:
+    pending = facts.stored.pending - _missed(facts)
+    if pending <= 0:
+        return []
+    if facts.run.reached_limit:
+        limited = ngettext(
+            "{number:,} chunk is still pending because the run was limited to {limit}.",
+            "{number:,} chunks are still pending because the run was limited to {limit}.",
+            pending,
+            limit=readable_chunks(facts.run.limit or 0),
+        )
+        return [limited]
+    changed = ngettext(
+        "{number:,} chunk is still pending because it was added or changed during the run.",
+        "{number:,} chunks are still pending because they were added or changed during the run.",
+        pending,
+    )
+    return [changed]
