@@ -13,7 +13,7 @@ from vector_assets.storage.migrate import ensure_database, migrate
 
 from ..defs.conftest import US
 from ..fakes import KEY
-from ..faults.conftest import empty_place
+from ..faults.conftest import empty_place, folder  # noqa: F401  a fixture
 from ..faults.dev import Dev, Gate
 from ..faults.places import SECONDS, Place
 from ..invariants import check_invariants
@@ -34,7 +34,7 @@ def test_without_a_daemon_nothing_is_launched(command: Command, filings: Path) -
 
 
 def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
-    folder: Path,
+    folder: Path,  # noqa: F811
     landing: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
     leave_embedded_server(place.home)
 
 
-def _filled(folder: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def _filled(folder: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> Place:  # noqa: F811
     url = start_embedded_server(folder / "home")
     ensure_database(url)
     migrate(url)
