@@ -603,7 +603,7 @@ class ConversionFailed(ModelError):
     """OpenVINO cannot run the model."""
 
     def __init__(self, model: str, reason: str) -> None:
-        super().__init__(f"OpenVINO cannot run {model!r}: {reason}. torch runs it instead, which is slower.")
+        super().__init__(f"OpenVINO cannot run {model!r}: {reason}. torch serves it, which is slower.")
         self.model = model
         self.reason = reason
 
