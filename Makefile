@@ -1,8 +1,10 @@
-# make demo   the whole job, once      make test   the whole suite
-# make check  ruff, format, walls, mypy  make bench  what is fast (FILINGS=DIR for your own)
-# make pictures  docs/pictures anew, by the tests in the browser
-# make soak   random faults against continuous writers (MINUTES=20)
-# make messages  the translations' catalog, after a change of the texts
+# make demo      run the whole job once, on sample filings
+# make test      run the whole test suite
+# make check     run ruff, import-linter and mypy
+# make bench     run the benchmarks (FILINGS=DIR: on your own filings)
+# make pictures  take the pictures in docs/pictures again, with the browser tests
+# make soak      run random faults against continuous writers (MINUTES=20)
+# make messages  update the catalog of translations after a change of messages
 
 PYTHON ?= python3
 VENV := .venv
