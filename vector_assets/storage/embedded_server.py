@@ -7,6 +7,7 @@ each of them and says what would break.
 
 import atexit
 import hashlib
+import locale
 import logging
 import os
 import re
@@ -14,7 +15,8 @@ import stat
 import subprocess
 import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +74,8 @@ def _join(home: Path) -> "PostgresServer":
         data.mkdir(exist_ok=True)
         server = _new_server(home, data)
         try:
-            server.start()
+            with _usable_locale():
+                server.start()
         except subprocess.TimeoutExpired:
             server.start()  # joins it: after a crash it may recover for minutes, which those who connect wait for
         _remove_dead_processes(server)
@@ -83,6 +86,34 @@ def _join(home: Path) -> "PostgresServer":
         _servers[data].start()  # it was killed, and there is nobody else to start it
     _make_link(_servers[data].pgdata, data)
     return _servers[data]
+
+
+@contextmanager
+def _usable_locale() -> Iterator[None]:
+    """Let the server's programs start with a locale that the system has, for initdb refuses any other."""
+    if _has_locale():
+        yield
+        return
+    former = os.environ.get("LC_ALL")
+    os.environ["LC_ALL"] = "C.UTF-8"
+    try:
+        yield
+    finally:
+        os.environ.pop("LC_ALL")
+        if former is not None:
+            os.environ["LC_ALL"] = former
+
+
+def _has_locale() -> bool:
+    """Return whether the system has the locale that the environment asks for."""
+    present = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_ALL, present)
+    return True
 
 
 def _is_running(server: "PostgresServer") -> bool:

@@ -80,6 +80,27 @@ def test_a_lost_link_is_made_again(directory: Path) -> None:
     assert not (home / "postgres" / "postmaster.pid").exists()
 
 
+def test_a_locale_that_the_system_lacks_is_no_obstacle(directory: Path) -> None:
+    """Containers often name a locale that is not installed; initdb would refuse it."""
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
+        "s(Path(sys.argv[1])); print(os.environ.get('LC_ALL'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(directory / "home")],
+        env=environment | {"LANG": "xx_XX.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "None\n"
+
+
 def test_processes_with_unlike_temporary_directories_may_start_on_an_empty_home_at_once(directory: Path) -> None:
     """A service and a shell need not share one. One of them fills the home, all find the tables, the last one stops."""
     program = (
