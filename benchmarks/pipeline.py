@@ -84,12 +84,9 @@ def measure(filings: Path, home: Path) -> Figures:
             alone.go_on_to(number / len(partitions))
             pipeline_seconds += between - before
             embedder_seconds += time.perf_counter() - between
-            print(
-                f"{number}/{len(partitions)} {partition} {pipeline_seconds:.0f} s, alone {embedder_seconds:.0f} s",
-                flush=True,
-            )
-        failed = [result for result in results if result.error]
-        assert not failed, failed
+            times = f"{pipeline_seconds:.0f} s, alone {embedder_seconds:.0f} s"
+            print(f"{number}/{len(partitions)} {partition} {times}", flush=True)
+        assert not [result for result in results if result.error]
         statuses = services.status()
         assert sum(status.current for status in statuses) == alone.chunks, "the two did not do the same chunks"
         documents = sum(services.documents.counts(status.partition)[0] for status in statuses)

@@ -36,10 +36,9 @@ def run_partitions(
     plan: BackfillPlan | None = None,
     allow_shrink: bool = False,
 ) -> list[RunResult]:
-    """Materialize the assets partition by partition; a partition that fails does not keep the others from their turn.
+    """Materialize the assets partition by partition; a partition that fails does not stop the others, a hung model does.
 
-    `config` is that of the step that vectorizes. With a plan of the chunks, the time left for all of them is shown.
-    Where the embedder hangs, the partitions after that have no result: each would wait as long, and fail as well.
+    `config` is that of the step that vectorizes. With a plan, the time left for all of its chunks is shown.
 
     Raises:
         Interrupted: a signal asked to stop; the current batch was committed.
@@ -66,7 +65,7 @@ def run_partitions(
             if remaining:
                 remaining.finish(partition, results[-1].metadata, time.monotonic() - began)
             progress.end(_line(results[-1]))
-            if isinstance(results[-1].cause, EmbedderHung):
+            if isinstance(results[-1].cause, EmbedderHung):  # each further partition would wait as long
                 break
     _print_warnings(services, results, len(partitions))
     return results
