@@ -80,16 +80,14 @@ def measure(filings: Path, home: Path) -> Figures:
         for number, partition in enumerate(partitions, 1):
             before = time.perf_counter()
             results.append(runs.run(partition, [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]))
-            between = time.perf_counter()
+            pipeline_seconds += (between := time.perf_counter()) - before
             alone.go_on_to(number / len(partitions))
-            pipeline_seconds += between - before
             embedder_seconds += time.perf_counter() - between
             times = f"{pipeline_seconds:.0f} s, alone {embedder_seconds:.0f} s"
             print(f"{number}/{len(partitions)} {partition} {times}", flush=True)
         assert not [result for result in results if result.error]
-        statuses = services.status()
-        assert sum(status.current for status in statuses) == alone.chunks, "the two did not do the same chunks"
-        documents = sum(services.documents.counts(status.partition)[0] for status in statuses)
+        assert sum(status.current for status in services.status()) == alone.chunks, "the two did not do the same chunks"
+        documents = sum(services.documents.counts(status.partition)[0] for status in services.status())
         skipped = len(services.documents.rejections())
     metadata = [result.metadata for result in results]
     return Figures(

@@ -36,9 +36,9 @@ def run_partitions(
     plan: BackfillPlan | None = None,
     allow_shrink: bool = False,
 ) -> list[RunResult]:
-    """Materialize the assets partition by partition; a partition that fails does not stop the others, a hung model does.
+    """Materialize the assets partition by partition; only a model that hangs stops them, not a failed partition.
 
-    `config` is that of the step that vectorizes. With a plan, the time left for all of its chunks is shown.
+    `config` is of the step that vectorizes. A plan lets the time left for all chunks be shown.
 
     Raises:
         Interrupted: a signal asked to stop; the current batch was committed.
@@ -49,8 +49,7 @@ def run_partitions(
         from ..defs.runtime.in_process import recorded_runs
     if VECTORIZED_CHUNKS in assets:
         _load_model(services)
-    results: list[RunResult] = []
-    remaining = BackfillTimeLeft(plan.chunks) if plan else None
+    results, remaining = list[RunResult](), BackfillTimeLeft(plan.chunks) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals(asked=services.retries.ended) as stop,
