@@ -84,6 +84,8 @@ def _sources() -> Iterator[Path]:
 
 
 def _remove_unused(root: Path) -> None:
-    for ready in root.glob("*/ready"):
-        if time.time() - ready.stat().st_mtime > _UNUSED_SECONDS:
-            shutil.rmtree(ready.parent, ignore_errors=True)
+    for folder in root.glob("*/"):
+        ready = folder / "ready"  # missing where the process that made the folder was killed
+        last_used = (ready if ready.exists() else folder).stat().st_mtime
+        if time.time() - last_used > _UNUSED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)

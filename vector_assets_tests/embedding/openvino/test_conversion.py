@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-import openvino
 import pytest
 
 from vector_assets.embedding.openvino import conversion
 from vector_assets.embedding.openvino.conversion import conversion_name
 from vector_assets.embedding.openvino.converted_models import ModelCache
+from vector_assets.embedding.openvino.library import import_openvino
 from vector_assets.errors import ConversionFailed
 
 from ..embedders import openvino_embedder, torch_embedder
@@ -77,7 +77,7 @@ def test_a_model_that_openvino_cannot_run_is_served_by_torch(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no such operator")
 
-    monkeypatch.setattr(openvino, "convert_model", refuse)
+    monkeypatch.setattr(import_openvino(), "convert_model", refuse)
     embedder = openvino_embedder(str(tiny_model), tmp_path / "models")
 
     embedder.load()
