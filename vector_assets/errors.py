@@ -306,19 +306,19 @@ class DocumentError(VectorAssetsError):
     _by_code: ClassVar[dict[str, type["DocumentError"]]] = {}
 
     def __init_subclass__(cls, code: str) -> None:
-        if code in DocumentError._by_code:
-            raise TypeError(f"the error code {code!r} belongs to {DocumentError._by_code[code].__name__}")
+        if code in cls._by_code:
+            raise TypeError(f"the error code {code!r} belongs to {cls._by_code[code].__name__}")
         cls.code = code
-        DocumentError._by_code[code] = cls
+        cls._by_code[code] = cls
 
     def __init__(self, document: str, problem: str, fix: str) -> None:
         super().__init__(f"{document}: {problem}. {fix}")
         self.document = document
 
-    @staticmethod
-    def from_code(code: str, document: str, message: str) -> "DocumentError":
+    @classmethod
+    def from_code(cls, code: str, document: str, message: str) -> "DocumentError":
         """Restore an error of another process from its code, its document and its whole message."""
-        kind = DocumentError._by_code[code]
+        kind = cls._by_code[code]
         error = kind.__new__(kind, message)
         error.document = document
         return error

@@ -76,7 +76,7 @@ def test_a_signal_while_documents_are_read_loses_none(command: Command, landing:
     child = """
 import os, signal
 from vector_assets.cli import main
-from vector_assets.cli.terminal import PartitionsProgress
+from vector_assets.cli.progress_bars import PartitionsProgress
 from vector_assets.services import Services
 from vector_assets_tests.fakes import HashEmbedder
 

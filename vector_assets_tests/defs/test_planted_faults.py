@@ -19,7 +19,7 @@ from vector_assets.domain.spaces import Vectors
 
 from ..audit.test_drift_guard import Turned
 from ..fakes import FakeServices, HashEmbedder, vector_of
-from ..vectorizer.test_vector_inspection import WIDE
+from ..vectorizer.test_vector_inspector import WIDE
 from .conftest import US
 from .test_assets import materialize
 from .test_checks import TEXTS, English, check_results, failed, use, write

@@ -81,9 +81,8 @@ class Place:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def check_nothing_left(self) -> None:
-        """No thread, no session with its locks, no temporary file. The server notices within a moment who is gone."""
-        names = [thread.name for thread in threading.enumerate()]
-        assert [name for name in names if name.startswith(("vector-assets-", POOL_NAME))] == []
+        """No thread, no session with its locks, no temporary file. Threads and sessions end within a moment."""
+        eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith(("vector-assets-", POOL_NAME))])
         # A code server of Dagster's that is killed leaves its socket, which is nothing but a name.
         left = [path.name for path in self.temporary.iterdir() if not path.is_socket()]
         assert left == [], str(left)

@@ -47,7 +47,7 @@ def test_a_run_canceled_then_the_code_server_killed_then_all_of_it(
         dev.check_all_ended()
     assert not is_at_work(at_work.process)
     assert not (place.home / "postgres" / "postmaster.pid").exists()
-    assert "the code server is gone" in dev.said
+    assert "the code server has ended" in dev.said
 
     start_embedded_server(place.home)
     found = finish(place, pending=1, later=timedelta(minutes=5))

@@ -13,13 +13,13 @@ from dagster._daemon.types import DaemonHeartbeat
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 from sqlalchemy import URL
 from sqlalchemy.pool import NullPool
-from vector_assets.defs.runtime.check_targets import last_materialization
 
 import vector_assets
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.runtime import tags
 from vector_assets.defs.runtime.backfills import Backfills, BackfillState
+from vector_assets.defs.runtime.check_evaluations import latest_materialization
 from vector_assets.defs.runtime.failed_partitions import failed_partitions
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.runtime.storage_connections import engine_of, kept_connections
@@ -176,7 +176,7 @@ def test_a_check_result_can_name_its_materialization(instance: dg.DagsterInstanc
                 check_name="fine",
                 passed=True,
                 metadata={},
-                target_materialization_data=last_materialization(context, str(US)),
+                target_materialization_data=latest_materialization(instance, context.asset_key, str(US)),
                 partition=str(US),
             )
         )
