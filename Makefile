@@ -28,7 +28,7 @@ demo: $(INSTALLED)
 	@$(BIN)/vector-assets demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 4 --dist loadfile
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

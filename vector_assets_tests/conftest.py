@@ -26,6 +26,22 @@ hypothesis.settings.load_profile("any_machine")
 
 TEMPLATE = "vector_assets_template"
 
+LONGEST = (
+    "cli/test_launched_backfill.py",
+    "browser/test_browser.py",
+    "faults/test_dagster.py",
+    "test_readme.py",
+    "faults/test_sensor.py",
+)
+"""Files that wait for Dagster's own processes for a minute and more: whoever starts with them ends earlier."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that the last workers do not wait for one of them."""
+    folder = Path(__file__).parent
+    places = {folder / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def english_for_commands() -> Iterator[None]:

@@ -86,8 +86,10 @@ def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None
     assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
 
     rows(database, "UPDATE document_chunks SET text = 'edited'")
-    oldest = rows(database, "UPDATE document_chunks SET updated_at = now() + interval '1 h' RETURNING updated_at")[0][0]
+    later = "UPDATE document_chunks SET updated_at = now() + interval '1 h' * (1 + chunk_index) RETURNING updated_at"
+    oldest = min(row[0] for row in rows(database, later))
     assert coverage.partition_status(KEY, SPACE.slug).pending_since == oldest
+    assert [item.oldest_text_at for item in coverage.pending_partitions(SPACE.slug)] == [oldest]
 
     rows(database, "UPDATE document_chunks SET updated_at = now() - interval '1 year'")
     made = rows(database, "SELECT created_at FROM embedding_spaces")[0][0]
@@ -139,8 +141,11 @@ def test_the_digest_changes_with_the_texts_only(stores: Stores) -> None:
     stores.shift_indices(5)
     assert coverage.content_digest(KEY) == before
     stores.edit("a", "c")
-
     assert coverage.content_digest(KEY) != before
+    for text, new_text in [("b", "a"), ("c", "b")]:  # the two chunks have changed places
+        stores.edit(text, new_text)
+
+    assert coverage.content_digest(KEY) == before
 
 
 def test_what_is_pending_is_found_by_its_index(database: Database) -> None:
