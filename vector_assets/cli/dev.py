@@ -17,12 +17,11 @@ import psutil
 
 from ..errors import DagsterDidNotStart, PortTaken
 from ..translation import translate
-from .dev_watchdog import dismiss, end_group, group_members, start_watchdog
+from .dev_watchdog import STOP_SECONDS, dismiss, end_group, group_members, start_watchdog
 from .options import examples, filings_option
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
-_STOP_SECONDS = 20.0
 # Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is gone for
 # a moment when Dagster itself starts another one, so that it must be missing in two checks.
 _CHECK_SECONDS = 5.0
@@ -103,9 +102,9 @@ class _Dagster:
     def __exit__(self, *_: object) -> None:
         self._stop()
         with suppress(psutil.TimeoutExpired):
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(STOP_SECONDS)
         # Dagster leaves its code server, and a run at work, to end by themselves; nothing may outlive this command.
-        end_group(self._process.pid, _STOP_SECONDS)
+        end_group(self._process.pid)
         self._process.wait()
         dismiss(self._watchdog)
         for number, handler in self._former.items():

@@ -12,8 +12,8 @@ from subprocess import PIPE
 
 import psutil
 
-# Nobody watches any more how it ends, so there is less patience than in the command itself.
-_STOP_SECONDS = 5.0
+# On a busy machine Dagster takes several seconds to end. Killed before that, it leaves its temporary directory behind.
+STOP_SECONDS = 20.0
 
 
 def start_watchdog(group: int) -> psutil.Popen:
@@ -39,14 +39,14 @@ def group_members(group: int) -> list[psutil.Process]:
     return found
 
 
-def end_group(group: int, stop_seconds: float) -> None:
-    """Ask the processes of a group to end, then make those that have not done so in time."""
+def end_group(group: int) -> None:
+    """Ask the processes of a group to end, then kill those that have not ended after `STOP_SECONDS`."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         processes = group_members(group)
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        psutil.wait_procs(processes, timeout=stop_seconds)
+        psutil.wait_procs(processes, timeout=STOP_SECONDS)
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.readline():
         return
-    end_group(int(sys.argv[1]), _STOP_SECONDS)
+    end_group(int(sys.argv[1]))
     _leave_embedded_server()
 
 

@@ -83,18 +83,12 @@ class Place:
     def check_nothing_left(self) -> None:
         """No thread, no session with its locks, no temporary file. Threads and sessions end within a moment."""
         eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith(("vector-assets-", POOL_NAME))])
-        # A process of Dagster's that is killed leaves its socket, or a file or directory that it had just made.
-        left = [path.name for path in self.temporary.iterdir() if _holds_something(path)]
+        # A code server of Dagster's that is killed leaves its socket, which is nothing but a name.
+        left = [path.name for path in self.temporary.iterdir() if not path.is_socket()]
         assert left == [], str(left)
         databases = [self.url.database, f"{self.url.database}_dagster"]
         with administrator(self.url) as connection:
             eventually(lambda: connection.execute(_SESSIONS, (databases,)).fetchall() == [])
-
-
-def _holds_something(path: Path) -> bool:
-    if path.is_dir():
-        return any(path.iterdir())
-    return path.is_file() and path.stat().st_size > 0
 
 
 def administrator(url: URL) -> psycopg.Connection:
