@@ -29,7 +29,7 @@ LONG = "hk/annual_report/00700"
 COMPANY = ["us/announcement/AAPL", "us/annual_report/AAPL", "us/quarterly_report/AAPL"]
 SHORT = "cn/annual_report/600519"
 BUSY = "us/quarterly_report/MSFT"
-CHUNKS = {LONG: 480, **dict.fromkeys(COMPANY, 30), SHORT: 40, BUSY: 20}
+CHUNKS = {LONG: 240, **dict.fromkeys(COMPANY, 30), SHORT: 40, BUSY: 20}
 
 _SELECTOR = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.code_location"}'
 _SCHEDULES = f"{{ schedulesOrError(repositorySelector: {_SELECTOR}) {{ ... on Schedules {{ results {{ id }} }} }} }}"

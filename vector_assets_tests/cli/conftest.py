@@ -29,7 +29,12 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
 
 @pytest.fixture
 def command(
-    database_url: URL, tmp_path: Path, landing: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
+    database_url: URL,
+    dagster_database: None,
+    tmp_path: Path,
+    landing: Path,
+    embedder: HashEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
     """`command("status", "--json")`."""
     for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):

@@ -15,6 +15,7 @@ from vector_assets.storage.database import Database
 
 from ..defs.conftest import CN, US, land, sentences
 from ..fakes import HashEmbedder, make_vectorizer, store_chunks
+from ..conftest import administration
 from .conftest import Command, counts
 
 
@@ -160,6 +161,8 @@ def test_a_database_that_is_empty_or_not_there_yet_says_what_to_do(
     name: str, command: Command, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 0: nothing failed. With a pattern it is 1, for nothing fits."""
+    with administration(database_url) as connection:
+        connection.execute(f"DROP DATABASE {database_url.database}_dagster")
     for database in (database_url.database, f"{database_url.database}_dagster"):
         url = database_url.set(database=database).render_as_string(hide_password=False)
         monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", url)

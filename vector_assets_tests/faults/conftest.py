@@ -19,7 +19,9 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(database_url: URL, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(
+    database_url: URL, dagster_database: None, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
     """Two thousand pending chunks, and an empty directory for temporary files."""
     place = empty_place(database_url, tmp_path, landing, monkeypatch)
     place.fill()
