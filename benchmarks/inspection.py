@@ -18,7 +18,6 @@ from typing import Any
 from unittest.mock import patch
 
 import dagster as dg
-from vector_assets.defs.distribution import distribution_metadata, summary_after
 
 from benchmarks.corpus import mixed_texts, store, uniform_texts
 from benchmarks.table import Table, add_json_option
@@ -29,10 +28,12 @@ from vector_assets.defs import partition_ranges as ranges
 from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.check_events import log_check_results
+from vector_assets.defs.distribution_metadata import distribution_metadata
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.check_runner import CheckResults
+from vector_assets.quality.distribution import Distribution
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -67,7 +68,7 @@ def clocks(services: Services) -> Iterator[dict[str, float]]:
             ("checks", ranges, "log_check_results", log_good),
             ("checks", ChunkAudit, "results", ChunkAudit.results),
             ("checks", VectorAudit, "results", VectorAudit.results),
-            ("distribution", vectorizing, "summary_after", summary_after),
+            ("distribution", Distribution, "summary_of_partition", Distribution.summary_of_partition),
             ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
         ):
             stack.enter_context(patch.object(place, name, timed(kind, act)))

@@ -31,7 +31,8 @@ class NullEmbedder:
 
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
         """The first so many of the prepared vectors."""
-        return self._vectors[: len(texts)]
+        vectors: Vectors = self._vectors[: len(texts)]
+        return vectors
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """The first of the prepared vectors."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 from psycopg2.extras import execute_values
@@ -149,7 +150,8 @@ def main() -> None:
         speeds = " | ".join(f"{figures[f'{who}_per_second']:.1f}" for who in ("alone", "pipeline", "plain"))
         ratios = f"{figures['pipeline_to_alone']:.3f} | {figures['pipeline_to_plain']:.2f}"
         print(f"| {figures['texts']:,} {name} | {speeds} | {ratios} |")
-    print("\nstages of the last uniform run:", {k: v for k, v in found["uniform"]["run"].items() if "seconds" in k})
+    run: Any = found["uniform"]["run"]
+    print("\nstages of the last uniform run:", {k: v for k, v in run.items() if "seconds" in k})
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1, default=str))
 
