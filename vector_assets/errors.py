@@ -5,6 +5,7 @@ The family stands on one page although that is long: whoever adds an error or re
 VectorAssetsError
 ├── InvalidSetting
 ├── InvalidPartitionKey
+├── InvalidChunkId
 ├── InvalidPattern
 ├── NothingMatches
 ├── NothingToSearch
@@ -49,8 +50,13 @@ VectorAssetsError
     ├── InvalidModel
     ├── WeightsChanged
     ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
-    ├── SpaceReplaced
-    ├── FailuresOfOtherSpace      a retry would embed with another model than the one that failed
+    ├── SpaceNotLive              the configured model's space is not kept up to date: nothing was changed
+    ├── SpaceNotFound
+    ├── SpaceRetired
+    ├── SpaceServes
+    ├── SpaceIncomplete           it would not find the chunks without a vector; --force
+    ├── NothingServedBefore
+    ├── AnotherSpaceFills
     ├── ConversionFailed          OpenVINO cannot run the model; torch does
     ├── BadVectors                the embedder returned vectors that must not be stored
     ├── EmbedderBroken            the embedder fails on any text: the chunks are not at fault
@@ -92,6 +98,14 @@ class InvalidPartitionKey(VectorAssetsError):
         self.problem = problem
 
 
+class InvalidChunkId(VectorAssetsError):
+    """An id of a chunk is no UUID."""
+
+    def __init__(self, given: object) -> None:
+        super().__init__(f"invalid chunk id {given!r}. Give UUIDs, as document_chunks.id has them.")
+        self.given = given
+
+
 class InvalidPattern(VectorAssetsError):
     """A pattern does not have the form of a partition key, so that it can match none."""
 
@@ -120,17 +134,10 @@ class NothingMatches(VectorAssetsError):
 
 
 class NothingToSearch(VectorAssetsError):
-    """The space of the configured model has no vectors yet."""
+    """No embedding space serves yet."""
 
-    def __init__(self, model: str) -> None:
-        super().__init__(
-            translate(
-                "there are no vectors of {model!r} to search. Create them with vector-assets backfill, or set "
-                "EMBEDDING_MODEL to the model of the vectors that you have.",
-                model=model,
-            )
-        )
-        self.model = model
+    def __init__(self) -> None:
+        super().__init__(translate("there are no vectors to search. Create them with vector-assets backfill."))
 
 
 class TooManyFailures(VectorAssetsError):
@@ -558,8 +565,8 @@ class WeightsChanged(ModelError):
     def __init__(self, model: str, expected: str, found: str) -> None:
         super().__init__(
             f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: the vectors of the two "
-            "cannot be compared. Restore the former weights (reinstall the model), give the new weights a name of "
-            "their own, or embed all chunks again: vector-assets backfill --accept-drift."
+            "cannot be compared. Restore the former weights (reinstall the model), or embed all chunks with the new "
+            f"ones, beside the others: vector-assets spaces add {model}."
         )
 
 
@@ -570,33 +577,81 @@ class EmbedderDrifted(ModelError):
         super().__init__(
             f"{model!r} no longer produces the stored vectors: the new vector of a reference text has a cosine of "
             f"{cosine:.4f} with the stored one (made by {before}; now {now}). Nothing was stored. Restore the "
-            "former library, device or EMBEDDING_PRECISION, or embed all chunks again: vector-assets backfill "
-            "--accept-drift."
+            "former library, device or EMBEDDING_PRECISION, or embed all chunks again: vector-assets spaces add "
+            f"{model}."
         )
         self.cosine = cosine
 
 
-class SpaceReplaced(ModelError):
-    """Another process made another embedding space the serving one while this process worked."""
+class SpaceNotLive(ModelError):
+    """The model that this process is configured for has no live space in the database. Nothing was changed."""
+
+    def __init__(self, configured: str, status: str | None = None, serving: str | None = None) -> None:
+        state = f"is {status}" if status else "is not in the database"
+        serves = f"the database serves {serving}; " if serving else ""
+        super().__init__(
+            f"{serves}this process is configured for {configured}, whose embedding space {state}. Nothing was changed. "
+            f"Unset EMBEDDING_MODEL to work with what serves, or fill the other space beside it: vector-assets spaces "
+            f"add {configured}."
+        )
+
+
+class SpaceNotFound(ModelError):
+    """There is no such embedding space in the database."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        listed = f" There are: {', '.join(known)}." if known else ""
+        super().__init__(f"there is no embedding space {name!r}.{listed} See vector-assets spaces.")
+
+
+class SpaceRetired(ModelError):
+    """A retired space is not kept up to date, so that it cannot serve."""
+
+    def __init__(self, slug: str, model: str) -> None:
+        super().__init__(
+            f"embedding space {slug} is retired, and so not kept up to date. Fill it first: vector-assets spaces add "
+            f"{model}."
+        )
+
+
+class SpaceServes(ModelError):
+    """The serving space can be neither retired nor dropped."""
 
     def __init__(self, slug: str) -> None:
         super().__init__(
-            f"embedding space {slug} is no longer the serving one: another process runs with another EMBEDDING_MODEL. "
-            "Set the same model for all processes and run again."
+            f"embedding space {slug} serves: searches read it. Let another one serve first: vector-assets spaces "
+            "promote."
         )
-        self.slug = slug
 
 
-class FailuresOfOtherSpace(ModelError):
-    """The chunks to retry failed in the serving space, but the configured model belongs to another space."""
+class SpaceIncomplete(ModelError):
+    """A space in which chunks have no vector would not find them, so that it is not promoted."""
 
-    def __init__(self, model: str, slug: str, configured: str) -> None:
+    def __init__(self, slug: str, model: str, pending: int, quarantined: int) -> None:
         super().__init__(
-            f"the chunks failed with {model!r} in embedding space {slug}, but the configured model {configured!r} "
-            "belongs to another space. Set EMBEDDING_MODEL (and its prompts) back, or embed all chunks with the "
-            "configured model: vector-assets backfill."
+            f"embedding space {slug} lacks vectors: {pending:,} pending, {quarantined:,} quarantined. Embed them: "
+            f"EMBEDDING_MODEL={model} vector-assets backfill. Or promote it as it is, with --force."
         )
-        self.slug = slug
+
+
+class NothingServedBefore(ModelError):
+    """No space that is kept up to date has served before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no embedding space that is kept up to date has served before, so there is none to go back to. See "
+            "vector-assets spaces."
+        )
+
+
+class AnotherSpaceFills(ModelError):
+    """One space at a time is filled beside the serving one."""
+
+    def __init__(self, slug: str, model: str) -> None:
+        super().__init__(
+            f"embedding space {slug} is kept up to date beside the serving one, and there can be one such space. To "
+            f"add {model}, stop that one first: vector-assets spaces retire {slug}."
+        )
 
 
 class ConversionFailed(ModelError):

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .domain.batches import ChunkFailure, EmbeddedChunk
-from .domain.chunks import ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText
+from .domain.chunks import ChunkSelection, ChunkWindow, TokenizedText
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
 from .domain.quarantine import QuarantinedChunk
 from .domain.search import SearchFilter, SearchHit
-from .domain.spaces import EmbeddingSpace, StoredReferenceVectors, Vectors
+from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
 from .errors import VectorAssetsError
 from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts
 
@@ -54,14 +55,41 @@ class Embedder(Protocol):
 
 
 class ChunkStore(Protocol):
-    """Where the loop reads its chunks. Neither method leaves a transaction open."""
+    """Where the loop reads its chunks. No method leaves a transaction open."""
 
-    def plan(self, selection: ChunkSelection) -> ChunkPlan:
+    def count_pending(self, selection: ChunkSelection) -> int:
         """Count what the selection holds now."""
         ...
 
-    def read_window(self, selection: ChunkSelection, after_id: int, up_to_id: int, limit: int) -> ChunkWindow:
-        """Read at most `limit` chunks of the selection with after_id < id <= up_to_id, by id."""
+    def queue_again(self, selection: ChunkSelection, run_id: str, limit: int | None) -> None:
+        """Make current and quarantined chunks of the selection pending, except those that the run has embedded.
+
+        With a limit, only as many as the run has still to embed, those with the oldest vectors first.
+        """
+        ...
+
+    def read_window(self, selection: ChunkSelection, after_id: UUID, limit: int) -> ChunkWindow:
+        """Read at most `limit` chunks of the selection with greater ids, by id, and no more text than memory holds."""
+        ...
+
+
+class ServingSpace(Protocol):
+    """Says which space is searched."""
+
+    def serving(self) -> EmbeddingSpace | None:
+        """Read the space that serves now; None: none does yet."""
+        ...
+
+
+class SpaceStore(Protocol):
+    """Lists the spaces, and changes which one serves."""
+
+    def overviews(self) -> list[SpaceOverview]:
+        """List the spaces with what they hold, the oldest first."""
+        ...
+
+    def promote(self, slug: str) -> None:
+        """Let a filling space serve, and the serving one be filled."""
         ...
 
 
@@ -70,7 +98,7 @@ class VectorStore(Protocol):
 
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
-    ) -> set[int]:
+    ) -> set[UUID]:
         """Store, in one transaction, each vector whose chunk still has the text that was embedded.
 
         Returns the ids stored; the other chunks were superseded. A failure is stored under the same condition.
@@ -104,12 +132,12 @@ class VectorFactStore(Protocol):
         ...
 
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
         """Search the partition exactly, with one vector for each chunk; chunks without a current one are left out."""
         ...
 
-    def named(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+    def named(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkText]:
         """Read the chunks with these ids, as far as they exist."""
         ...
 

@@ -12,18 +12,19 @@ from .audit.chunk_audit import ChunkAudit
 from .audit.drift_guard import DriftGuard
 from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
-from .domain.spaces import EmbeddingSpace
+from .domain.spaces import LIVE, EmbeddingSpace
 from .embedding.devices import openvino_serves
-from .embedding.model_files import describe_space, find_model
+from .embedding.model_files import BUNDLED_MODEL, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import EmbedderDrifted, NothingToSearch, WeightsChanged
+from .errors import EmbedderDrifted, SpaceNotLive, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
-from .search import Search
+from .search import Search, Searcher
 from .settings import Settings
+from .space_changes import SpaceChanges
 from .storage.audit_facts import AuditFacts
 from .storage.chunks import PostgresChunkStore
 from .storage.database import Database
@@ -130,15 +131,34 @@ class Services:
 
     @cached_property
     def space(self) -> EmbeddingSpace:
-        """The configured model's embedding space."""
+        """The embedding space of this process: that of its model."""
         return self.spaces.newest(self.embedder.space)
 
     @cached_property
     def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
-        """The configured model, not loaded yet: by OpenVINO on CPUs, by torch elsewhere."""
+        """The model of this process, not loaded yet: EMBEDDING_MODEL, else the one that serves, else the bundled one.
+
+        Prompts are those of the settings, else of the space that serves, else of the model's files.
+        """
+        model, settings = self.settings.embedding_model, self.settings
+        prompts = settings.embedding_document_prompt, settings.embedding_query_prompt
+        serving = None if model else self.spaces.serving()
+        if serving is None:
+            return self._embedder(model or BUNDLED_MODEL, *prompts)
+        document_prompt, query_prompt = prompts
+        return self._embedder(
+            serving.source,
+            serving.document_prompt if document_prompt is None else document_prompt,
+            serving.query_prompt if query_prompt is None else query_prompt,
+        )
+
+    def _embedder(
+        self, model: str, document_prompt: str | None, query_prompt: str | None
+    ) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+        """Make the embedder of a model: by OpenVINO on CPUs, by torch elsewhere."""
         settings = self.settings
-        folder = find_model(settings.embedding_model)
-        space = describe_space(folder, settings.embedding_document_prompt, settings.embedding_query_prompt)
+        folder = find_model(model)
+        space = describe_space(folder, document_prompt, query_prompt)
         counter = TokenCounter(folder, space)
         by_torch = SentenceTransformerEmbedder(
             folder, space, counter, settings.embedding_device, settings.embedding_precision
@@ -149,13 +169,33 @@ class Services:
         return OpenVINOEmbedder(folder, space, counter, cache, settings.embedding_precision, by_torch)
 
     def status(self) -> list[PartitionStatus]:
-        """Every partition that has chunks, by key, seen from the active space."""
-        active = self.spaces.active()
-        return self.coverage.status(active.slug if active else None)
+        """Every partition that has chunks, by key, seen from the serving space."""
+        serving = self.spaces.serving()
+        return self.coverage.status(serving.slug if serving else None)
 
     def pending_partitions(self) -> list[PendingPartition]:
-        """Partitions with chunks that have no current vector of the configured model, by key."""
+        """Partitions with pending chunks in the space of this process, by key.
+
+        Raises:
+            SpaceNotLive: that space is not kept up to date.
+            WeightsChanged: it is known with other weights.
+        """
+        self.require_live()
         return self.coverage.pending_partitions(self.space.slug)
+
+    def require_live(self) -> None:
+        """Refuse to work in a space that is not kept up to date. In a database without spaces, any may be the first.
+
+        Raises:
+            SpaceNotLive: the space is retired, or the database has others but not this one.
+            WeightsChanged: it is known with other weights.
+        """
+        status = self.spaces.status(self.space)
+        if status in LIVE:
+            return
+        serving = self.spaces.serving()
+        if status is not None or serving is not None:
+            raise SpaceNotLive(self.space.model, status, serving.model if serving else None)
 
     @cached_property
     def landing(self) -> LandingDirectory:
@@ -171,27 +211,27 @@ class Services:
         return Ingestion(self.landing, self.documents, self.documents, chunker)
 
     def vectorizer(self, batch_size: int | None = None) -> Vectorizer:
-        """The loop into the configured model's space, which becomes the active one.
+        """The loop into the space of this process, which must be live.
+
+        In a database without spaces it becomes the serving one, once the model is loaded and has embedded a text.
 
         Raises:
-            WeightsChanged: the space is known with other weights.
+            SpaceNotLive: it is not kept up to date.
+            WeightsChanged: it is known with other weights.
             InvalidSetting: the batch size is below 1.
         """
+        self.require_live()
         size = self.settings.embedding_batch_size if batch_size is None else batch_size
         vectors = PostgresVectorStore(self.database, self.space.slug)
         timeout = self.settings.embed_timeout_seconds
-        vectorizer = Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check)
-        self.spaces.activate(self.space)
-        return vectorizer
+        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check)
 
     @cached_property
     def drift(self) -> DriftGuard:
-        """The guard that compares the embedder with the vectors of the space."""
-        return self._drift_guard(self.space)
-
-    def _drift_guard(self, space: EmbeddingSpace) -> DriftGuard:
+        """The guard that compares the embedder with the vectors of the space, and registers the first space."""
         reference_vectors = PostgresReferenceVectorStore(self.database)
-        return DriftGuard(self.embedder, reference_vectors, space, self.settings.quality_limits.min_drift_cosine)
+        limit = self.settings.quality_limits.min_drift_cosine
+        return DriftGuard(self.embedder, reference_vectors, self.space, limit, self.spaces.register_first)
 
     @property
     def vector_audit(self) -> VectorAudit:
@@ -206,44 +246,55 @@ class Services:
         tokens_limit = min(self.settings.chunk_tokens, self.embedder.space.max_tokens)
         return ChunkAudit(self.audit_facts, self.embedder, self.settings.quality_limits, tokens_limit)
 
-    def has_drifted(self) -> bool:
-        """Say whether a run would stop because the configured model no longer produces the vectors of its space."""
+    @cached_property
+    def space_changes(self) -> SpaceChanges:
+        """Change which space serves."""
+        return SpaceChanges(self.spaces)
+
+    def with_model(self, model: str) -> Self:
+        """Give services of another model over the same database, with the prompts of that model's files."""
+        services = copy(self)
+        changes = {"embedding_model": model, "embedding_document_prompt": None, "embedding_query_prompt": None}
+        services.settings = self.settings.model_copy(update=changes)
+        services.database = self.database
+        for name in ("embedder", "space", "drift", "ingestion"):
+            services.__dict__.pop(name, None)
+        return services
+
+    def add_space(self) -> EmbeddingSpace:
+        """Register the space of this process as filling, and give it. The model is loaded and tried before.
+
+        A model whose weights or vectors are no longer those of its space gets the next generation of it.
+
+        Raises:
+            AnotherSpaceFills: one at a time.
+            EmbedderBroken: the model fails on any text.
+        """
+        self.embedder.load()
+        if self._has_changed():
+            self.space = replace(self.space, generation=self.space.generation + 1)
+            del self.drift
+        self.spaces.add(self.space)
+        self.drift.check()
+        return self.space
+
+    def _has_changed(self) -> bool:
         try:
-            if self.spaces.is_registered(self.space):
+            if self.spaces.status(self.space) is not None:
                 self.drift.check()
         except (WeightsChanged, EmbedderDrifted):
             return True
         return False
 
-    def accept_drift(self) -> Self:
-        """Give the services whose space the configured model's vectors fit in: these, if the model has not drifted.
-
-        Otherwise the model gets a new generation of its space, in which every chunk is pending. The services of before
-        stay as they are; both share the database and the model.
-        """
-        newest = self.spaces.newest(self.embedder.space)
-        services = self if newest == self.space else self._in_space(newest)
-        if not services.has_drifted():
-            return services
-        following = replace(newest, generation=newest.generation + 1)
-        self.spaces.activate(following)
-        return self._in_space(following)
-
-    def _in_space(self, space: EmbeddingSpace) -> Self:
-        services = copy(self)
-        services.space = space
-        services.drift = self._drift_guard(space)
-        return services
-
-    @property
+    @cached_property
     def search(self) -> Search:
-        """Search in the configured model's space.
+        """Search in whatever space serves at the moment of a question."""
+        return Search(self.spaces, self._searcher)
 
-        Raises:
-            NothingToSearch: no run has put a vector there.
-            WeightsChanged: those that are there were made with other weights.
-        """
-        space = self.space
-        if not self.spaces.is_registered(space):
-            raise NothingToSearch(space.model)
-        return Search(self.embedder, PostgresVectorStore(self.database, space.slug))
+    def _searcher(self, space: EmbeddingSpace) -> Searcher:
+        embedder = self.embedder
+        if embedder.space.slug != space.slug and self.space.slug != space.slug:
+            embedder = self._embedder(space.source, space.document_prompt, space.query_prompt)
+        if embedder.space.weights_digest != space.weights_digest:
+            raise WeightsChanged(space.model, space.weights_digest, embedder.space.weights_digest)
+        return Searcher(embedder, PostgresVectorStore(self.database, space.slug))

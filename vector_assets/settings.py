@@ -40,11 +40,11 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_CHUNK_TOKENS",
         description="The most tokens in a chunk, with special tokens. If the model's own limit is lower, that applies.",
     )
-    embedding_model: str = Field(
-        "sentence-transformers/all-MiniLM-L6-v2",
-        min_length=1,
+    embedding_model: str | None = Field(
+        None,
         validation_alias="EMBEDDING_MODEL",
-        description="A sentence-transformers model, by name or folder. The default is bundled and reads English.",
+        description="A sentence-transformers model, by name or folder. Unset: the model that serves, or in an empty "
+        "database sentence-transformers/all-MiniLM-L6-v2, which is bundled and reads English.",
     )
     embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
@@ -139,8 +139,10 @@ class Settings(BaseSettings):
 
     @field_validator("embedding_model")
     @classmethod
-    def _absolute_folder(cls, model: str) -> str:
+    def _absolute_folder(cls, model: str | None) -> str | None:
         """Keep naming the same folder in processes with another working directory."""
+        if not model:
+            return None
         folder = Path(model).expanduser()
         return str(folder.resolve()) if folder.is_dir() else model
 

@@ -142,12 +142,19 @@ def make_vectorizer(
     chunks: ChunkStore | None = None,
     vectors: VectorStore | None = None,
 ) -> Vectorizer:
-    """Make the loop over the database's stores, or over the given ones. The embedder's space becomes the active one."""
+    """Make the loop over the database's stores, or over the given ones. The embedder's space becomes a live one."""
     stores, slug = stores_of(database), embedder.space.slug
-    stores.spaces.activate(embedder.space)
+    make_live(database, embedder.space)
     return Vectorizer(
         chunks or stores.chunks(slug), vectors or stores.vectors(slug), embedder, batch_size, embed_timeout_seconds
     )
+
+
+def make_live(database: AnyDatabase, space: EmbeddingSpace = SPACE) -> None:
+    """Register the space: as the serving one if it is the first, else as the filling one."""
+    spaces = stores_of(database).spaces
+    spaces.register_first(space)
+    spaces.add(space)
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:

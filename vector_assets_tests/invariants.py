@@ -6,6 +6,7 @@ Told from the raw rows, not by the product's own conditions: it checks these too
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 
@@ -17,37 +18,45 @@ from vector_assets.storage.database import Database
 from .memory.database import MemoryDatabase
 from .stores import AnyDatabase, stores_of
 
-LOST = "says it has a vector of its text, but has none: it is lost"
+LOST = "is in no queue and has no vector of its text: it is lost"
 DOUBLED = "has two vectors"
 WRONG = "has a vector that is not its text's: it is wrong"
 
 _SHOWN = 5
 
-# One row a chunk: does it say that it has a vector, has it one of its present text and place, has that text failed?
+# One row a chunk: is it queued, has it a vector of its present text and place, does it wait for another attempt?
 _CHUNKS = """
-SELECT c.id, c.market || '/' || c.doc_type || '/' || c.stock_code, c.text, c.vectorized_at IS NOT NULL, v.embedding,
+SELECT c.id, c.market || '/' || c.doc_type || '/' || c.stock_code, c.text, p.chunk_id IS NULL, v.embedding,
        (v.content_hash, v.market, v.doc_type, v.stock_code) = (c.content_hash, c.market, c.doc_type, c.stock_code),
-       f.chunk_id IS NOT NULL AND f.content_hash = c.content_hash
-           AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now())
+       coalesce(p.next_attempt_at > now(), false)
 FROM document_chunks c
 LEFT JOIN {vectors} v ON v.chunk_id = c.id
-LEFT JOIN chunk_failures f ON f.chunk_id = c.id AND f.space = %(space)s
+LEFT JOIN pending_chunks p ON p.chunk_id = c.id AND p.space = %(space)s
 ORDER BY c.id
 """
 
 # What no row may be. Each gives the ids of chunks.
 _NEVER = {
     DOUBLED: "SELECT chunk_id FROM {vectors} GROUP BY chunk_id HAVING count(*) > 1",
-    "has a vector or a failure, but is not there": """
-        SELECT chunk_id FROM (SELECT chunk_id FROM {vectors} UNION SELECT chunk_id FROM chunk_failures) found
+    "has a vector or is queued, but is not there": """
+        SELECT chunk_id FROM (SELECT chunk_id FROM {vectors} UNION SELECT chunk_id FROM pending_chunks) found
         WHERE NOT EXISTS (SELECT FROM document_chunks c WHERE c.id = found.chunk_id)""",
+    "is queued with another text or in another partition": """
+        SELECT c.id FROM document_chunks c JOIN pending_chunks p ON p.chunk_id = c.id
+        WHERE (p.content_hash, p.market, p.doc_type, p.stock_code)
+              <> (c.content_hash, c.market, c.doc_type, c.stock_code)""",
+    "is queued in a space that is not live": """
+        SELECT p.chunk_id FROM pending_chunks p LEFT JOIN embedding_spaces s ON s.slug = p.space
+        WHERE s.status IS NULL OR s.status = 'retired'""",
+    "is queued twice": """
+        SELECT chunk_id FROM pending_chunks GROUP BY space, chunk_id HAVING count(*) > 1""",
     "has not the hash of its text": """
         SELECT id FROM document_chunks WHERE content_hash <> sha256(convert_to(text, 'UTF8'))""",
     "is not in its document's partition": """
         SELECT c.id FROM document_chunks c JOIN documents d ON d.id = c.document_id
         WHERE (c.market, c.doc_type, c.stock_code) <> (d.market, d.doc_type, d.stock_code)""",
     "has its place twice": """
-        SELECT max(id) FROM document_chunks GROUP BY document_id, chunk_index HAVING count(*) > 1""",
+        SELECT max(id::text)::uuid FROM document_chunks GROUP BY document_id, chunk_index HAVING count(*) > 1""",
 }
 
 
@@ -55,17 +64,17 @@ _NEVER = {
 class Findings:
     """Chunks by what they are, and those that break something, by what they break."""
 
-    current: list[int] = field(default_factory=list)
-    pending: list[int] = field(default_factory=list)
-    quarantined: list[int] = field(default_factory=list)
-    broken: dict[str, list[int]] = field(default_factory=dict)
+    current: list[UUID] = field(default_factory=list)
+    pending: list[UUID] = field(default_factory=list)
+    quarantined: list[UUID] = field(default_factory=list)
+    broken: dict[str, list[UUID]] = field(default_factory=dict)
 
     @property
     def chunks(self) -> int:
         """All there are."""
         return len(self.current) + len(self.pending) + len(self.quarantined)
 
-    def add(self, what: str, *ids: int) -> None:
+    def add(self, what: str, *ids: UUID) -> None:
         """Chunks that break something."""
         self.broken.setdefault(what, []).extend(ids)
 
@@ -81,7 +90,7 @@ class Findings:
 
 
 def check_invariants(database: AnyDatabase, embedder: Embedder, space: EmbeddingSpace | None = None) -> Findings:
-    """Check all that must hold in a space (the embedder's own, if none is given), which must be the active one.
+    """Check all that must hold in a live space (the embedder's own, if none is given).
 
     The embedder must not fail on a text that has a vector. Nothing may write to the tables meanwhile.
 
@@ -116,9 +125,9 @@ def find_broken(database: AnyDatabase, embedder: Embedder, space: EmbeddingSpace
 
 
 class _Row(NamedTuple):
-    """A chunk: whether it says that it has a vector, which one there is, and whether its present text has failed."""
+    """A chunk: whether it is in no queue, which vector there is, and whether it waits for another attempt."""
 
-    id: int
+    id: UUID
     partition: str
     text: str
     says: bool
@@ -144,19 +153,19 @@ def _rows_in_memory(database: MemoryDatabase, slug: str) -> list[_Row]:
     """By id."""
     rows = []
     for id_, chunk in sorted(database.chunks.items()):
-        vector, failure = database.vectors[slug].get(id_), database.failures.get((slug, id_))
+        vector, queued = database.vectors[slug].get(id_), database.queued(chunk, slug)
         is_current = vector is not None and (vector.content_hash, vector.partition) == (
             chunk.content_hash,
             chunk.partition,
         )
-        failed = failure is not None and failure.content_hash == chunk.content_hash and failure.is_quarantined
+        failed = queued is not None and not queued.is_due
         embedding = None if vector is None else vector.embedding.astype(np.float32)
-        says = chunk.vectorized_at is not None
+        says = queued is None
         rows.append(_Row(id_, str(chunk.partition), chunk.text, says, embedding, is_current, failed))
     return rows
 
 
-def _check_vectors(findings: Findings, stored: Sequence[tuple[int, str, Vectors]], embedder: Embedder) -> None:
+def _check_vectors(findings: Findings, stored: Sequence[tuple[UUID, str, Vectors]], embedder: Embedder) -> None:
     """To the last bit of what halfvec keeps."""
     if not stored:
         return
@@ -166,7 +175,7 @@ def _check_vectors(findings: Findings, stored: Sequence[tuple[int, str, Vectors]
             findings.add(WRONG, id_)
 
 
-def _check_status(findings: Findings, places: Sequence[tuple[int, str]], database: AnyDatabase, slug: str) -> None:
+def _check_status(findings: Findings, places: Sequence[tuple[UUID, str]], database: AnyDatabase, slug: str) -> None:
     """What the product tells of each partition is what the rows say."""
     current, quarantined = set(findings.current), set(findings.quarantined)
     told: dict[str, tuple[int, int, int]] = {}

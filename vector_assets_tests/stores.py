@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 
 from .memory.chunks import MemoryChunkStore
-from .memory.database import ChunkRow, MemoryDatabase, now
+from .memory.database import ChunkRow, MemoryDatabase, QueueRow, now
 from .memory.documents import MemoryChunkingStore, MemoryDocumentStore
 from .memory.partition_status import MemoryPartitionStatusQueries
 from .memory.quarantine import MemoryQuarantine
@@ -68,11 +69,11 @@ class PostgresStores:
 
     def set_next_attempt(self, run_id: str, later: timedelta) -> None:
         """Of the failures of a run, so much later than now."""
-        self._execute("UPDATE chunk_failures SET next_attempt_at = now() + %s WHERE run_id = %s", later, run_id)
+        self._execute("UPDATE pending_chunks SET next_attempt_at = now() + %s WHERE run_id = %s", later, run_id)
 
-    def texts(self) -> dict[str, list[tuple[int, int]]]:
+    def texts(self) -> dict[str, list[tuple[UUID, int]]]:
         """Text -> id and index of each chunk that has it, by index."""
-        found: dict[str, list[tuple[int, int]]] = {}
+        found: dict[str, list[tuple[UUID, int]]] = {}
         query = "SELECT text, id, chunk_index FROM document_chunks ORDER BY chunk_index"
         for text, id_, index in self._execute(query):
             found.setdefault(text, []).append((id_, index))
@@ -85,7 +86,8 @@ class PostgresStores:
 
     def failures(self) -> list[tuple[str, str, int]]:
         """Error, message and attempts of each, by chunk."""
-        return self._execute("SELECT error, message, attempts FROM chunk_failures ORDER BY chunk_id")
+        query = "SELECT error, message, attempts FROM pending_chunks WHERE attempts > 0 ORDER BY chunk_id"
+        return self._execute(query)
 
     def _execute(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with self.database.transaction() as connection:
@@ -140,12 +142,12 @@ class MemoryStores:
             self.database.delete_vectors(slug)
 
     def set_next_attempt(self, run_id: str, later: timedelta) -> None:
-        for failure in self.database.failures.values():
-            if failure.run_id == run_id:
-                failure.next_attempt_at = now() + later
+        for row in self._queued():
+            if row.run_id == run_id:
+                row.next_attempt_at = now() + later
 
-    def texts(self) -> dict[str, list[tuple[int, int]]]:
-        found: dict[str, list[tuple[int, int]]] = {}
+    def texts(self) -> dict[str, list[tuple[UUID, int]]]:
+        found: dict[str, list[tuple[UUID, int]]] = {}
         for chunk in sorted(self.database.chunks.values(), key=lambda chunk: chunk.chunk_index):
             found.setdefault(chunk.text, []).append((chunk.id, chunk.chunk_index))
         return found
@@ -155,8 +157,11 @@ class MemoryStores:
             return {self.database.chunks[id_].text: row.embedding for id_, row in self.database.vectors[slug].items()}
 
     def failures(self) -> list[tuple[str, str, int]]:
-        rows = sorted(self.database.failures.items())
-        return [(row.error, row.message, row.attempts) for _, row in rows]
+        return [(row.error, row.message, row.attempts) for row in self._queued() if row.attempts]
+
+    def _queued(self) -> list[QueueRow]:
+        """Of all spaces, by chunk."""
+        return [row for queue in self.database.queues.values() for _, row in sorted(queue.items())]
 
     def _chunks(self, text: str) -> list[ChunkRow]:
         return [chunk for chunk in self.database.chunks.values() if chunk.text == text]

@@ -3,6 +3,7 @@
 import heapq
 import logging
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
 from ..ports import ChunkTextStore, Embedder
@@ -31,7 +32,7 @@ _CHARACTERS_PER_TOKEN = 64
 _EXAMPLES = 5
 _EXCERPT_CHARACTERS = 60
 
-_Ranked = tuple[float, int, ChunkText]
+_Ranked = tuple[float, UUID, ChunkText]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Whether the embedder still makes the vectors that its space holds."""
 
+from collections.abc import Callable
+
 from ..domain.spaces import EmbeddingSpace, Vectors
 from ..errors import EmbedderBroken, EmbedderDrifted
 from ..ports import Embedder, ReferenceVectorStore
@@ -15,16 +17,20 @@ class DriftGuard:
         reference_vectors: ReferenceVectorStore,
         space: EmbeddingSpace,
         min_cosine: float,
+        register: Callable[[EmbeddingSpace], None] = lambda _: None,
     ) -> None:
         self._embedder = embedder
         self._reference_vectors = reference_vectors
         self._space = space
         self._min_cosine = min_cosine
+        self._register = register
         self.result: DriftResult | None = None
         """None until the first check that passed."""
 
     def check(self) -> None:
         """Compare once. A space without reference vectors gets these, for later runs to compare with.
+
+        `register` is called before, when the embedder has embedded a text: no other model gets a space.
 
         Raises:
             EmbedderDrifted: a changed library, arithmetic, device or file gives other vectors.
@@ -33,6 +39,7 @@ class DriftGuard:
         if self.result is not None:
             return
         now = self._embed()
+        self._register(self._space)
         kept = self._reference_vectors.kept(self._space.slug, REFERENCE_TEXTS_DIGEST, self._space.dimension)
         if kept is None:
             self._reference_vectors.keep(self._space.slug, REFERENCE_TEXTS_DIGEST, now, self._embedder.device)

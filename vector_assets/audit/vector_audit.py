@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import QuarantinedChunk
@@ -134,7 +135,7 @@ class VectorAudit:
         from_run = sum(chunk.from_run for chunk in tried)
         return RetrievalFacts(tuple(found), from_run, self._names_of_lost(found))
 
-    def _names_of_lost(self, found: Sequence[NearestChunk]) -> dict[int, str]:
+    def _names_of_lost(self, found: Sequence[NearestChunk]) -> dict[UUID, str]:
         lost = [item for item in found if not found_itself(item, self.settings.limits.min_retrieval_cosine)]
         if not lost:
             return {}

@@ -14,6 +14,7 @@ from .ingest import ingest
 from .retry_failed import retry_failed
 from .search import search
 from .signals import exit_on_signals
+from .spaces import spaces
 from .status import status
 
 
@@ -40,5 +41,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, doctor):
+for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, spaces, doctor):
     main.add_command(_command)

@@ -34,11 +34,6 @@ _EXAMPLES = examples(
 )
 @click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks per batch. Default: EMBEDDING_BATCH_SIZE.")
-@click.option(
-    "--accept-drift",
-    is_flag=True,
-    help="If the model no longer produces the stored vectors, embed all chunks again, into a new space.",
-)
 @click.option("--dry-run", is_flag=True, help="Print what would be done and how long it may take. Nothing changes.")
 @click.option("--launch", is_flag=True, help="Launch the backfill in the Dagster that is running, and follow it.")
 @click.pass_context
@@ -47,7 +42,6 @@ def backfill(
     selection: Selection,
     what: str,
     batch_size: int | None,
-    accept_drift: bool,
     dry_run: bool,
     launch: bool,
 ) -> None:
@@ -63,12 +57,7 @@ def backfill(
     from .open_services import open_services
 
     started = time.monotonic()
-    with open_services() as opened:
-        services = opened
-        if accept_drift and dry_run:
-            what = _drift_in_dry_run(services) or what
-        elif accept_drift:
-            services = _accept_drift(services)
+    with open_services() as services:
         plan = _plan(services, selection, what)
         if plan is None:
             return
@@ -82,30 +71,6 @@ def backfill(
         run = partial(_launch, selection) if launch else partial(_run_in_process, started)
         if not run(services, plan, config):
             ctx.exit(1)
-
-
-def _drift_in_dry_run(services: "Services") -> str | None:
-    """Print whether the model has drifted; return what to count then: every chunk would be pending in a new space."""
-    if not services.has_drifted():
-        return None
-    message = translate(
-        "The vectors of {model} have changed: all chunks would be pending in a new space.", model=services.space.model
-    )
-    click.echo(message)
-    return "force"
-
-
-def _accept_drift(services: "Services") -> "Services":
-    accepted = services.accept_drift()
-    space = accepted.space
-    if space != services.space:
-        message = translate(
-            "The vectors of {model} have changed: all chunks are pending in the new space {space}.",
-            model=space.model,
-            space=space.slug,
-        )
-        click.echo(message)
-    return accepted
 
 
 def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan | None:
@@ -143,7 +108,7 @@ def _chunks_to_embed(
     """Count the chunks that a run would embed, per partition in the order of the keys; partitions with none are out."""
     if what == "force":
         return {status.partition: status.chunks for status in statuses}
-    # Pending in the space of the configured model, which need not be the serving one yet.
+    # Pending in the space of this process, which need not be the serving one.
     pending = {item.partition: item.pending for item in services.pending_partitions()}
     if what == "pending":
         return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
@@ -173,9 +138,7 @@ def _print_partitions(plan: BackfillPlan) -> None:
 def _requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> None:
     from .retry_failed import requeue_quarantined
 
-    space = services.spaces.active()
-    if space:
-        requeue_quarantined(services, space, partitions)
+    requeue_quarantined(services, partitions)
 
 
 def _launch(selection: Selection, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:

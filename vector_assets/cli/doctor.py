@@ -80,12 +80,11 @@ def _model(services: "Services") -> str:
 
 
 def _vectors(services: "Services") -> str:
-    active = services.spaces.active()
-    if not services.spaces.is_registered(services.space):
-        if active is None:
-            return translate("this model has none yet")
-        return translate("this model has none yet; search uses those of {model}", model=active.model)
-    return translate("in space {space}, made with these weights", space=services.space.slug)
+    services.require_live()
+    status = services.spaces.status(services.space)
+    if status is None:
+        return translate("none yet; the first run makes them")
+    return translate("in space {space} ({status}), made with these weights", space=services.space.slug, status=status)
 
 
 def _settings_lines(settings: "Settings") -> Iterator[str]:

@@ -44,7 +44,7 @@ def failures(selection: Selection, as_json: bool) -> None:
     from .terminal import print_no_chunks
 
     with open_services() as services:
-        space = services.spaces.active()
+        space = services.spaces.serving()
         slug = space.slug if space else None
         statuses = selected(services.status(), selection)
         found = _quarantined(services, slug, statuses, None if as_json else _SHOWN)
@@ -111,7 +111,7 @@ def _document(chunk: "QuarantinedChunk") -> dict[str, object]:
         "partition": str(chunk.partition),
         "document": chunk.document,
         "chunk_index": chunk.chunk_index,
-        "chunk_id": chunk.chunk_id,
+        "chunk_id": str(chunk.chunk_id),
         "error": chunk.error,
         "message": chunk.message,
         "attempts": chunk.attempts,

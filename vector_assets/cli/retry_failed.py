@@ -2,20 +2,19 @@
 
 import time
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import RetryOutcome
 from ..domain.wording import readable_seconds
-from ..errors import FailuresOfOtherSpace
 from ..translation import ngettext, translate
 from .options import examples
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
     from ..domain.run_results import RunResult
-    from ..domain.spaces import EmbeddingSpace
     from ..services import Services
 
 # Chunks that are retried failed before. That they fail again says nothing about their partition: one that is 99.9 %
@@ -49,34 +48,27 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
         if not partitions:
             print_no_chunks()
             return
-        space = services.spaces.active()
-        requeued = requeue_quarantined(services, space, partitions) if space else {}
-        if not space or not requeued:
+        requeued = requeue_quarantined(services, partitions)
+        if not requeued:
             click.echo(nothing_quarantined(len(partitions)))
             return
         from ..defs.asset_keys import VECTORIZED_CHUNKS
 
         results = run_partitions(services, sorted(set(requeued.values())), [VECTORIZED_CHUNKS], _CONFIG)
-        outcome = services.quarantine.outcome(space.slug, list(requeued))
+        outcome = services.quarantine.outcome(services.space.slug, list(requeued))
     click.echo(_summary(len(requeued), outcome, results, time.monotonic() - started))
     if outcome.quarantined or any(result.error or result.metadata.get("failed") for result in results):
         ctx.exit(1)
 
 
-def requeue_quarantined(
-    services: "Services", space: "EmbeddingSpace", partitions: list[PartitionKey]
-) -> dict[int, PartitionKey]:
+def requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> dict[UUID, PartitionKey]:
     """Make the quarantined chunks of the partitions pending; return their partitions by the chunks' ids.
 
     Raises:
-        FailuresOfOtherSpace: the configured model has another space than the one in which the chunks failed.
+        SpaceNotLive: the space of this process is not kept up to date.
     """
-    configured = services.space
-    if configured.slug == space.slug:
-        return services.quarantine.release(space.slug, partitions)
-    if services.quarantine.chunks(space.slug, partitions, limit=1):
-        raise FailuresOfOtherSpace(space.model, space.slug, configured.model)
-    return {}
+    services.require_live()
+    return services.quarantine.release(services.space.slug, partitions)
 
 
 def nothing_quarantined(partitions: int) -> str:

@@ -41,7 +41,7 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     from .terminal import print_no_chunks
 
     with open_services() as services:
-        space = services.spaces.active()
+        space = services.spaces.serving()
         chosen = selected(services.status(), selection)
     if as_json:
         click.echo(json.dumps(_document(chosen, space), ensure_ascii=False))

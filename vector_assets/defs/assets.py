@@ -124,7 +124,7 @@ def vectorized_chunks(
 ) -> Results:
     """Embed each partition's pending chunks."""
     services, listener = vector_assets_services, vector_assets_listener
-    context.log.info(translate("embedding with {model}", model=services.settings.embedding_model))
+    context.log.info(translate("embedding with {model}", model=services.space.model))
 
     def embed(key: PartitionKey) -> PartitionResult:
         return vectorize(context, config, services, listener, key)

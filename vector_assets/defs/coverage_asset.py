@@ -55,7 +55,7 @@ def coverage(
     services = vector_assets_services
     sign_run(context)
     with one_line_failures(context, services.retries.pause):
-        space = services.spaces.active()
+        space = services.spaces.serving()
         statuses = services.coverage.status(space.slug if space else None)
     now = datetime.now(UTC)
     yield dg.MaterializeResult(

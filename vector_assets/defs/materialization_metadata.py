@@ -126,7 +126,7 @@ def _failure(failure: ChunkFailure) -> dg.TableRecord:
     chunk = failure.chunk
     return dg.TableRecord(
         {
-            "chunk_id": chunk.id,
+            "chunk_id": str(chunk.id),
             "document": chunk.document,
             "chunk_index": chunk.chunk_index,
             "error": failure.error,

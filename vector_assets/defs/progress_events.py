@@ -114,7 +114,7 @@ class ProgressEvents:
 def _record(chunk: BatchChunk) -> dg.TableRecord:
     return dg.TableRecord(
         {
-            "chunk_id": chunk.chunk_id,
+            "chunk_id": str(chunk.chunk_id),
             "document": chunk.document,
             "chunk_index": chunk.chunk_index,
             "tokens": chunk.token_count,

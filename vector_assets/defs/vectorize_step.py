@@ -18,7 +18,7 @@ from ..quality.vector_checks import NO_DRIFT, drift_result
 from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
-from ..translation import ngettext, translate
+from ..translation import ngettext
 from .check_events import log_check_results
 from .distribution_metadata import distribution_metadata
 from .external_writes import log_external_writes
@@ -37,10 +37,6 @@ class VectorizeConfig(dg.Config):
     limit: int | None = Field(None, description="The most chunks of a partition to embed; the others stay pending.")
     progress_interval_seconds: float = Field(
         1.0, description="The least number of seconds between two progress events; 0 logs every batch."
-    )
-    accept_drift: bool = Field(
-        False,
-        description="If the model no longer produces the stored vectors, embed all chunks again, into a new space.",
     )
     event_detail: EventDetail = Field("batch", description="`chunk` adds each logged batch's chunks as a table.")
     max_failed_fraction: float | None = Field(
@@ -81,25 +77,11 @@ def vectorize(
         dagster.Failure: too many of its chunks failed, with the totals.
     """
     config.check()
-    if config.accept_drift:
-        services = _accept_drift(context, services)
+    services.require_live()
     log_external_writes(context, services, key)
     step = _VectorizeStep(context, config, services, listener, key)
     with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
         return step.run(lock)
-
-
-def _accept_drift(context: dg.AssetExecutionContext, services: Services) -> Services:
-    accepted = services.accept_drift()
-    space = accepted.space
-    if space != services.space:
-        message = translate(
-            "the vectors of {model} have changed: all chunks are pending in {space}",
-            model=space.model,
-            space=space.slug,
-        )
-        context.log.warning(message)
-    return accepted
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class ChunkFailure:
 class BatchChunk:
     """One chunk of a committed batch, as progress reports list it."""
 
-    chunk_id: int
+    chunk_id: UUID
     document: str
     chunk_index: int
     token_count: int

@@ -2,11 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .partition_keys import PartitionKey
+
+BEFORE_ALL_CHUNKS = UUID(int=0)
+"""Less than the id of any chunk."""
 
 
 def text_hash(text: str) -> bytes:
@@ -18,7 +22,7 @@ def text_hash(text: str) -> bytes:
 class Chunk:
     """A piece of a document's text, the unit that gets a vector. `content_hash` is `text_hash(text)`."""
 
-    id: int
+    id: UUID
     partition: PartitionKey
     document: str
     chunk_index: int
@@ -28,22 +32,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkSelection:
-    """The chunks that a run selects: those of a partition, or those with the given ids (sorted, without repeats).
-
-    Only pending chunks are selected, unless `include_current` selects current and quarantined chunks as well.
-    """
+    """The pending chunks that a run selects: those of a partition, or those of the given ids (sorted, no repeats)."""
 
     partition: PartitionKey | None = None
-    chunk_ids: tuple[int, ...] = ()
-    include_current: bool = False
-
-
-@dataclass(frozen=True)
-class ChunkPlan:
-    """The number of selected chunks before the run starts, and the greatest id of them."""
-
-    chunks: int
-    last_id: int
+    chunk_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class ChunkWindow:
     """Some chunks of a selection in the order of their ids, and the id to resume after (None: there are no more)."""
 
     chunks: list[Chunk]
-    resume_after: int | None
+    resume_after: UUID | None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from .partition_keys import PartitionKey
 
@@ -39,7 +40,7 @@ class DocumentRejection:
 class StoredDocument:
     """A document's identity in the store, with the text that is split into chunks."""
 
-    id: int
+    id: UUID
     source_uri: str
     text: str
 
@@ -52,7 +53,7 @@ class ChunksToReplace:
     """
 
     partition: int
-    documents: Mapping[int, int]
+    documents: Mapping[UUID, int]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from .partition_keys import PartitionKey
 
@@ -13,7 +14,7 @@ class QuarantinedChunk:
     `next_attempt_at` None: it stays quarantined until its text changes or it is retried.
     """
 
-    chunk_id: int
+    chunk_id: UUID
     partition: PartitionKey
     document: str
     chunk_index: int

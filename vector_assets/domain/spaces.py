@@ -3,7 +3,9 @@
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,8 @@ class EmbeddingSpace:
     """The recipe of vectors: they compare only inside one space. The slug names the space's table.
 
     The slug is made of everything that tells the space from others. `generation` counts the spaces that one model has
-    had: each time its vectors drift, because of other weights or another library, and somebody accepts that, the model
-    gets the next generation.
+    had: when its vectors have drifted, because of other weights or another library, and somebody adds it again, the
+    model gets the next generation. `source` is what finds the model: a name or the path of a folder.
     """
 
     model: str
@@ -30,6 +32,7 @@ class EmbeddingSpace:
     max_tokens: int
     weights_digest: str
     generation: int = 0
+    source: str = field(default="", compare=False)
 
     @property
     def slug(self) -> str:
@@ -48,6 +51,51 @@ class EmbeddingSpace:
         name = unicodedata.normalize("NFKD", self.model.rsplit("/", 1)[-1]).lower()
         readable = re.sub(r"[^a-z0-9]+", "_", name).strip("_")[:24] or "model"
         return f"{readable}_{self.dimension}_{digest}"
+
+
+class SpaceStatus(StrEnum):
+    """What a space is for. The filling and the serving space are live: every new or changed chunk is queued in them."""
+
+    FILLING = "filling"
+    SERVING = "serving"
+    RETIRED = "retired"
+
+
+LIVE = frozenset({SpaceStatus.FILLING, SpaceStatus.SERVING})
+"""The statuses of spaces that are kept up to date."""
+
+
+@dataclass(frozen=True)
+class RegisteredSpace:
+    """A space of the database. `served_until` is when it last gave way to another one; None: it never did."""
+
+    status: SpaceStatus
+    created_at: datetime
+    served_until: datetime | None
+    space: EmbeddingSpace
+
+
+@dataclass(frozen=True)
+class SpaceOverview:
+    """A space with its counts of chunks, and the size of its table with all indexes. A retired space has no queue."""
+
+    registered: RegisteredSpace
+    chunks: int
+    pending: int
+    quarantined: int
+    table_bytes: int
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the space is kept up to date."""
+        return self.registered.status in LIVE
+
+    @property
+    def coverage(self) -> float | None:
+        """Chunks with a current vector / chunks, 1 where there are none; None in a retired space, which has no queue."""
+        if not self.is_live:
+            return None
+        return (self.chunks - self.pending - self.quarantined) / self.chunks if self.chunks else 1.0
 
 
 @dataclass(frozen=True)

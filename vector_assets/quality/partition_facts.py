@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 
 class ChunkText(NamedTuple):
     """A chunk as it is stored, by whichever program. `from_run`: the audited run made its vector."""
 
-    id: int
+    id: UUID
     document: str
     chunk_index: int
     text: str
@@ -77,7 +78,7 @@ class NearestChunk:
     is that of the chunk `nearest_id`. A distance to a zero vector is NaN.
     """
 
-    chunk_id: int
+    chunk_id: UUID
     own_distance: float
-    nearest_id: int
+    nearest_id: UUID
     nearest_distance: float

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import QuarantinedChunk
@@ -67,7 +68,7 @@ class RetrievalFacts:
 
     found: tuple[NearestChunk, ...]
     from_run: int
-    names: Mapping[int, str] = field(default_factory=dict)
+    names: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

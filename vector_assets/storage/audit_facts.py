@@ -5,14 +5,16 @@ Memory does not grow with the partition, and no transaction is open while a mode
 
 from collections.abc import Iterator, Sequence
 from typing import Any, LiteralString
+from uuid import UUID
 from zlib import crc32
 
 from psycopg import sql
 
+from ..domain.chunks import BEFORE_ALL_CHUNKS
 from ..domain.partition_keys import PartitionKey
 from ..domain.spaces import Vectors
 from ..quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts, SharedVector, TruncatedChunk
-from .chunks import PENDING
+from .chunks import DUE, QUEUED
 from .database import Connection, Database, repeatable
 from .halfvec_arrays import HalfVectors
 from .spaces import vectors_table
@@ -30,25 +32,20 @@ v.chunk_id = c.id AND v.content_hash = c.content_hash
 AND (v.market, v.doc_type, v.stock_code) IS NOT DISTINCT FROM (c.market, c.doc_type, c.stock_code)
 """
 
-# Pending because somebody asked for another try during the run: the chunk itself was not changed.
-_RETRIED: LiteralString = """
-EXISTS (SELECT FROM chunk_failures f
-        WHERE f.space = %(space)s AND f.chunk_id = c.id AND f.content_hash = c.content_hash)
-"""
-
 # One pass over the partition for all counts. The seed gives every chunk its place in a random order.
 _AUDITED: LiteralString = """
 WITH audited AS MATERIALIZED (
-    SELECT c.id, c.vectorized_at IS NULL AS unmarked, {pending} AS pending,
-           {pending} AND age(c.xmin) > age(%(moment)s::xid) AND NOT {retried} AS missed,
+    SELECT c.id, p.chunk_id IS NOT NULL AS queued, coalesce({due}, false) AS pending,
+           -- A row of the queue that somebody wrote during the run became pending, or due, during it.
+           coalesce({due} AND age(p.xmin) > age(%(moment)s::xid), false) AS missed,
            v.chunk_id IS NOT NULL AS has_vector, abs(l2_norm(v.embedding) - 1) > %(tolerance)s AS wrong_norm,
            v.token_count AS tokens, v.token_count - v.tokens_embedded AS lost, v.run_id = %(run_id)s AS from_run,
-           hashint8extended(c.id, %(seed)s) AS place
-    FROM document_chunks c LEFT JOIN {table} v ON {vector}
+           uuid_hash_extended(c.id, %(seed)s) AS place
+    FROM document_chunks c LEFT JOIN {table} v ON {vector} LEFT JOIN pending_chunks p ON {queued}
     WHERE {within}
 )
 SELECT count(*), count(*) FILTER (WHERE pending), count(*) FILTER (WHERE missed),
-       count(*) FILTER (WHERE unmarked), count(*) FILTER (WHERE NOT unmarked AND NOT has_vector),
+       count(*) FILTER (WHERE queued), count(*) FILTER (WHERE NOT queued AND NOT has_vector),
        count(*) FILTER (WHERE wrong_norm), count(*) FILTER (WHERE lost > 0),
        coalesce(sum(tokens), 0), coalesce(sum(lost), 0),
        ARRAY(SELECT id FROM audited WHERE lost > 0 ORDER BY lost DESC, id LIMIT %(examples)s),
@@ -82,16 +79,23 @@ ORDER BY s.chunks DESC, c.id LIMIT %(examples)s
 _SAMPLE: LiteralString = """
 SELECT c.id, d.source_uri, c.chunk_index, c.text, c.id = ANY(%(own)s)
 FROM document_chunks c JOIN documents d ON d.id = c.document_id
-WHERE c.id = ANY(%(ids)s) ORDER BY hashint8extended(c.id, %(seed)s)
+WHERE c.id = ANY(%(ids)s) ORDER BY uuid_hash_extended(c.id, %(seed)s)
 """
 
 # Every vector of the partition is compared, in aggregates, so that no approximate index is used.
 _NEAREST: LiteralString = """
-SELECT a.chunk_id, min(v.embedding <=> a.vector) FILTER (WHERE c.id = a.chunk_id),
-       min(ARRAY[v.embedding <=> a.vector, c.id])
-FROM unnest(%(ids)b::bigint[], %(vectors)b::halfvec[]) AS a (chunk_id, vector)
-CROSS JOIN document_chunks c JOIN {table} v ON {vector}
-WHERE {within} GROUP BY a.chunk_id
+WITH compared AS MATERIALIZED (
+    SELECT c.id, v.embedding, row_number() OVER () AS number
+    FROM document_chunks c JOIN {table} v ON {vector} WHERE {within}
+), found AS (
+    SELECT a.chunk_id, min(v.embedding <=> a.vector) FILTER (WHERE v.id = a.chunk_id) AS own,
+           min(ARRAY[v.embedding <=> a.vector, v.number]) AS nearest
+    FROM unnest(%(ids)b::uuid[], %(vectors)b::halfvec[]) AS a (chunk_id, vector) CROSS JOIN compared v
+    GROUP BY a.chunk_id
+)
+SELECT f.chunk_id, f.own, v.id, f.nearest[1]
+FROM found f JOIN compared v ON v.number = f.nearest[2]
+WHERE f.own IS NOT NULL ORDER BY f.chunk_id
 """
 
 # Without statistics PostgreSQL expects a row or two, and would sort all pairs of vectors on disk instead of one pass.
@@ -150,15 +154,15 @@ class AuditFacts:
         with self._database.transaction() as connection:
             queries = _PartitionQueries(connection, space_slug, parameters)
             (row,) = queries.rows(_AUDITED)
-            chunks, pending, missed, unmarked, without_vector, norm, truncated, tokens, lost, most, compared, own = row
+            chunks, pending, missed, queued, without_vector, norm, truncated, tokens, lost, most, compared, own = row
             sample = {*own, *compared[: _SIZES["sample"]]}
             most_truncated = queries.rows(_TRUNCATED, ids=most) if most else []
             return PartitionVectorFacts(
                 chunks=chunks,
                 pending=pending,
                 missed=missed,
-                quarantined=unmarked - pending,
-                current=chunks - unmarked - without_vector,
+                quarantined=queued - pending,
+                current=chunks - queued - without_vector,
                 without_vector=without_vector,
                 wrong_norm=norm,
                 truncated_chunks=truncated,
@@ -172,7 +176,7 @@ class AuditFacts:
 
     @repeatable
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
         """Search the partition, exactly, with one vector for each of the chunks.
 
@@ -181,13 +185,11 @@ class AuditFacts:
         parameters = {**_key(partition), "ids": list(chunk_ids), "vectors": HalfVectors(vectors)}
         with self._database.transaction() as connection:
             connection.execute(_NO_SORT)
-            rows = sorted(_PartitionQueries(connection, space_slug, parameters).rows(_NEAREST))
-        return [
-            NearestChunk(id_, own, int(nearest), distance) for id_, own, (distance, nearest) in rows if own is not None
-        ]
+            rows = _PartitionQueries(connection, space_slug, parameters).rows(_NEAREST)
+        return [NearestChunk(*row) for row in rows]
 
     @repeatable
-    def named(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:
+    def named(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkText]:
         """Read the chunks with these ids, as far as they exist."""
         with self._database.transaction() as connection:
             rows = connection.execute(_NAMED, {"ids": list(chunk_ids)}).fetchall()
@@ -195,15 +197,15 @@ class AuditFacts:
 
     def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
         """Read all chunks of the partition, by id, in windows; no transaction stays open between them."""
-        after_id, more = 0, True
+        after_id, more = BEFORE_ALL_CHUNKS, True
         while more:
             window = self._texts_after(partition, after_id)
             yield from window
             more = len(window) == _WINDOW
-            after_id = window[-1].id if window else 0
+            after_id = window[-1].id if window else after_id
 
     @repeatable
-    def _texts_after(self, partition: PartitionKey, after_id: int) -> list[ChunkText]:
+    def _texts_after(self, partition: PartitionKey, after_id: UUID) -> list[ChunkText]:
         parameters = {**_key(partition), "after_id": after_id, "limit": _WINDOW}
         with self._database.transaction() as connection:
             rows = connection.execute(_TEXTS, parameters).fetchall()
@@ -216,11 +218,11 @@ class _PartitionQueries:
     def __init__(self, connection: Connection, space_slug: str, parameters: dict[str, Any]) -> None:
         self._connection = connection
         self._parameters = parameters
-        fragments = {"pending": PENDING, "retried": _RETRIED, "vector": _VECTOR, "within": _IN_PARTITION}
+        fragments = {"due": DUE, "queued": QUEUED, "vector": _VECTOR, "within": _IN_PARTITION}
         self._fragments: dict[str, sql.Composable] = {name: sql.SQL(text) for name, text in fragments.items()}
         self._fragments["table"] = vectors_table(space_slug)
 
-    def rows(self, statement: LiteralString, **more: list[int]) -> list[tuple[Any, ...]]:
+    def rows(self, statement: LiteralString, **more: list[UUID]) -> list[tuple[Any, ...]]:
         parameters = {**self._parameters, **more}
         return self._connection.execute(sql.SQL(statement).format(**self._fragments), parameters).fetchall()
 

@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
+from uuid import UUID
 
 from ..domain.chunks import text_hash
 from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
@@ -84,7 +85,7 @@ VALUES (%s, '', '', '', %s, %s, '')
 class ExistingChunk(NamedTuple):
     """A chunk that is stored now."""
 
-    id: int
+    id: UUID
     chunk_index: int
     content_hash: bytes
 
@@ -96,9 +97,9 @@ class ChunkMatch(NamedTuple):
     are ids of stored chunks that go, `added` are positions of new texts that no stored chunk has.
     """
 
-    kept: dict[int, int]
-    moved: list[int]
-    removed: list[int]
+    kept: dict[UUID, int]
+    moved: list[UUID]
+    removed: list[UUID]
     added: list[int]
 
 
@@ -186,13 +187,13 @@ class PostgresDocumentStore:
                 yield document
 
     @repeatable
-    def _unchunked_ids(self, partition: PartitionKey, chunker: str) -> list[int]:
+    def _unchunked_ids(self, partition: PartitionKey, chunker: str) -> list[UUID]:
         parameters = {**partition_parameters(partition), "chunker": chunker}
         with self._database.transaction() as connection:
             return [row[0] for row in connection.execute(_UNCHUNKED_IDS, parameters)]
 
     @repeatable
-    def _document(self, id_: int) -> StoredDocument | None:
+    def _document(self, id_: UUID) -> StoredDocument | None:
         with self._database.transaction() as connection:
             row = connection.execute(_DOCUMENT, (id_,)).fetchone()
         return StoredDocument(id_, row[0], row[1]) if row else None
@@ -242,6 +243,6 @@ def _count(connection: Connection, query: LiteralString, partition: PartitionKey
     return int(row[0])
 
 
-def _stored_chunks(connection: Connection, document_id: int) -> list[ExistingChunk]:
+def _stored_chunks(connection: Connection, document_id: UUID) -> list[ExistingChunk]:
     rows = connection.execute(_STORED_CHUNKS, (document_id,))
     return [ExistingChunk(id_, index, bytes(content_hash)) for id_, index, content_hash in rows]

@@ -6,44 +6,39 @@ from psycopg import sql
 
 from ..domain.coverage import LastRun, PartitionStatus, PendingPartition, TokenTotals
 from ..domain.partition_keys import PartitionKey
-from .chunks import PENDING
-from .database import Database, repeatable
+from .database import Connection, Database, repeatable
 from .partition_columns import CHUNK_IN_PARTITION, IN_PARTITION, partition_parameters
-from .quarantine import QUARANTINED
+from .spaces import is_live
 
 # A row for each partition that has chunks: how many chunks, pending and quarantined ones, how long it has waited, and
 # what its last run did.
 _STATUS: LiteralString = """
 WITH counted AS (
     SELECT market, doc_type, stock_code, count(*) AS chunks FROM document_chunks c WHERE {within} GROUP BY 1, 2, 3
-), pending AS (
-    SELECT market, doc_type, stock_code, count(*) AS chunks, min(c.updated_at) AS oldest
-    FROM document_chunks c WHERE {pending} AND {within} GROUP BY 1, 2, 3
-), quarantined AS (
-    SELECT c.market, c.doc_type, c.stock_code, count(*) AS chunks
-    FROM chunk_failures f JOIN document_chunks c ON c.id = f.chunk_id
-    WHERE {quarantined} AND {within}
-    GROUP BY 1, 2, 3
-)
-SELECT market, doc_type, stock_code, t.chunks, coalesce(p.chunks, 0), coalesce(q.chunks, 0),
-       greatest(p.oldest, (SELECT created_at FROM embedding_spaces WHERE slug = %(space)s AND p.oldest IS NOT NULL)),
+), queued AS ({queued})
+SELECT market, doc_type, stock_code, t.chunks, coalesce(q.pending, 0), coalesce(q.quarantined, 0), q.oldest,
        r.run_id, r.ended_at, r.chunks, r.tokens, r.seconds,
        r.partition_tokens, r.partition_tokens_lost, r.partition_truncated_chunks
 FROM counted t
-LEFT JOIN pending p USING (market, doc_type, stock_code)
-LEFT JOIN quarantined q USING (market, doc_type, stock_code)
+LEFT JOIN queued q USING (market, doc_type, stock_code)
 LEFT JOIN (SELECT * FROM last_runs WHERE space = %(space)s) r USING (market, doc_type, stock_code)
 ORDER BY 1, 2, 3
 """
 
-# The partitions with pending chunks, and when their oldest pending text was written.
-_PENDING_PARTITIONS: LiteralString = """
-SELECT c.market, c.doc_type, c.stock_code, count(*), min(c.updated_at)
-FROM document_chunks c WHERE {condition}
-GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+_QUEUED: LiteralString = """
+SELECT market, doc_type, stock_code, count(*) FILTER (WHERE next_attempt_at <= now()) AS pending,
+       count(*) FILTER (WHERE next_attempt_at > now()) AS quarantined,
+       min(pending_since) FILTER (WHERE next_attempt_at <= now()) AS oldest
+FROM pending_chunks c WHERE space = %(space)s AND {within} GROUP BY 1, 2, 3
 """
-
-_IS_ACTIVE: LiteralString = "SELECT FROM embedding_spaces WHERE slug = %(space)s AND status = 'active'"
+# In a space that has no queue yet, every chunk is pending, since its text was written.
+_ALL_CHUNKS: LiteralString = """
+SELECT market, doc_type, stock_code, count(*) AS pending, 0 AS quarantined, min(updated_at) AS oldest
+FROM document_chunks c WHERE {within} GROUP BY 1, 2, 3
+"""
+_PENDING_PARTITIONS: LiteralString = """
+SELECT market, doc_type, stock_code, pending, oldest FROM ({queued}) q WHERE pending > 0 ORDER BY 1, 2, 3
+"""
 
 # One value that changes when a text of the partition does, and does not depend on the order of the rows.
 _CONTENT_DIGEST: LiteralString = f"""
@@ -59,7 +54,7 @@ class PartitionStatusQueries:
         self._database = database
 
     def status(self, space_slug: str | None) -> list[PartitionStatus]:
-        """Count every partition that has chunks, by key, in the active space (None: there is none yet)."""
+        """Count every partition that has chunks, by key, in a live space (None: there is none yet)."""
         return self._status("true", space_slug, {})
 
     def partition_status(self, partition: PartitionKey, space_slug: str | None) -> PartitionStatus:
@@ -69,21 +64,18 @@ class PartitionStatusQueries:
 
     @repeatable
     def _status(self, within: LiteralString, slug: str | None, key: dict[str, object]) -> list[PartitionStatus]:
-        conditions = {"within": within, "pending": PENDING, "quarantined": QUARANTINED}
-        query = sql.SQL(_STATUS).format(**{name: sql.SQL(condition) for name, condition in conditions.items()})
         with self._database.transaction() as connection:
+            queued = _queued(connection, slug or "", within)
+            query = sql.SQL(_STATUS).format(within=sql.SQL(within), queued=queued)
             rows = connection.execute(query, {"space": slug or "", **key}).fetchall()
         return [_partition_status(row) for row in rows]
 
     @repeatable
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
-        """List the partitions with chunks that have no current vector in the space, by key.
-
-        In a space that is not the active one (yet), that is every partition.
-        """
+        """List the partitions with pending chunks, by key; in a space that is not registered yet, all partitions."""
         with self._database.transaction() as connection:
-            active = connection.execute(_IS_ACTIVE, {"space": space_slug}).fetchone() is not None
-            query = sql.SQL(_PENDING_PARTITIONS).format(condition=sql.SQL(PENDING if active else "true"))
+            queued = _queued(connection, space_slug, "true")
+            query = sql.SQL(_PENDING_PARTITIONS).format(queued=queued)
             rows = connection.execute(query, {"space": space_slug}).fetchall()
         return [
             PendingPartition(PartitionKey(market, doc_type, stock_code), pending, oldest)
@@ -97,6 +89,11 @@ class PartitionStatusQueries:
             row = connection.execute(_CONTENT_DIGEST, partition_parameters(partition)).fetchone()
         assert row is not None
         return str(row[0])
+
+
+def _queued(connection: Connection, slug: str, within: LiteralString) -> sql.Composed:
+    """The query that counts, per partition, what the queue of the space holds."""
+    return sql.SQL(_QUEUED if is_live(connection, slug) else _ALL_CHUNKS).format(within=sql.SQL(within))
 
 
 def _partition_status(row: tuple[Any, ...]) -> PartitionStatus:

@@ -2,67 +2,76 @@
 
 from collections.abc import Sequence
 from typing import LiteralString
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
+from psycopg.errors import UndefinedTable
 
 from ..domain.batches import ChunkFailure, EmbeddedChunk
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import SearchFilter, SearchHit
-from ..errors import SpaceReplaced
+from ..errors import SpaceNotFound, SpaceNotLive
 from .database import Connection, Cursor, Database, repeatable
 from .halfvec_arrays import HalfVectors
-from .spaces import vectors_table
+from .partition_columns import partition_parameters
+from .spaces import is_live, vectors_table
 
-# Lock the space's row until the batch is committed: other commits share the lock, a change of the active space waits.
-_HOLD_SPACE = "SELECT FROM embedding_spaces WHERE slug = %s AND status = 'active' FOR SHARE"
-
-# Compare-and-set in one statement: only a chunk whose text is still the text that was embedded is locked, gets its
-# vector and is marked; its failures are deleted. A chunk that another transaction is editing is passed over, not waited
-# for.
+# Compare-and-set in one statement: a vector is stored if the queue still has its chunk, with the text that was embedded
+# and in the same partition; the chunk then leaves the queue. Whoever edits, moves or deletes a chunk writes its row in
+# the queue, or will: a row that another transaction has locked is passed over, not waited for. The chunk itself is only
+# held so that nobody deletes it; the foreign key would hold it too, but wait.
 _STORE: LiteralString = """
 WITH incoming AS (
-    SELECT * FROM unnest(%(ids)b::bigint[], %(hashes)b::bytea[], %(vectors)b::halfvec[],
+    SELECT * FROM unnest(%(ids)b::uuid[], %(markets)b::text[], %(doc_types)b::text[], %(stock_codes)b::text[],
+                         %(hashes)b::bytea[], %(vectors)b::halfvec[],
                          %(token_counts)b::integer[], %(tokens_embedded)b::integer[])
-        AS i (chunk_id, content_hash, embedding, token_count, tokens_embedded)
-), unchanged AS (
-    SELECT c.market, c.doc_type, c.stock_code, i.*
-    FROM incoming i JOIN document_chunks c ON c.id = i.chunk_id AND c.content_hash = i.content_hash
-    WHERE c.id = ANY(%(ids)b)  -- implied by the join; lets the planner see how few rows it will find
-    ORDER BY c.id
-    FOR NO KEY UPDATE OF c SKIP LOCKED
-), stored AS (
-    INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
-                         token_count, tokens_embedded, run_id)
-    SELECT chunk_id, market, doc_type, stock_code, content_hash, embedding,
-           token_count, tokens_embedded, %(run_id)s
-    FROM unchanged
-    ON CONFLICT (chunk_id) DO UPDATE SET
-        (market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, run_id, created_at)
-        = (excluded.market, excluded.doc_type, excluded.stock_code, excluded.content_hash, excluded.embedding,
-           excluded.token_count, excluded.tokens_embedded, excluded.run_id, excluded.created_at)
-    RETURNING chunk_id
-), cleared AS (
-    DELETE FROM chunk_failures f USING stored WHERE f.space = %(space)s AND f.chunk_id = stored.chunk_id
+        AS i (chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded)
+), unchanged AS MATERIALIZED (
+    SELECT i.*
+    FROM incoming i
+    JOIN pending_chunks p ON (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id, p.content_hash)
+                             = (%(space)s, i.market, i.doc_type, i.stock_code, i.chunk_id, i.content_hash)
+    JOIN document_chunks c ON c.id = i.chunk_id
+    ORDER BY i.chunk_id
+    FOR UPDATE OF p SKIP LOCKED FOR KEY SHARE OF c SKIP LOCKED
+), dequeued AS (
+    DELETE FROM pending_chunks p USING unchanged u
+    WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
+          = (%(space)s, u.market, u.doc_type, u.stock_code, u.chunk_id)
 )
-UPDATE document_chunks c SET vectorized_at = now() FROM stored WHERE c.id = stored.chunk_id
-RETURNING c.id
+INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
+                     token_count, tokens_embedded, run_id)
+SELECT chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, %(run_id)s
+FROM unchanged
+ON CONFLICT (chunk_id) DO UPDATE SET
+    (market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, run_id, created_at)
+    = (excluded.market, excluded.doc_type, excluded.stock_code, excluded.content_hash, excluded.embedding,
+       excluded.token_count, excluded.tokens_embedded, excluded.run_id, excluded.created_at)
+RETURNING chunk_id
+"""
+
+# Those of a batch that the run has stored before, when the answer of the commit was lost.
+_STORED_BEFORE: LiteralString = """
+SELECT v.chunk_id
+FROM unnest(%(ids)s::uuid[], %(hashes)s::bytea[]) AS i (chunk_id, content_hash)
+JOIN {table} v ON (v.chunk_id, v.content_hash) = (i.chunk_id, i.content_hash)
+WHERE v.run_id = %(run_id)s
 """
 
 # Quarantine a chunk whose text is still the text that failed, or count one more attempt of it.
 _QUARANTINE = """
-INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_id)
-SELECT %(space)s, c.id, c.content_hash, %(error)s, %(message)s, %(run_id)s
-FROM document_chunks c WHERE c.id = %(chunk_id)s AND c.content_hash = %(content_hash)s
-FOR KEY SHARE OF c SKIP LOCKED  -- one that is being deleted is not waited for
-ON CONFLICT (space, chunk_id) DO UPDATE SET
-    attempts = CASE WHEN chunk_failures.content_hash <> excluded.content_hash THEN 1
-                    WHEN chunk_failures.run_id = excluded.run_id THEN chunk_failures.attempts  -- the same commit again
-                    ELSE chunk_failures.attempts + 1 END,
-    content_hash = excluded.content_hash, error = excluded.error, message = excluded.message,
-    run_id = excluded.run_id, failed_at = now(), next_attempt_at = NULL
+UPDATE pending_chunks p SET
+    attempts = p.attempts + (p.run_id IS DISTINCT FROM %(run_id)s)::integer,  -- the same commit again counts once
+    error = %(error)s, message = %(message)s, run_id = %(run_id)s, failed_at = now(), next_attempt_at = 'infinity'
+FROM (SELECT FROM pending_chunks
+      WHERE (space, market, doc_type, stock_code, chunk_id, content_hash)
+            = (%(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(chunk_id)s, %(content_hash)s)
+      FOR UPDATE SKIP LOCKED) unchanged
+WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
+      = (%(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(chunk_id)s)
 """
 
 # The chunks nearest to a vector. A vector older than its chunk's text is left out: an edited chunk is not found until
@@ -90,36 +99,49 @@ class PostgresVectorStore:
         self._database = database
         self._space_slug = space_slug
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug))
+        self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
 
     @repeatable
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
-    ) -> set[int]:
+    ) -> set[UUID]:
         """Store the batch in one transaction; return the ids whose vectors were stored.
 
         A commit whose answer was lost may have happened. Done again, it stores the same vectors and returns the same
         ids, except those of chunks whose text has changed since.
 
         Raises:
-            SpaceReplaced: another space was made the active one; nothing was stored.
+            SpaceNotLive: the space was retired or dropped; nothing was stored.
         """
         with self._database.transaction() as connection:
             # In a pipeline: all statements go at once, and the answers come together.
             with connection.pipeline():
-                held = connection.execute(_HOLD_SPACE, (self._space_slug,))
-                for failure in sorted(
-                    failures, key=lambda failure: failure.chunk.id
-                ):  # rows are locked by id everywhere
+                for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # rows are locked by id
                     self._quarantine(connection, failure, run_id)
                 stored = self._store_vectors(connection, embedded, run_id) if embedded else None
-            if held.fetchone() is None:
-                raise SpaceReplaced(self._space_slug)
-            return {row[0] for row in stored} if stored else set()
+            ids = {row[0] for row in stored} if stored else set()
+            if len(ids) < len(embedded):
+                if not is_live(connection, self._space_slug):
+                    raise SpaceNotLive(self._space_slug)
+                ids |= self._stored_by(connection, embedded, run_id)
+            return ids
 
-    def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> Cursor:
+    def _stored_by(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> set[UUID]:
         parameters = {
             "ids": [item.chunk.id for item in embedded],
+            "hashes": [item.chunk.content_hash for item in embedded],
+            "run_id": run_id,
+        }
+        return {row[0] for row in connection.execute(self._stored_before, parameters)}
+
+    def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> Cursor:
+        keys = [item.chunk.partition for item in embedded]
+        parameters = {
+            "ids": [item.chunk.id for item in embedded],
+            "markets": [key.market for key in keys],
+            "doc_types": [key.doc_type for key in keys],
+            "stock_codes": [key.stock_code for key in keys],
             "hashes": [item.chunk.content_hash for item in embedded],
             "vectors": HalfVectors(np.stack([item.vector for item in embedded])),
             "token_counts": [item.tokens.token_count for item in embedded],
@@ -132,6 +154,7 @@ class PostgresVectorStore:
     def _quarantine(self, connection: Connection, failure: ChunkFailure, run_id: str) -> None:
         parameters = {
             "space": self._space_slug,
+            **partition_parameters(failure.chunk.partition),
             "chunk_id": failure.chunk.id,
             "content_hash": failure.chunk.content_hash,
             "error": failure.error,
@@ -143,10 +166,17 @@ class PostgresVectorStore:
 
     @repeatable
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
-        """Compare with every vector of the space that the filter lets through; best first."""
+        """Compare with every vector of the space that the filter lets through; best first.
+
+        Raises:
+            SpaceNotFound: the space was dropped.
+        """
         parameters = {"query": HalfVector(vector), "limit": limit, **vars(where)}
         with self._database.transaction() as connection:
-            rows = connection.execute(self._nearest, parameters).fetchall()
+            try:
+                rows = connection.execute(self._nearest, parameters).fetchall()
+            except UndefinedTable:
+                raise SpaceNotFound(self._space_slug) from None
         return [
             SearchHit(float(score), PartitionKey(market, doc_type, stock_code), document, index, text, *about)
             for score, market, doc_type, stock_code, document, index, text, *about in rows

@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from uuid import UUID
 
 from ..domain.batches import ChunkFailure, EmbeddedChunk, Outcome
 from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
-from ..errors import InvalidSetting
+from ..errors import InvalidChunkId, InvalidSetting
 from ..ports import ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
 from ..translation import translate
@@ -26,6 +27,9 @@ from .windows import BatchSplitter, WindowReader
 ProgressCallback = Callable[[BatchProgress], None]
 
 logger = logging.getLogger(__name__)
+
+# The last 62 bits of a UUID of version 4 or 7 are random (RFC 9562).
+_RANDOM_BITS = (1 << 62) - 1
 
 # While the server works on one batch, the next is prepared and sent: with one at a time each waits for the other.
 CONCURRENT_COMMITS = 2
@@ -68,7 +72,7 @@ class Vectorizer:
 
     def vectorize_chunks(
         self,
-        chunk_ids: Sequence[int],
+        chunk_ids: Sequence[UUID | str],
         force_revectorize: bool = False,
         progress_callback: ProgressCallback | None = None,
         *,
@@ -76,16 +80,17 @@ class Vectorizer:
     ) -> VectorizeReport:
         """Embed the pending chunks among the given ids, or by force all of them. Unknown ids are skipped.
 
-        The callback is called after each commit. An error that it raises is logged and never stops the run.
+        The callback is called after each commit. An error that it raises is logged and never stops the run. A forced
+        run that is called again with the same `run_id` embeds only what it has not embedded yet.
 
         Raises:
+            InvalidChunkId: a string is no UUID; nothing was embedded.
             EmbedderBroken: the embedder fails on any text; batches committed before stay.
             EmbedderHung: the embedder does not answer; batches committed before stay.
             DatabaseError: the database cannot go on; batches committed before stay.
         """
-        ids = tuple(sorted(set(chunk_ids)))
-        selection = ChunkSelection(chunk_ids=ids, include_current=force_revectorize)
-        return self._run(selection, None, progress_callback, run_id)
+        ids = tuple(sorted({_chunk_id(given) for given in chunk_ids}))
+        return self._run(ChunkSelection(chunk_ids=ids), force_revectorize, None, progress_callback, run_id)
 
     def vectorize_partition(
         self,
@@ -99,31 +104,36 @@ class Vectorizer:
     ) -> VectorizeReport:
         """Embed the pending chunks of a partition, at most `limit` of them, in the same way as `vectorize_chunks`.
 
-        Vectors that are stored are added to the `distribution`, which has the dimension of the space.
+        By force and with a limit, the chunks with the oldest vectors are embedded. Vectors that are stored are added to
+        the `distribution`, which has the dimension of the space.
         """
-        selection = ChunkSelection(partition=partition, include_current=force_revectorize)
-        return self._run(selection, limit, progress_callback, run_id, distribution)
+        selection = ChunkSelection(partition=partition)
+        return self._run(selection, force_revectorize, limit, progress_callback, run_id, distribution)
 
     def _run(
         self,
         selection: ChunkSelection,
+        force: bool,
         limit: int | None,
         callback: ProgressCallback | None,
         run_id: str | None,
         distribution: Distribution | None = None,
     ) -> VectorizeReport:
-        plan = self._chunks.plan(selection)
-        total = plan.chunks if limit is None else min(limit, plan.chunks)
+        run_id = run_id or uuid.uuid4().hex
+        if force:
+            self._chunks.queue_again(selection, run_id, limit)
+        pending = self._chunks.count_pending(selection)
+        total = pending if limit is None else min(limit, pending)
         # The clock of speed and estimate starts after the model was loaded; otherwise the first estimates are absurd.
         stages = StageSeconds(load=self._load_embedder() if total else 0.0)
-        counts = RunCounts(run_id or uuid.uuid4().hex, total, stages)
+        counts = RunCounts(run_id, total, stages)
         concurrency = self._embedder.concurrency if total else 1
         reader = WindowReader(self._chunks, self._embedder, self._batch_size, self._deadline)
         splitter = BatchSplitter(self._batch_size, concurrency)
         embedder = BatchEmbedder(self._embedder, self._deadline)
         commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
         with (
-            closing(read_ahead(reader.read(selection, plan, total), self._deadline)) as windows,
+            closing(read_ahead(reader.read(selection, total), self._deadline)) as windows,
             closing(splitter.split(windows)) as batches,
             closing(map_in_order(embedder.embed, batches, concurrency, self._deadline)) as embedded,
             closing(map_as_done(commit, embedded, CONCURRENT_COMMITS, self._deadline, waits)) as committed,
@@ -166,7 +176,16 @@ class Vectorizer:
         return CommittedBatch(embedded, outcomes, failures, time.perf_counter() - started)
 
 
-def _outcome(chunk_id: int, stored: set[int], failed: set[int]) -> Outcome:
+def _chunk_id(given: UUID | str) -> UUID:
+    if isinstance(given, UUID):
+        return given
+    try:
+        return UUID(given)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidChunkId(given) from None
+
+
+def _outcome(chunk_id: UUID, stored: set[UUID], failed: set[UUID]) -> Outcome:
     if chunk_id in stored:
         return Outcome.VECTORIZED
     return Outcome.FAILED if chunk_id in failed else Outcome.SUPERSEDED
@@ -189,7 +208,7 @@ def _add_to_distribution(distribution: Distribution, batch: CommittedBatch) -> f
     started = time.thread_time()
     stored = {chunk.chunk.id for chunk, outcome in batch.outcomes if outcome is Outcome.VECTORIZED}
     kept = [(chunk, vector) for chunk, vector in batch.embedded.vectors if chunk.chunk.id in stored]
-    ids = (chunk.chunk.id for chunk, _ in kept)
+    ids = (chunk.chunk.id.int & _RANDOM_BITS for chunk, _ in kept)
     lengths = (chunk.tokens.token_count for chunk, _ in kept)
     distribution.add(ids, (vector for _, vector in kept), lengths)
     return time.thread_time() - started

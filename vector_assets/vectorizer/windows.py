@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..domain.chunks import Chunk, ChunkPlan, ChunkSelection, TokenizedText
+from ..domain.chunks import BEFORE_ALL_CHUNKS, Chunk, ChunkSelection, TokenizedText
 from ..ports import ChunkStore, Embedder
 from .embed_deadline import EmbedDeadline
 from .halving import attempt_halving
@@ -71,13 +71,13 @@ class WindowReader:
         self._batch_size = batch_size
         self._deadline = deadline
 
-    def read(self, selection: ChunkSelection, plan: ChunkPlan, total_chunks: int) -> Iterator[Window]:
-        """Read `total_chunks` of the selection. Chunks that became pending after the plan wait for the next run."""
-        chunks_left, resume_after = total_chunks, 0
+    def read(self, selection: ChunkSelection, total_chunks: int) -> Iterator[Window]:
+        """Read `total_chunks` of the selection. If more became pending since they were counted, some wait."""
+        chunks_left, resume_after = total_chunks, BEFORE_ALL_CHUNKS
         while chunks_left > 0:
             size = self._window_size(selection, chunks_left)
             started = time.perf_counter()
-            window = self._chunks.read_window(selection, resume_after, plan.last_id, size)
+            window = self._chunks.read_window(selection, resume_after, size)
             read_at = time.perf_counter()
             chunks = self._tokenize_all(window.chunks)
             # Longest first: chunks of similar length share a batch, and a batch that is too large for the memory fails

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from vector_assets.domain.chunks import TokenizedText, text_hash
 from vector_assets.domain.documents import Document, DocumentRejection
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.spaces import EmbeddingSpace, StoredReferenceVectors
+from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, StoredReferenceVectors
 
 
 def now() -> datetime:
@@ -24,7 +25,7 @@ def now() -> datetime:
 class DocumentRow:
     """A row of `documents`."""
 
-    id: int
+    id: UUID
     document: Document
     chunked_by: str | None = None
 
@@ -33,14 +34,13 @@ class DocumentRow:
 class ChunkRow:
     """A row of `document_chunks`."""
 
-    id: int
-    document_id: int
+    id: UUID
+    document_id: UUID
     partition: PartitionKey
     chunk_index: int
     text: str
     content_hash: bytes
     updated_at: datetime
-    vectorized_at: datetime | None = None
 
 
 @dataclass
@@ -56,21 +56,23 @@ class VectorRow:
 
 
 @dataclass
-class FailureRow:
-    """A row of `chunk_failures`."""
+class QueueRow:
+    """A row of `pending_chunks`. Without a next attempt the chunk is quarantined until somebody asks for another."""
 
+    partition: PartitionKey
     content_hash: bytes
-    error: str
-    message: str
-    run_id: str
-    attempts: int
-    failed_at: datetime
-    next_attempt_at: datetime | None = None
+    pending_since: datetime = field(default_factory=now)
+    next_attempt_at: datetime | None = datetime.min.replace(tzinfo=UTC)
+    attempts: int = 0
+    error: str = ""
+    message: str = ""
+    run_id: str = ""
+    failed_at: datetime | None = None
 
     @property
-    def is_quarantined(self) -> bool:
-        """Whether the chunk waits for new text or for a later time."""
-        return self.next_attempt_at is None or self.next_attempt_at > now()
+    def is_due(self) -> bool:
+        """Whether the next run embeds the chunk."""
+        return self.next_attempt_at is not None and self.next_attempt_at <= now()
 
 
 @dataclass
@@ -78,7 +80,9 @@ class SpaceRow:
     """A row of `embedding_spaces`."""
 
     space: EmbeddingSpace
+    status: SpaceStatus
     created_at: datetime = field(default_factory=now)
+    served_until: datetime | None = None
 
 
 class MemoryDatabase:
@@ -86,16 +90,18 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.documents: dict[int, DocumentRow] = {}
+        self.documents: dict[UUID, DocumentRow] = {}
         self.rejections: dict[str, DocumentRejection] = {}
-        self.chunks: dict[int, ChunkRow] = {}
+        self.chunks: dict[UUID, ChunkRow] = {}
         self.spaces: dict[str, SpaceRow] = {}
-        self.active: str | None = None
-        self.vectors: dict[str, dict[int, VectorRow]] = {}
-        self.failures: dict[tuple[str, int], FailureRow] = {}
+        self.vectors: dict[str, dict[UUID, VectorRow]] = {}
+        self.queues: dict[str, dict[UUID, QueueRow]] = {}
         self.reference_vectors: dict[tuple[str, str], StoredReferenceVectors] = {}
-        self._document_ids = count(1)
-        self._chunk_ids = count(1)
+        self._ids = (UUID(int=number) for number in count(1))
+
+    def is_live(self, space_slug: str) -> bool:
+        """Whether the space is kept up to date."""
+        return space_slug in self.spaces and self.spaces[space_slug].status in LIVE
 
     def save_document(self, document: Document) -> None:
         """Insert or update; new text is unchunked, and a new partition is the chunks' too."""
@@ -107,45 +113,57 @@ class MemoryDatabase:
                     self._move_chunks(row.id, document.partition)
                 row.document = document
                 return
-        id_ = next(self._document_ids)
+        id_ = next(self._ids)
         self.documents[id_] = DocumentRow(id_, document)
 
-    def _move_chunks(self, document_id: int, partition: PartitionKey) -> None:
+    def _move_chunks(self, document_id: UUID, partition: PartitionKey) -> None:
         for chunk in self.chunks_of(document_id):
-            chunk.partition, chunk.vectorized_at, chunk.updated_at = partition, None, now()
+            chunk.partition, chunk.updated_at = partition, now()
+            self._queue(chunk)
 
-    def insert_chunk(self, document_id: int, index: int, text: str) -> None:
+    def insert_chunk(self, document_id: UUID, index: int, text: str) -> None:
         """Fill in the partition and the hash; the chunk has no vector yet."""
-        id_, partition = next(self._chunk_ids), self.documents[document_id].document.partition
+        id_, partition = next(self._ids), self.documents[document_id].document.partition
         self.chunks[id_] = ChunkRow(id_, document_id, partition, index, text, text_hash(text), now())
+        self._queue(self.chunks[id_])
 
     def edit_chunk(self, chunk: ChunkRow, text: str) -> None:
         """New text has no vector yet."""
         if text != chunk.text:
-            chunk.text, chunk.content_hash, chunk.vectorized_at, chunk.updated_at = text, text_hash(text), None, now()
+            chunk.text, chunk.content_hash, chunk.updated_at = text, text_hash(text), now()
+            self._queue(chunk)
 
-    def delete_chunks(self, ids: Sequence[int]) -> None:
-        """Vectors and failures go along."""
+    def _queue(self, chunk: ChunkRow) -> None:
+        for slug in self.spaces:
+            if self.is_live(slug):
+                self.queues[slug][chunk.id] = QueueRow(chunk.partition, chunk.content_hash)
+
+    def queue_missing(self, space_slug: str) -> None:
+        """Queue the chunks without a current vector that are not queued."""
+        for chunk in self.chunks.values():
+            vector = self.vectors[space_slug].get(chunk.id)
+            if vector is None or (vector.content_hash, vector.partition) != (chunk.content_hash, chunk.partition):
+                self.queues[space_slug].setdefault(chunk.id, QueueRow(chunk.partition, chunk.content_hash))
+
+    def delete_chunks(self, ids: Sequence[UUID]) -> None:
+        """Vectors and rows of the queues go along."""
         for id_ in ids:
             self.chunks.pop(id_, None)
-            for table in self.vectors.values():
+            for table in (*self.vectors.values(), *self.queues.values()):
                 table.pop(id_, None)
-            for key in [key for key in self.failures if key[1] == id_]:
-                del self.failures[key]
 
-    def delete_document(self, id_: int) -> None:
+    def delete_document(self, id_: UUID) -> None:
         """Its chunks go along."""
         self.delete_chunks([chunk.id for chunk in self.chunks_of(id_)])
         del self.documents[id_]
 
     def delete_vectors(self, space_slug: str) -> None:
-        """Of the active space: their chunks are pending again."""
-        for id_ in self.vectors[space_slug]:
-            if space_slug == self.active:
-                self.chunks[id_].vectorized_at = None
+        """Of a live space: their chunks are pending again."""
         self.vectors[space_slug].clear()
+        if self.is_live(space_slug):
+            self.queue_missing(space_slug)
 
-    def chunks_of(self, document_id: int) -> list[ChunkRow]:
+    def chunks_of(self, document_id: UUID) -> list[ChunkRow]:
         """A document's chunks by their index."""
         found = (chunk for chunk in self.chunks.values() if chunk.document_id == document_id)
         return sorted(found, key=lambda chunk: chunk.chunk_index)
@@ -154,18 +172,18 @@ class MemoryDatabase:
         """The document that the chunk belongs to."""
         return self.documents[chunk.document_id].document
 
-    def failure_of(self, chunk: ChunkRow, space_slug: str) -> FailureRow | None:
-        """The failure of the chunk's present text, with no vector since."""
-        failure = self.failures.get((space_slug, chunk.id))
-        if failure is None or failure.content_hash != chunk.content_hash or chunk.vectorized_at is not None:
-            return None
-        return failure
+    def queued(self, chunk: ChunkRow, space_slug: str) -> QueueRow | None:
+        """The chunk's row in the queue of a space. In a space that is not registered, each chunk would have one."""
+        if not self.is_live(space_slug):
+            return QueueRow(chunk.partition, chunk.content_hash, chunk.updated_at)
+        return self.queues[space_slug].get(chunk.id)
 
     def is_quarantined(self, chunk: ChunkRow, space_slug: str) -> bool:
         """Whether the chunk is left out until its text changes or it is retried."""
-        failure = self.failure_of(chunk, space_slug)
-        return failure is not None and failure.is_quarantined
+        row = self.queued(chunk, space_slug)
+        return row is not None and not row.is_due
 
     def is_pending(self, chunk: ChunkRow, space_slug: str) -> bool:
         """Whether the next run embeds the chunk."""
-        return chunk.vectorized_at is None and not self.is_quarantined(chunk, space_slug)
+        row = self.queued(chunk, space_slug)
+        return row is not None and row.is_due

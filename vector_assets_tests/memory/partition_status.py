@@ -5,7 +5,7 @@ import hashlib
 from vector_assets.domain.coverage import PartitionStatus, PendingPartition
 from vector_assets.domain.partition_keys import PartitionKey
 
-from .database import ChunkRow, MemoryDatabase
+from .database import MemoryDatabase
 
 
 class MemoryPartitionStatusQueries:
@@ -25,25 +25,14 @@ class MemoryPartitionStatusQueries:
         slug = space_slug or ""
         with self._database.lock:
             chunks = [chunk for chunk in self._database.chunks.values() if chunk.partition == partition]
-            pending = [chunk for chunk in chunks if self._database.is_pending(chunk, slug)]
-            quarantined = sum(self._database.is_quarantined(chunk, slug) for chunk in chunks)
-            since = min((chunk.updated_at for chunk in pending), default=None)
-            if since is not None and slug in self._database.spaces:
-                since = max(since, self._database.spaces[slug].created_at)
-        return PartitionStatus(partition, len(chunks), len(pending), quarantined, since, None)
+            rows = [row for chunk in chunks if (row := self._database.queued(chunk, slug))]
+            due = [row.pending_since for row in rows if row.is_due]
+        return PartitionStatus(partition, len(chunks), len(due), len(rows) - len(due), min(due, default=None), None)
 
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
-        """All, in a space that is not the active one."""
-        with self._database.lock:
-            is_active = self._database.active == space_slug
-            pending: dict[PartitionKey, list[ChunkRow]] = {}
-            for chunk in self._database.chunks.values():
-                if not is_active or self._database.is_pending(chunk, space_slug):
-                    pending.setdefault(chunk.partition, []).append(chunk)
-        return [
-            PendingPartition(key, len(chunks), min(chunk.updated_at for chunk in chunks))
-            for key, chunks in sorted(pending.items())
-        ]
+        """All, in a space that is not registered."""
+        found = (item for item in self.status(space_slug) if item.pending_since is not None)
+        return [PendingPartition(item.partition, item.pending, item.pending_since) for item in found]
 
     def content_digest(self, partition: PartitionKey) -> str:
         """Over the sorted hashes."""

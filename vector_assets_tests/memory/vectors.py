@@ -1,16 +1,18 @@
 """The vectors of one space in memory."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
+from vector_assets.domain.chunks import Chunk
 from vector_assets.domain.search import SearchFilter, SearchHit
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
-from vector_assets.errors import SpaceReplaced
+from vector_assets.errors import SpaceNotFound, SpaceNotLive
 
-from .database import ChunkRow, FailureRow, MemoryDatabase, VectorRow, now
+from .database import ChunkRow, MemoryDatabase, QueueRow, VectorRow, now
 
 
 class MemoryVectorStore:
@@ -22,41 +24,42 @@ class MemoryVectorStore:
 
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
-    ) -> set[int]:
-        """All of it or, when another space is the active one, nothing."""
+    ) -> set[UUID]:
+        """All of it or, where the space is not kept up to date, nothing."""
         with self._database.lock:
-            if self._database.active != self._space_slug:
-                raise SpaceReplaced(self._space_slug)
+            if not self._database.is_live(self._space_slug):
+                raise SpaceNotLive(self._space_slug)
             for failure in failures:
                 self._store_failure(failure, run_id)
             return {item.chunk.id for item in embedded if self._store_vector(item, run_id)}
 
     def _store_vector(self, item: EmbeddedChunk, run_id: str) -> bool:
-        chunk = self._database.chunks.get(item.chunk.id)
-        if chunk is None or chunk.content_hash != item.chunk.content_hash:
-            return False
+        if self._queued(item.chunk) is None:
+            before = self._database.vectors[self._space_slug].get(item.chunk.id)
+            return before is not None and (before.content_hash, before.run_id) == (item.chunk.content_hash, run_id)
         embedding = item.vector.astype(np.float16)
-        row = VectorRow(chunk.partition, chunk.content_hash, embedding, item.tokens, run_id, now())
-        self._database.vectors[self._space_slug][chunk.id] = row
-        self._database.failures.pop((self._space_slug, chunk.id), None)
-        chunk.vectorized_at = row.created_at
+        row = VectorRow(item.chunk.partition, item.chunk.content_hash, embedding, item.tokens, run_id, now())
+        self._database.vectors[self._space_slug][item.chunk.id] = row
+        del self._database.queues[self._space_slug][item.chunk.id]
         return True
 
     def _store_failure(self, failure: ChunkFailure, run_id: str) -> None:
-        chunk, key = self._database.chunks.get(failure.chunk.id), (self._space_slug, failure.chunk.id)
-        if chunk is None or chunk.content_hash != failure.chunk.content_hash:
+        row = self._queued(failure.chunk)
+        if row is None:
             return
-        before = self._database.failures.get(key)
-        attempts = 1
-        if before is not None and before.content_hash == chunk.content_hash:
-            attempts = before.attempts + (before.run_id != run_id)  # the same commit again is the same attempt
-        message = failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
-        row = FailureRow(chunk.content_hash, failure.error, message, run_id, attempts, now())
-        self._database.failures[key] = row
+        row.attempts += row.run_id != run_id  # the same commit again is the same attempt
+        row.message = failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+        row.error, row.run_id, row.failed_at, row.next_attempt_at = failure.error, run_id, now(), None
+
+    def _queued(self, chunk: Chunk) -> QueueRow | None:
+        row = self._database.queues[self._space_slug].get(chunk.id)
+        return row if row and (row.content_hash, row.partition) == (chunk.content_hash, chunk.partition) else None
 
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
         """By cosine similarity, equal ones by id."""
         with self._database.lock:
+            if self._space_slug not in self._database.vectors:
+                raise SpaceNotFound(self._space_slug)
             found = []
             for id_, row in self._database.vectors[self._space_slug].items():
                 chunk = self._database.chunks[id_]

@@ -34,7 +34,7 @@ def dagster_environment(services: Services) -> dict[str, str]:
         DATABASE_VARIABLE: url.render_as_string(hide_password=False),
         "VECTOR_ASSETS_HOME": str(services.settings.home),
         "VECTOR_ASSETS_LANDING_DIR": str(services.settings.landing_dir),
-        "EMBEDDING_MODEL": services.settings.embedding_model,
+        "EMBEDDING_MODEL": services.settings.embedding_model or "",
     }
 
 

@@ -1,0 +1,185 @@
+"""`vector-assets spaces ...`: add a model beside the one that serves, compare, promote, and go back."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ..domain.wording import readable_age, readable_bytes
+from ..estimates.backfill_plan import plan_backfill
+from ..estimates.vector_size import vector_bytes
+from ..translation import marked, translate
+from .options import examples, json_option
+from .terminal import out, working
+
+if TYPE_CHECKING:
+    from ..domain.spaces import SpaceOverview
+    from ..services import Services
+
+_HEADERS = tuple(
+    marked(header) for header in ("space", "model", "status", "coverage", "pending", "quarantined", "size", "age")
+)
+
+_EXAMPLES = examples(
+    "vector-assets spaces",
+    "vector-assets spaces add intfloat/multilingual-e5-small",
+    "EMBEDDING_MODEL=intfloat/multilingual-e5-small vector-assets backfill",
+    "vector-assets spaces promote multilingual_e5_small_384_1f0c9ab2",
+)
+
+
+@click.group(
+    invoke_without_command=True, short_help="List the embedding spaces, and change what serves.", epilog=_EXAMPLES
+)
+@json_option
+@click.pass_context
+def spaces(ctx: click.Context, as_json: bool) -> None:
+    """List the embedding spaces: what serves, what is filled beside it, and how complete each is.
+
+    To change the model without a gap: `add` registers its space, backfills fill it while searches read the other one,
+    `promote` lets it serve, and `rollback` lets the former one serve again. Both are kept up to date until one is
+    retired.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from .open_services import open_services
+
+    with open_services() as services:
+        overviews = services.spaces.overviews()
+    if as_json:
+        click.echo(json.dumps({"spaces": [_document(item) for item in overviews]}, ensure_ascii=False))
+    elif not overviews:
+        click.echo(translate("No embedding space yet. The first run makes one: vector-assets backfill"))
+    else:
+        _print(overviews)
+
+
+@spaces.command("add", short_help="Fill another model's space beside the one that serves.")
+@click.argument("model")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def add(model: str, yes: bool) -> None:
+    """Register the space of MODEL, a name or a folder, and queue all chunks there. Nothing is embedded yet.
+
+    Prints first what the space will take. A retired space is filled again: its vectors of unchanged chunks are kept. A
+    model whose weights or vectors have changed gets a new space.
+    """
+    from .open_services import open_services
+
+    with open_services() as services:
+        other = services.with_model(model)
+        with working(translate("loading the model")):
+            other.embedder.load()
+        _print_plan(other)
+        if not yes:
+            click.confirm(translate("Go on?"), abort=True)
+        with working(translate("queueing the chunks")):
+            space = other.add_space()
+    added = translate(
+        "{space} is being filled. Embed its chunks: {command}", space=space.slug, command=_backfill(model)
+    )
+    click.echo(added)
+
+
+@spaces.command("promote", short_help="Let the filling space serve.")
+@click.argument("space")
+@click.option("--force", is_flag=True, help="Also where chunks have no vector there; says how many.")
+def promote(space: str, force: bool) -> None:
+    """Let SPACE serve from now on. The space that served until now is kept up to date, so that you can go back."""
+    from .open_services import open_services
+
+    with open_services() as services:
+        skipped = services.space_changes.promote(space, force)
+    if skipped:
+        click.echo(translate("skipped by --force: {gate}", gate=skipped), err=True)
+    click.echo(translate("{space} serves.", space=space))
+
+
+@spaces.command("rollback", short_help="Let the space serve again that served before.")
+def rollback() -> None:
+    """Let the space serve again that served before the last promotion."""
+    from .open_services import open_services
+
+    with open_services() as services:
+        space = services.space_changes.rollback()
+    click.echo(translate("{space} serves.", space=space.slug))
+
+
+@spaces.command("retire", short_help="Stop keeping a space up to date.")
+@click.argument("space")
+def retire(space: str) -> None:
+    """Stop keeping SPACE up to date. Its vectors stay; `spaces add` with its model fills what is missing then."""
+    from .open_services import open_services
+
+    with open_services() as services:
+        services.spaces.retire(space)
+    click.echo(translate("{space} is retired.", space=space))
+
+
+@spaces.command("drop", short_help="Delete a space with its vectors.")
+@click.argument("space")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(space: str, yes: bool) -> None:
+    """Delete SPACE with all its vectors. The serving space cannot be dropped."""
+    from .open_services import open_services
+
+    with open_services() as services:
+        if not yes:
+            model = services.space_changes.find(space).registered.space.model
+            question = translate("Delete the vectors of {model} in {space}?", model=model, space=space)
+            click.confirm(question, abort=True)
+        services.spaces.drop(space)
+    click.echo(translate("{space} is dropped.", space=space))
+
+
+def _backfill(model: str) -> str:
+    return f"EMBEDDING_MODEL={model} vector-assets backfill"
+
+
+def _print_plan(services: "Services") -> None:
+    statuses = services.status()
+    chunks = {status.partition: status.chunks for status in statuses}
+    size = readable_bytes(sum(chunks.values()) * vector_bytes(services.space.dimension))
+    click.echo(f"{services.space.slug}: {plan_backfill(chunks, statuses).line()}")
+    click.echo(translate("It takes about {size} on disk.", size=size))
+
+
+def _print(overviews: "list[SpaceOverview]") -> None:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, header in enumerate(_HEADERS):
+        table.add_column(translate(header), justify="left" if number < 3 else "right", overflow="fold")
+    for item in overviews:
+        table.add_row(*_cells(item))
+    out.print(table)
+
+
+def _cells(item: "SpaceOverview") -> tuple[str, ...]:
+    registered = item.registered
+    return (
+        registered.space.slug,
+        registered.space.model,
+        translate(registered.status),
+        "" if item.coverage is None else f"{item.coverage:.1%}",
+        f"{item.pending:,}" if item.is_live else "",
+        f"{item.quarantined:,}" if item.is_live else "",
+        readable_bytes(item.table_bytes),
+        readable_age(registered.created_at, datetime.now(UTC)),
+    )
+
+
+def _document(item: "SpaceOverview") -> dict[str, object]:
+    registered = item.registered
+    return {
+        "slug": registered.space.slug,
+        "model": registered.space.model,
+        "revision": registered.space.revision,
+        "dimension": registered.space.dimension,
+        "status": registered.status,
+        "coverage": item.coverage,
+        "pending": item.pending,
+        "quarantined": item.quarantined,
+        "bytes": item.table_bytes,
+        "created_at": registered.created_at.isoformat(timespec="seconds"),
+    }

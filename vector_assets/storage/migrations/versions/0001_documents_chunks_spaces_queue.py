@@ -1,0 +1,287 @@
+"""Documents, chunks, embedding spaces, and the queue of chunks that have no current vector.
+
+The tables of vectors are made per embedding space, when a space is registered (storage/spaces.py).
+"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+# The same form as domain.PartitionKey, so that other programs cannot write keys that Dagster cannot select. The columns
+# are compared byte by byte, which is faster than by the rules of a language.
+PARTITION_COLUMNS = r"""
+    market     text COLLATE "C" NOT NULL CHECK (market ~ '^[a-z0-9_-]{1,64}$'),
+    doc_type   text COLLATE "C" NOT NULL CHECK (doc_type ~ '^[A-Za-z0-9_-]{1,64}$'),
+    stock_code text COLLATE "C" NOT NULL CHECK (stock_code ~ '^[A-Za-z0-9._-]{1,64}$'
+                                    AND stock_code !~ '[.]{3}' AND stock_code NOT IN ('.', '..'))
+"""
+
+# UUIDs of version 7 (RFC 9562) begin with the time, so that new rows come last in an index. PostgreSQL 18 makes them
+# itself. Before it, the first 48 bits are milliseconds, four bits the version, and twelve the fraction of a
+# millisecond; two bits of variant and 62 random bits follow, as gen_random_uuid() has them.
+IDS = """
+DO $do$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 180000 THEN
+        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT uuidv7()';
+    ELSE
+        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+            SELECT (lpad(to_hex(milliseconds::bigint), 12, '0')
+                    || '7' || lpad(to_hex(((moment - milliseconds) * 4096)::integer & 4095), 3, '0')
+                    || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid
+            FROM (SELECT moment, floor(moment) AS milliseconds
+                  FROM (SELECT extract(epoch FROM clock_timestamp()) * 1000 AS moment) clock) split
+        $$;
+    END IF;
+END $do$;
+"""
+
+DOCUMENTS = f"""
+CREATE TABLE documents (
+    id           uuid PRIMARY KEY DEFAULT new_uuid(),
+    {PARTITION_COLUMNS},
+    company_name text NOT NULL DEFAULT '',
+    title        text NOT NULL DEFAULT '',
+    period       text NOT NULL DEFAULT '',
+    language     text NOT NULL DEFAULT '',
+    source_uri   text NOT NULL UNIQUE,
+    fingerprint  text NOT NULL DEFAULT '',
+    text         text NOT NULL,
+    content_hash bytea NOT NULL,
+    chunked_by       text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX documents_partition ON documents (market, doc_type, stock_code);
+
+-- chunked_by names how the present text was chunked; new text has not been chunked yet.
+CREATE FUNCTION documents_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
+    IF TG_OP = 'UPDATE' AND NEW.content_hash IS DISTINCT FROM OLD.content_hash THEN
+        NEW.chunked_by := NULL;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER documents_fill BEFORE INSERT OR UPDATE OF text, content_hash ON documents
+    FOR EACH ROW EXECUTE FUNCTION documents_fill();
+"""
+
+REJECTIONS = """
+CREATE TABLE document_rejections (
+    source_uri  text PRIMARY KEY,
+    partition   text NOT NULL DEFAULT '',
+    error       text NOT NULL,
+    message     text NOT NULL,
+    fingerprint text NOT NULL,
+    rejected_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+# Nothing in a chunk's row depends on an embedding space: storing a vector never rewrites the chunk.
+CHUNKS = f"""
+CREATE TABLE document_chunks (
+    id            uuid PRIMARY KEY DEFAULT new_uuid(),
+    document_id   uuid NOT NULL REFERENCES documents ON DELETE CASCADE,
+    {PARTITION_COLUMNS},
+    chunk_index   integer NOT NULL CHECK (chunk_index >= 0),
+    text          text NOT NULL,
+    content_hash  bytea NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (document_id, chunk_index)
+);
+CREATE INDEX document_chunks_partition ON document_chunks (market, doc_type, stock_code, id);
+
+-- Whoever writes a chunk, its partition is its document's, and its hash is its text's. A document that another
+-- transaction is moving is waited for: it takes along the chunks that are there, and would leave a new one behind.
+CREATE FUNCTION document_chunks_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.document_id = OLD.document_id THEN
+        SELECT market, doc_type, stock_code INTO NEW.market, NEW.doc_type, NEW.stock_code
+        FROM documents WHERE id = NEW.document_id;
+    ELSE
+        SELECT market, doc_type, stock_code INTO NEW.market, NEW.doc_type, NEW.stock_code
+        FROM documents WHERE id = NEW.document_id FOR SHARE;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = format('document %s does not exist', NEW.document_id);
+    END IF;
+    NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
+    IF TG_OP = 'UPDATE' AND (NEW.content_hash, NEW.market, NEW.doc_type, NEW.stock_code)
+                            IS DISTINCT FROM (OLD.content_hash, OLD.market, OLD.doc_type, OLD.stock_code) THEN
+        NEW.updated_at := now();
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER document_chunks_fill
+    BEFORE INSERT OR UPDATE OF document_id, market, doc_type, stock_code, text, content_hash ON document_chunks
+    FOR EACH ROW EXECUTE FUNCTION document_chunks_fill();
+
+CREATE FUNCTION documents_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE document_chunks SET market = NEW.market WHERE document_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER documents_moved AFTER UPDATE OF market, doc_type, stock_code ON documents
+    FOR EACH ROW
+    WHEN ((OLD.market, OLD.doc_type, OLD.stock_code) IS DISTINCT FROM (NEW.market, NEW.doc_type, NEW.stock_code))
+    EXECUTE FUNCTION documents_moved();
+"""
+
+# A filling space is kept up to date and not searched, the serving one is searched too, a retired one is only kept.
+SPACES = """
+CREATE TABLE embedding_spaces (
+    slug            text COLLATE "C" PRIMARY KEY CHECK (slug ~ '^[a-z0-9_]{1,40}$'),
+    model           text NOT NULL,
+    revision        text NOT NULL,
+    weights_digest  text NOT NULL,
+    pooling         text NOT NULL,
+    document_prompt text NOT NULL,
+    query_prompt    text NOT NULL,
+    dimension       integer NOT NULL CHECK (dimension > 0),
+    max_tokens      integer NOT NULL CHECK (max_tokens > 0),
+    generation      integer NOT NULL DEFAULT 0 CHECK (generation >= 0),
+    source          text NOT NULL DEFAULT '',
+    status          text NOT NULL CHECK (status IN ('filling', 'serving', 'retired')),
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    served_until    timestamptz
+);
+CREATE UNIQUE INDEX embedding_spaces_one_serving ON embedding_spaces (status) WHERE status = 'serving';
+CREATE UNIQUE INDEX embedding_spaces_one_filling ON embedding_spaces (status) WHERE status = 'filling';
+
+-- `texts` names the set of texts; `vectors` are float32, little-endian, row after row.
+CREATE TABLE reference_vectors (
+    space   text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
+    texts   text NOT NULL,
+    vectors bytea NOT NULL,
+    device  text NOT NULL,
+    kept_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (space, texts)
+);
+
+-- What is the partition's is of all vectors that it had after the run; `vectors` is the summary of what they are like
+-- (quality.vector_summary.VectorSummary), for the next run to compare with.
+CREATE TABLE last_runs (
+    space      text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
+    market     text NOT NULL,
+    doc_type   text NOT NULL,
+    stock_code text NOT NULL,
+    run_id     text NOT NULL,
+    ended_at   timestamptz NOT NULL DEFAULT now(),
+    chunks     integer NOT NULL,
+    tokens     bigint NOT NULL,
+    seconds    double precision NOT NULL,
+    partition_tokens           bigint NOT NULL DEFAULT 0,
+    partition_tokens_lost      bigint NOT NULL DEFAULT 0,
+    partition_truncated_chunks bigint NOT NULL DEFAULT 0,
+    vectors    jsonb,
+    PRIMARY KEY (space, market, doc_type, stock_code)
+);
+"""
+
+# One row for each live space and chunk without a current vector there. Triggers write the queue, whoever writes chunks.
+# It has no foreign keys, because these would be checked for each row. A chunk that failed waits for its next attempt;
+# 'infinity' means that it is quarantined until its text changes or somebody retries it.
+QUEUE = """
+CREATE TABLE pending_chunks (
+    space           text COLLATE "C" NOT NULL,
+    market          text COLLATE "C" NOT NULL,
+    doc_type        text COLLATE "C" NOT NULL,
+    stock_code      text COLLATE "C" NOT NULL,
+    chunk_id        uuid NOT NULL,
+    content_hash    bytea NOT NULL,
+    pending_since   timestamptz NOT NULL DEFAULT now(),
+    next_attempt_at timestamptz NOT NULL DEFAULT '-infinity',
+    attempts        integer NOT NULL DEFAULT 0,
+    error           text,
+    message         text,
+    run_id          text,
+    failed_at       timestamptz,
+    PRIMARY KEY (space, market, doc_type, stock_code, chunk_id)
+);
+-- Listing what failed costs what failed.
+CREATE INDEX pending_chunks_failed ON pending_chunks (space, market, doc_type, stock_code) WHERE attempts > 0;
+
+CREATE FUNCTION chunks_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
+    SELECT s.slug, n.market, n.doc_type, n.stock_code, n.id, n.content_hash
+    FROM embedding_spaces s CROSS JOIN inserted n WHERE s.status IN ('filling', 'serving');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chunks_inserted AFTER INSERT ON document_chunks
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION chunks_inserted();
+
+-- A chunk with a new text, partition or id is pending from now on, and its earlier failures count no more.
+CREATE FUNCTION chunks_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pending_chunks p USING embedding_spaces s, before o
+    WHERE s.status IN ('filling', 'serving')
+      AND (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
+          = (s.slug, o.market, o.doc_type, o.stock_code, o.id)
+      AND NOT EXISTS (SELECT FROM after n
+                      WHERE (n.id, n.market, n.doc_type, n.stock_code) = (o.id, o.market, o.doc_type, o.stock_code));
+    INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
+    SELECT s.slug, n.market, n.doc_type, n.stock_code, n.id, n.content_hash
+    FROM embedding_spaces s CROSS JOIN after n
+    WHERE s.status IN ('filling', 'serving')
+      AND NOT EXISTS (SELECT FROM before o
+                      WHERE (o.id, o.content_hash, o.market, o.doc_type, o.stock_code)
+                            = (n.id, n.content_hash, n.market, n.doc_type, n.stock_code))
+    ON CONFLICT (space, market, doc_type, stock_code, chunk_id) DO UPDATE SET
+        content_hash = excluded.content_hash, pending_since = now(), next_attempt_at = '-infinity', attempts = 0,
+        error = NULL, message = NULL, run_id = NULL, failed_at = NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chunks_updated AFTER UPDATE ON document_chunks
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION chunks_updated();
+
+CREATE FUNCTION chunks_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pending_chunks p USING embedding_spaces s, deleted o
+    WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
+          = (s.slug, o.market, o.doc_type, o.stock_code, o.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chunks_deleted AFTER DELETE ON document_chunks
+    REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunks_deleted();
+
+CREATE FUNCTION chunks_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM pending_chunks;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chunks_truncated AFTER TRUNCATE ON document_chunks
+    FOR EACH STATEMENT EXECUTE FUNCTION chunks_truncated();
+
+-- A vector that goes away, not together with its chunk, makes its chunk pending. Attached to each table of vectors.
+CREATE FUNCTION chunk_vectors_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
+    SELECT s.slug, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
+    FROM embedding_spaces s CROSS JOIN deleted v JOIN document_chunks c ON c.id = v.chunk_id
+    WHERE s.status IN ('filling', 'serving') AND 'chunk_vectors_' || s.slug = TG_TABLE_NAME
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION chunk_vectors_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
+    SELECT s.slug, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
+    FROM embedding_spaces s CROSS JOIN document_chunks c
+    WHERE s.status IN ('filling', 'serving') AND 'chunk_vectors_' || s.slug = TG_TABLE_NAME
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+"""
+
+
+def upgrade() -> None:
+    for statements in (IDS, DOCUMENTS, REJECTIONS, CHUNKS, SPACES, QUEUE):
+        op.execute(statements)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the first revision has nothing below it: drop the database instead")
