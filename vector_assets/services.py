@@ -26,6 +26,7 @@ from .search import Search, Searcher
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.audit_facts import AuditFacts
+from .storage.chunking import StoredChunking
 from .storage.chunks import PostgresChunkStore
 from .storage.database import Database
 from .storage.database_url import parse_url, with_keepalives
@@ -202,13 +203,34 @@ class Services:
         """Where filings arrive."""
         return LandingDirectory(self.settings.landing_dir)
 
-    @cached_property
+    @property
     def ingestion(self) -> Ingestion:
         """The landing directory's way into documents and chunks."""
+        return Ingestion(self.landing, self.documents, self.documents, self.chunker)
+
+    @cached_property
+    def chunking(self) -> StoredChunking:
+        """How the database chunks documents."""
+        return StoredChunking(self.database)
+
+    @cached_property
+    def configured_chunker(self) -> Chunker:
+        """The chunker that the settings and the model of this process make."""
         counter = self.embedder.counter
         room = counter.room_for_text - max(self.embedder.space.max_tokens - self.settings.chunk_tokens, 0)
-        chunker = Chunker(counter.tokenizer, room)
-        return Ingestion(self.landing, self.documents, self.documents, chunker)
+        return Chunker(counter.tokenizer, room)
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The chunker of the database, whatever is configured here. A database without one gets the configured one."""
+        configured = self.configured_chunker
+        stored = self.chunking.identity()
+        return configured if stored == configured.identity else Chunker.of(self.chunking.registered(configured.recipe))
+
+    def use_configured_chunking(self) -> None:
+        """Let the database chunk as this process is configured: its documents are to be chunked again."""
+        self.chunking.replace(self.configured_chunker.recipe)
+        self.chunker = self.configured_chunker
 
     def vectorizer(self, batch_size: int | None = None) -> Vectorizer:
         """The loop into the space of this process, which must be live.
@@ -257,7 +279,7 @@ class Services:
         changes = {"embedding_model": model, "embedding_document_prompt": None, "embedding_query_prompt": None}
         services.settings = self.settings.model_copy(update=changes)
         services.database = self.database
-        for name in ("embedder", "space", "drift", "ingestion"):
+        for name in ("embedder", "space", "drift", "configured_chunker", "search"):
             services.__dict__.pop(name, None)
         return services
 

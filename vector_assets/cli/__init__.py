@@ -11,6 +11,7 @@ from .dev import dev
 from .doctor import doctor
 from .failures import failures
 from .ingest import ingest
+from .rechunk import rechunk
 from .retry_failed import retry_failed
 from .search import search
 from .signals import exit_on_signals
@@ -41,5 +42,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, spaces, doctor):
+for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, spaces, rechunk, doctor):
     main.add_command(_command)

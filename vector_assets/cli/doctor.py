@@ -87,6 +87,19 @@ def _vectors(services: "Services") -> str:
     return translate("in space {space} ({status}), made with these weights", space=services.space.slug, status=status)
 
 
+def _chunking(services: "Services") -> str:
+    stored, configured = services.chunking.identity(), services.configured_chunker.identity
+    if stored is None:
+        return translate("none yet; the first ingestion chunks as configured")
+    if stored == configured:
+        return translate("as configured ({identity})", identity=stored)
+    return translate(
+        "as the database says ({stored}); configured is {configured}, which vector-assets rechunk would use",
+        stored=stored,
+        configured=configured,
+    )
+
+
 def _settings_lines(settings: "Settings") -> Iterator[str]:
     for name, field in type(settings).model_fields.items():
         chosen = "" if name in settings.model_fields_set else "  " + translate("(default)")
@@ -99,4 +112,11 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value)
 
 
-_CHECKS = {"disk": _disk, "database": _database, "pgvector": _pgvector, "model": _model, "vectors": _vectors}
+_CHECKS = {
+    "disk": _disk,
+    "database": _database,
+    "pgvector": _pgvector,
+    "model": _model,
+    "vectors": _vectors,
+    "chunking": _chunking,
+}

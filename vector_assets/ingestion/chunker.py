@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from statistics import quantiles
+from typing import Self
 
 from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
+from ..domain.chunking import ChunkingRecipe
 from ..errors import InvalidSetting
 
 _VERSION = 2
-"""Increase this number when the same text is split differently. Then every document is chunked again."""
+"""Increase this number when the same text is split differently. Then doctor says that a rechunk would change chunks."""
 
 _LINES = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
 # On a page with wrapped lines, nine in ten lines are no longer than this (about 45 characters on Chinese pages, and at
@@ -28,23 +30,38 @@ _SENTENCE_CONTINUES = ",，、&/-–—"
 
 
 class Chunker:
-    """Splits texts into chunks of at most `max_tokens` tokens of the model's own tokenizer.
+    """Splits texts into chunks of at most `max_tokens` tokens of a tokenizer.
+
+    `identity` is the name under which the database knows this recipe; None: the one that follows from it.
 
     Raises:
         InvalidSetting: the chunks would have no room for text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, identity: str | None = None) -> None:
         if max_tokens < 1:
             fix = "Raise it, or shorten EMBEDDING_DOCUMENT_PROMPT."
             raise InvalidSetting("VECTOR_ASSETS_CHUNK_TOKENS", "leaves no room for text beside the prompt", fix)
         self._tokenizer = tokenizer
+        self._identity = identity
         self._max_tokens = max_tokens
         self._splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, max_tokens)
 
+    @classmethod
+    def of(cls, recipe: ChunkingRecipe) -> Self:
+        """Make the chunker of a stored recipe, which keeps its name: another version of this class changes no chunk."""
+        return cls(Tokenizer.from_str(recipe.tokenizer), recipe.max_tokens, recipe.identity)
+
+    @property
+    def recipe(self) -> ChunkingRecipe:
+        """What makes this chunker again."""
+        return ChunkingRecipe(self.identity, self._tokenizer.to_str(), self._max_tokens)
+
     @cached_property
     def identity(self) -> str:
-        """The identity of this chunker. Chunkers with the same identity split a text in the same way."""
+        """The name of the recipe. Chunkers with the same name split a text in the same way."""
+        if self._identity is not None:
+            return self._identity
         digest = hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()[:12]
         return f"v{_VERSION}-{self._max_tokens}-{digest}"
 

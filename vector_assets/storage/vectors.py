@@ -30,17 +30,17 @@ WITH incoming AS (
                          %(token_counts)b::integer[], %(tokens_embedded)b::integer[])
         AS i (chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded)
 ), unchanged AS MATERIALIZED (
-    SELECT i.*
+    -- One by one, by the keys: of a queue that it has no statistics of, PostgreSQL would read all rows for each batch.
+    SELECT i.*, queued.ctid AS queue_row
     FROM incoming i
-    JOIN pending_chunks p ON (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id, p.content_hash)
-                             = (%(space)s, i.market, i.doc_type, i.stock_code, i.chunk_id, i.content_hash)
-    JOIN document_chunks c ON c.id = i.chunk_id
-    ORDER BY i.chunk_id
-    FOR UPDATE OF p SKIP LOCKED FOR KEY SHARE OF c SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT p.ctid FROM pending_chunks p
+        WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id, p.content_hash)
+              = (%(space)s, i.market, i.doc_type, i.stock_code, i.chunk_id, i.content_hash)
+        FOR UPDATE SKIP LOCKED) queued
+    CROSS JOIN LATERAL (SELECT FROM document_chunks c WHERE c.id = i.chunk_id FOR KEY SHARE SKIP LOCKED) held
 ), dequeued AS (
-    DELETE FROM pending_chunks p USING unchanged u
-    WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
-          = (%(space)s, u.market, u.doc_type, u.stock_code, u.chunk_id)
+    DELETE FROM pending_chunks WHERE ctid = ANY(ARRAY(SELECT queue_row FROM unchanged))
 )
 INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
                      token_count, tokens_embedded, run_id)
@@ -136,6 +136,7 @@ class PostgresVectorStore:
         return {row[0] for row in connection.execute(self._stored_before, parameters)}
 
     def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> Cursor:
+        embedded = sorted(embedded, key=lambda item: item.chunk.id)  # rows are locked in the order of their ids
         keys = [item.chunk.partition for item in embedded]
         parameters = {
             "ids": [item.chunk.id for item in embedded],

@@ -68,6 +68,17 @@ CREATE TRIGGER documents_fill BEFORE INSERT OR UPDATE OF text, content_hash ON d
     FOR EACH ROW EXECUTE FUNCTION documents_fill();
 """
 
+# How the documents are chunked, at most one row. The tokenizer is its JSON file.
+CHUNKING = """
+CREATE TABLE chunking (
+    only_row   boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    identity   text NOT NULL,
+    tokenizer  text NOT NULL,
+    max_tokens integer NOT NULL CHECK (max_tokens > 0),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
 REJECTIONS = """
 CREATE TABLE document_rejections (
     source_uri  text PRIMARY KEY,
@@ -279,7 +290,7 @@ END $$;
 
 
 def upgrade() -> None:
-    for statements in (IDS, DOCUMENTS, REJECTIONS, CHUNKS, SPACES, QUEUE):
+    for statements in (IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, QUEUE):
         op.execute(statements)
 
 
