@@ -8,6 +8,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_age, readable_bytes
 from ..estimates.backfill_plan import plan_backfill
 from ..estimates.vector_size import vector_bytes
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     from ..domain.spaces import SpaceOverview
     from ..services import Services
 
-_HEADERS = tuple(
-    marked(header) for header in ("space", "model", "status", "coverage", "pending", "quarantined", "size", "age")
+_HEADERS = (
+    marked("space"),
+    marked("model"),
+    marked("status"),
+    marked("coverage"),
+    marked("pending"),
+    marked("quarantined"),
+    marked("size"),
+    marked("registered"),
 )
+_STATUSES = {
+    SpaceStatus.FILLING: marked("filling"),
+    SpaceStatus.SERVING: marked("serving"),
+    SpaceStatus.RETIRED: marked("retired"),
+}
 
 _EXAMPLES = examples(
     "vector-assets spaces",
@@ -160,7 +173,7 @@ def _cells(item: "SpaceOverview") -> tuple[str, ...]:
     return (
         registered.space.slug,
         registered.space.model,
-        translate(registered.status),
+        translate(_STATUSES[registered.status]),
         "" if item.coverage is None else f"{item.coverage:.1%}",
         f"{item.pending:,}" if item.is_live else "",
         f"{item.quarantined:,}" if item.is_live else "",

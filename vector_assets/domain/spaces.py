@@ -92,7 +92,7 @@ class SpaceOverview:
 
     @property
     def coverage(self) -> float | None:
-        """Chunks with a current vector / chunks, 1 where there are none; None in a retired space, which has no queue."""
+        """Chunks with a current vector / chunks, 1 where there are none; None: the space is retired."""
         if not self.is_live:
             return None
         return (self.chunks - self.pending - self.quarantined) / self.chunks if self.chunks else 1.0
