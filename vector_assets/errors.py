@@ -566,7 +566,7 @@ class WeightsChanged(ModelError):
         super().__init__(
             f"the weights of {model!r} have sha256 {found[:12]}…, expected {expected[:12]}…: the vectors of the two "
             "cannot be compared. Restore the former weights (reinstall the model), or embed all chunks with the new "
-            f"ones, beside the others: vector-assets spaces add {model}."
+            "ones, beside the others: vector-assets spaces add, with the same model."
         )
 
 
@@ -577,8 +577,8 @@ class EmbedderDrifted(ModelError):
         super().__init__(
             f"{model!r} no longer produces the stored vectors: the new vector of a reference text has a cosine of "
             f"{cosine:.4f} with the stored one (made by {before}; now {now}). Nothing was stored. Restore the "
-            "former library, device or EMBEDDING_PRECISION, or embed all chunks again: vector-assets spaces add "
-            f"{model}."
+            "former library, device or EMBEDDING_PRECISION, or embed all chunks again, beside "
+            "the others: vector-assets spaces add, with the same model."
         )
         self.cosine = cosine
 

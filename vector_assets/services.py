@@ -196,7 +196,7 @@ class Services:
             return
         serving = self.spaces.serving()
         if status is not None or serving is not None:
-            raise SpaceNotLive(self.space.model, status, serving.model if serving else None)
+            raise SpaceNotLive(self.space.source, status, serving.source if serving else None)
 
     @cached_property
     def landing(self) -> LandingDirectory:

@@ -68,6 +68,7 @@ class VectorAudit:
             DatabaseError: the partition could not be read.
         """
         slug = self.space.slug
+        drift = _gather(self._drift)  # first, because it registers the first space, whose table is read below
         stored = self.store.of_vectors(partition, slug, run.report.run_id, run.moment, UNIT_NORM.tolerance)
         return VectorFacts(
             partition=partition,
@@ -79,7 +80,7 @@ class VectorAudit:
             quarantined=_gather(lambda: self._quarantined(partition, stored)),
             collapsed=_gather(lambda: self._collapsed(stored)),
             sample_tokens=_gather(lambda: self._sample_tokens(run, stored)),
-            drift=_gather(self._drift),
+            drift=drift,
             retrieval=_gather(lambda: self._retrieval(partition, run, stored)),
         )
 

@@ -162,7 +162,10 @@ def _print_plan(services: "Services") -> None:
 def _print(overviews: "list[SpaceOverview]") -> None:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, header in enumerate(_HEADERS):
-        table.add_column(translate(header), justify="left" if number < 3 else "right", overflow="fold")
+        # A space's name is copied into the next command, so that it stands on one line.
+        table.add_column(
+            translate(header), justify="left" if number < 3 else "right", overflow="fold", no_wrap=number == 0
+        )
     for item in overviews:
         table.add_row(*_cells(item))
     out.print(table)

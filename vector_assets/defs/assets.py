@@ -1,6 +1,7 @@
 """The three assets: documents, their chunks, and a vector for every chunk."""
 
 from collections.abc import Callable
+from functools import cache
 
 import dagster as dg
 from pydantic import Field
@@ -124,9 +125,13 @@ def vectorized_chunks(
 ) -> Results:
     """Embed each partition's pending chunks."""
     services, listener = vector_assets_services, vector_assets_listener
-    context.log.info(translate("embedding with {model}", model=services.space.model))
+
+    @cache
+    def log_model() -> None:
+        context.log.info(translate("embedding with {model}", model=services.space.model))
 
     def embed(key: PartitionKey) -> PartitionResult:
+        log_model()  # here, where a model that cannot be found fails the partition in one line
         return vectorize(context, config, services, listener, key)
 
     yield from PartitionedStep(context, services, listener, embed).materialize_each()

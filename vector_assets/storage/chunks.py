@@ -64,6 +64,7 @@ _NEWEST: LiteralString = f"""
 SELECT max(c.updated_at) FROM pending_chunks p JOIN document_chunks c ON c.id = p.chunk_id
 WHERE {_PENDING_IN_PARTITION}
 """
+_NEWEST_OF_ALL: LiteralString = f"SELECT max(c.updated_at) FROM document_chunks c WHERE {CHUNK_IN_PARTITION}"
 
 # Put chunks into the queue although they have a current vector: those that this run has not embedded, and at most so
 # many that the run has embedded the limit in the end. The oldest vectors and failures come first, so that the next run
@@ -152,10 +153,14 @@ class PostgresChunkStore:
 
     @repeatable
     def newest_pending_at(self, partition: PartitionKey) -> datetime | None:
-        """Find when the last of the partition's pending chunks got its text; None: nothing is pending."""
+        """Find when the last of the partition's pending chunks got its text; None: nothing is pending.
+
+        In a space that is not registered yet, every chunk is pending.
+        """
         selection = ChunkSelection(partition=partition)
         with self._database.transaction() as connection:
-            row = connection.execute(_NEWEST, self._parameters(selection)).fetchone()
+            query = _NEWEST if is_live(connection, self._space_slug) else _NEWEST_OF_ALL
+            row = connection.execute(query, self._parameters(selection)).fetchone()
         return row[0] if row else None
 
     def _parameters(self, selection: ChunkSelection) -> dict[str, object]:
