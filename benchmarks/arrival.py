@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
@@ -33,7 +34,7 @@ _CHUNK = """
 INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash)
 VALUES (%s, '', '', '', %s, %s, '') RETURNING id
 """
-_PENDING = "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NULL"
+_PENDING = "SELECT count(*) FROM pending_chunks"
 _MADE = "SELECT chunk_id, extract(epoch FROM created_at) FROM chunk_vectors_{slug}"
 _LONGEST_WAIT_SECONDS = 300.0
 
@@ -43,19 +44,20 @@ class Program:
 
     def __init__(self, url: str, texts: list[str], partitions: int, pick: random.Random) -> None:
         self._url, self._texts, self._pick = url, texts, pick
-        self._open: list[tuple[psycopg.Connection, float, int]] = []
-        self.committed: dict[int, float] = {}
+        self._open: list[tuple[psycopg.Connection, float, UUID]] = []
+        self.committed: dict[UUID, float] = {}
         with psycopg.connect(url) as connection:
             self._documents = [self._document(connection, number) for number in range(partitions)]
         self._written = 0
 
-    def _document(self, connection: psycopg.Connection, number: int) -> int:
+    def _document(self, connection: psycopg.Connection, number: int) -> UUID:
         key = PartitionKey(("us", "hk", "cn")[number % 3], "benchmark", f"S{number:05}")
         row = connection.execute(
             _DOCUMENT, (key.market, key.doc_type, key.stock_code, f"{key}/by-another-program")
         ).fetchone()
         assert row is not None
-        return int(row[0])
+        id_: UUID = row[0]
+        return id_
 
     def insert(self, late_seconds: float | None) -> None:
         """One chunk of any partition, committed at once or so much later."""
@@ -64,7 +66,7 @@ class Program:
         row = connection.execute(_CHUNK, (document, self._written, self._texts[self._written])).fetchone()
         assert row is not None
         self._written += 1
-        self._open.append((connection, time.time() + (late_seconds or 0.0), int(row[0])))
+        self._open.append((connection, time.time() + (late_seconds or 0.0), row[0]))
         self.commit_due()
 
     def commit_due(self, everything: bool = False) -> None:
@@ -82,7 +84,7 @@ def measure(home: Path, filings: Path, inserts: int, partitions: int, over_secon
     """Seconds from each commit to the vector; asserts that none is missing."""
     pick = random.Random(0)
     with Services(load_settings(home=home, landing_dir=home / "landing")) as services:
-        services.vectorizer()
+        services.spaces.register_first(services.space)
         texts = uniform_texts(services, filings, inserts)
         url = services.url.set(drivername="postgresql").render_as_string(hide_password=False)
         (home / "landing").mkdir(exist_ok=True)

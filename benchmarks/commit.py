@@ -30,7 +30,7 @@ def measure(home: Path, batch_size: int) -> tuple[float, float]:
     """Vectors a second over the whole partition, all of it pending, and this process's peak memory in MiB."""
     embedder = NullEmbedder()
     with Services(load_settings(home=home)) as services:
-        services.spaces.activate(embedder.space)
+        services.spaces.register_first(embedder.space)
         slug = embedder.space.slug
         chunks, vectors = PostgresChunkStore(services.database, slug), PostgresVectorStore(services.database, slug)
         with services.database.transaction() as connection:

@@ -81,8 +81,8 @@ def main() -> None:
         home = arguments.home or Path(folder)
         if arguments.home is None:
             with Services(load_settings(home=home)) as services:
-                services.spaces.activate(services.embedder.space)
-                fill(services.database, services.embedder.space, shape_of(arguments), teller())
+                services.spaces.register_first(services.space)
+                fill(services.database, services.space, shape_of(arguments), teller())
         measure(home, arguments.rounds, Table("what", "seconds (median)", json_file=arguments.json))
         if arguments.home is None:
             leave_embedded_server(home)

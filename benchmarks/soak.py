@@ -25,6 +25,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from sqlalchemy import URL, make_url
@@ -90,11 +91,11 @@ class Writer(threading.Thread):
 
     def __init__(self, url: URL, number: int, seed: int, counts: Counts, stop: threading.Event) -> None:
         super().__init__(name=f"writer-{number}", daemon=True)
-        self.chunks: dict[int, str] = {}
-        self.lost: list[int] = []
+        self.chunks: dict[UUID, str] = {}
+        self.lost: list[UUID] = []
         self._url = url
         self._name = f"writer {number}"
-        self._documents: list[int] = []
+        self._documents: list[UUID] = []
         self._random = random.Random(seed)
         self._places = itertools.count()
         self._counts = counts
@@ -103,7 +104,7 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """`chunks` is what this writer was told is committed: id -> text; `lost` are ids found otherwise afterwards."""
         while not self._stop_asked.is_set():
-            attempted: dict[int, str] = {}
+            attempted: dict[UUID, str] = {}
             try:
                 with connect(self._url) as connection:
                     while not self._stop_asked.is_set():
@@ -115,7 +116,7 @@ class Writer(threading.Thread):
                 self._counts.add(f"writer {error.sqlstate or 'cut off'}")
                 self._look_what_became_of(attempted)
 
-    def _transaction(self, connection: psycopg.Connection, after: dict[int, str]) -> None:
+    def _transaction(self, connection: psycopg.Connection, after: dict[UUID, str]) -> None:
         with connection.transaction():
             if not self._documents:
                 self._create_documents(connection)
@@ -125,7 +126,7 @@ class Writer(threading.Thread):
         for what, times in done.items():
             self._counts.add(what, times)
 
-    def _write(self, connection: psycopg.Connection, after: dict[int, str]) -> str:
+    def _write(self, connection: psycopg.Connection, after: dict[UUID, str]) -> str:
         full = len(after) > MOST_CHUNKS
         what = self._random.choices(["insert", "edit", "delete"], [1 if full else 4, 4, 2])[0]
         text = self._text()
@@ -157,14 +158,14 @@ class Writer(threading.Thread):
             assert row is not None
             self._documents.append(row[0])
 
-    def _look_what_became_of(self, attempted: dict[int, str]) -> None:
+    def _look_what_became_of(self, attempted: dict[UUID, str]) -> None:
         """A transaction that was cut off was committed as a whole, or not at all."""
         found = self._read()
         if found not in (self.chunks, attempted):
             self.lost.extend({id_ for id_, _ in self.chunks.items() ^ found.items()})
         self.chunks = found
 
-    def _read(self) -> dict[int, str]:
+    def _read(self) -> dict[UUID, str]:
         """What is there, as soon as there is an answer."""
         mine = "FROM documents d LEFT JOIN document_chunks c ON c.document_id = d.id WHERE d.title = %s"
         while True:
@@ -323,7 +324,7 @@ class Faults:
         with connect(self._url) as connection, connection.transaction(force_rollback=self._chance.random() < 0.5):
             connection.execute(
                 "UPDATE document_chunks SET chunk_index = chunk_index WHERE id = "
-                "(SELECT id FROM document_chunks WHERE vectorized_at IS NULL ORDER BY id DESC LIMIT 1)"
+                "(SELECT chunk_id FROM pending_chunks ORDER BY chunk_id DESC LIMIT 1)"
             )
             time.sleep(self._chance.random())
         return True
@@ -353,7 +354,7 @@ def soak(home: Path, seconds: float, seed: int, counts: Counts) -> list[str]:
     """Run writers, workers and faults for so long; give what is broken in the end."""
     chance = random.Random(seed)
     with Services(load_settings(home=home)) as services:
-        SpaceRegistry(services.database).activate(SPACE)
+        SpaceRegistry(services.database).register_first(SPACE)
     url = services.url
     stop = threading.Event()
     writers = [Writer(url, number, chance.getrandbits(32), counts, stop) for number in range(3)]

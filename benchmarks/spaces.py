@@ -70,7 +70,8 @@ def main() -> None:
             live.spaces.register_first(first)
             live.spaces.add(second)
             table = Table("chunks", "no space/s", "two spaces/s", "ratio (each round)", "median")
-            without, with_two = [], []
+            without: list[float] = []
+            with_two: list[float] = []
             for _ in range(arguments.rounds):
                 for services, seconds in ((plain, without), (live, with_two)):
                     empty(services)

@@ -27,6 +27,11 @@ _DOCUMENTS_A_PARTITION = 5
 # A statement for so many chunks: what is told of the work moves every few seconds.
 _AT_ONCE = 250_000
 
+# Documents and chunks are numbered, and their ids are in the order of the numbers, as those of real rows are in time.
+_ID = """
+CREATE FUNCTION pg_temp.id_of(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS
+$$ SELECT ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid $$
+"""
 # One after another through the markets and types, so that the first partitions are of all of them.
 _PARTITIONS = """
 CREATE TEMP TABLE synthetic AS
@@ -41,37 +46,46 @@ FROM generate_series(0, %(partitions)s - 1) n
 """
 _DOCUMENTS = """
 INSERT INTO documents (id, market, doc_type, stock_code, source_uri, text, content_hash)
-SELECT n * %(documents)s + d, market, doc_type, stock_code,
+SELECT pg_temp.id_of(n * %(documents)s + d), market, doc_type, stock_code,
        concat_ws('/', market, doc_type, stock_code, 'synthetic-' || d || '.txt'), 'text', sha256('text')
 FROM synthetic, generate_series(1, %(documents)s) d
 """
-# The first chunks of a partition are those that have no vector: quarantined ones, then pending ones.
 _CHUNKS = """
 INSERT INTO document_chunks (id, document_id, market, doc_type, stock_code, chunk_index, text, content_hash,
-                             vectorized_at, created_at, updated_at)
+                             created_at, updated_at)
 SELECT id, document_id, market, doc_type, stock_code, chunk_index, text, sha256(convert_to(text, 'UTF8')),
-       CASE WHEN has_quarantined AND c < %(quarantined_chunks)s THEN NULL
-            WHEN has_pending AND c < %(quarantined_chunks)s + %(pending_chunks)s THEN NULL
-            ELSE written_at END,
        written_at, written_at
-FROM (SELECT n * %(chunks)s + c + 1 AS id, n * %(documents)s + 1 + mod(c, %(documents)s) AS document_id,
-             c / %(documents)s AS chunk_index, s.*, c,
+FROM (SELECT pg_temp.id_of(n * %(chunks)s + c + 1) AS id,
+             pg_temp.id_of(n * %(documents)s + 1 + mod(c, %(documents)s)) AS document_id,
+             c / %(documents)s AS chunk_index, s.*,
              left('chunk ' || c || ' of ' || n || ' ' || repeat(md5(c::text), %(repeats)s), %(characters)s) AS text
       FROM synthetic s, generate_series(0, %(chunks)s - 1) c
       WHERE n >= %(first)s AND n < %(last)s) made
 """
-_FAILURES = """
-INSERT INTO chunk_failures (space, chunk_id, content_hash, error, message, run_id)
-SELECT %(space)s, c.id, c.content_hash, 'ValueError', 'synthetic', 'synthetic'
-FROM synthetic s JOIN document_chunks c ON c.id > s.n * %(chunks)s AND c.id <= s.n * %(chunks)s + %(quarantined_chunks)s
-WHERE s.has_quarantined
+# The first chunks of a partition are those that have no vector: quarantined ones, then pending ones.
+_QUEUE = """
+INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash, pending_since,
+                            next_attempt_at, attempts, error, message, run_id, failed_at)
+SELECT %(space)s, c.market, c.doc_type, c.stock_code, c.id, c.content_hash, q.written_at,
+       CASE WHEN failed THEN 'infinity' ELSE '-infinity' END::timestamptz, failed::integer,
+       CASE WHEN failed THEN 'ValueError' END, CASE WHEN failed THEN 'synthetic' END,
+       CASE WHEN failed THEN 'synthetic' END, CASE WHEN failed THEN q.written_at END
+FROM (SELECT s.*, number, has_quarantined AND number < %(quarantined_chunks)s AS failed
+      FROM synthetic s,
+           generate_series(0, least(%(quarantined_chunks)s + %(pending_chunks)s, %(chunks)s) - 1) number) q
+JOIN document_chunks c ON c.id = pg_temp.id_of(q.n * %(chunks)s + q.number + 1)
+WHERE failed OR has_pending
 """
 _VECTORS = """
 INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded,
                      run_id)
-SELECT id, market, doc_type, stock_code, content_hash, array_fill(0.05, ARRAY[{dimension}])::halfvec, 200, 200,
-       'synthetic'
-FROM document_chunks WHERE vectorized_at IS NOT NULL AND id <= %(vectors)s AND id > %(after)s AND id <= %(up_to)s
+SELECT c.id, c.market, c.doc_type, c.stock_code, c.content_hash, array_fill(0.05, ARRAY[{dimension}])::halfvec,
+       200, 200, 'synthetic'
+FROM document_chunks c
+WHERE c.id > pg_temp.id_of(%(after)s) AND c.id <= pg_temp.id_of(least(%(up_to)s, %(vectors)s))
+  AND NOT EXISTS (SELECT FROM pending_chunks p
+                  WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
+                        = (%(space)s, c.market, c.doc_type, c.stock_code, c.id))
 """
 _LAST_RUNS = """
 INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, ended_at, chunks, tokens, seconds)
@@ -83,10 +97,6 @@ FROM synthetic
 _INDEXES = """
 SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid)
 FROM pg_index i WHERE i.indrelid = 'document_chunks'::regclass AND NOT i.indisunique
-"""
-_NEXT_IDS = """
-SELECT setval(pg_get_serial_sequence('documents', 'id'), (SELECT max(id) FROM documents)),
-       setval(pg_get_serial_sequence('document_chunks', 'id'), (SELECT max(id) FROM document_chunks))
 """
 
 
@@ -124,11 +134,12 @@ class Shape:
 
 
 def fill(database: Database, space: EmbeddingSpace, shape: Shape, tell: Tell = lambda _: None) -> None:
-    """Put synthetic rows into an empty database whose active space this is; `tell` gets a line every few seconds."""
+    """Put synthetic rows into an empty database whose serving space this is; `tell` gets a line every few seconds."""
     parameters = _parameters(space, shape)
     with database.transaction() as connection:
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+        connection.execute(_ID)
         connection.execute(_PARTITIONS, parameters)
         connection.execute(_DOCUMENTS, parameters)
         indexes = connection.execute(_INDEXES).fetchall()
@@ -138,9 +149,8 @@ def fill(database: Database, space: EmbeddingSpace, shape: Shape, tell: Tell = l
         for name, definition in indexes:
             tell(f"index {name}")
             connection.execute(definition)
-        connection.execute(_FAILURES, parameters)
+        connection.execute(_QUEUE, parameters)
         connection.execute(_LAST_RUNS, parameters)
-        connection.execute(_NEXT_IDS)
         _fill_vectors(connection, space, shape, parameters, tell)
         connection.execute("DROP TABLE synthetic")
     tell("vacuum and analyze")
@@ -206,8 +216,8 @@ def main() -> None:
     arguments = parser.parse_args()
     home = arguments.home or Path(tempfile.mkdtemp(prefix="synthetic-"))
     with Services(load_settings(home=home)) as services:
-        services.spaces.activate(services.embedder.space)
-        fill(services.database, services.embedder.space, shape_of(arguments), teller())
+        services.spaces.register_first(services.space)
+        fill(services.database, services.space, shape_of(arguments), teller())
     print(f"VECTOR_ASSETS_HOME={home}")
 
 

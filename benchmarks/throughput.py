@@ -69,7 +69,8 @@ class PlainLoop:
     def __init__(self, services: Services) -> None:
         from sentence_transformers import SentenceTransformer
 
-        self._model = SentenceTransformer(str(find_model(services.settings.embedding_model).path), device="cpu")
+        folder = find_model(services.space.source)
+        self._model = SentenceTransformer(str(folder.path), device="cpu")
         url = services.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = psycopg2.connect(url)
         with self._connection, self._connection.cursor() as cursor:

@@ -1,5 +1,6 @@
 """The composition root: settings in, the real services out."""
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -195,7 +196,7 @@ class Services:
         if status in LIVE:
             return
         serving = self.spaces.serving()
-        if status is not None or serving is not None:
+        if status is not None or self.spaces.all():
             raise SpaceNotLive(self.space.source, status, serving.source if serving else None)
 
     @cached_property
@@ -251,9 +252,12 @@ class Services:
     @cached_property
     def drift(self) -> DriftGuard:
         """The guard that compares the embedder with the vectors of the space, and registers the first space."""
+        return self._drift_guard(self.spaces.register_first)
+
+    def _drift_guard(self, register: Callable[[EmbeddingSpace], None]) -> DriftGuard:
         reference_vectors = PostgresReferenceVectorStore(self.database)
         limit = self.settings.quality_limits.min_drift_cosine
-        return DriftGuard(self.embedder, reference_vectors, self.space, limit, self.spaces.register_first)
+        return DriftGuard(self.embedder, reference_vectors, self.space, limit, register)
 
     @property
     def vector_audit(self) -> VectorAudit:
@@ -295,8 +299,7 @@ class Services:
         self.embedder.load()
         if self._has_changed():
             self.space = replace(self.space, generation=self.space.generation + 1)
-            del self.drift
-        self.spaces.add(self.space)
+        self.drift = self._drift_guard(self.spaces.add)
         self.drift.check()
         return self.space
 

@@ -26,7 +26,6 @@ def test_defaults_lie_under_the_working_directory(tmp_path: Path, monkeypatch: p
         ("EMBEDDING_BATCH_SIZE", "many"),
         ("EMBEDDING_DEVICE", "abacus"),
         ("VECTOR_ASSETS_CHUNK_TOKENS", "0"),
-        ("EMBEDDING_MODEL", ""),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "5"),
         ("VECTOR_ASSETS_MAX_FAILED_FRACTION", "nan"),
         ("VECTOR_ASSETS_QUALITY_LIMITS", "half"),
@@ -40,6 +39,16 @@ def test_a_bad_value_is_one_line_with_the_variable(variable: str, value: str, mo
         load_settings()
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_blank_model_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process then works with the model that serves, or with the bundled one."""
+    monkeypatch.setenv("EMBEDDING_MODEL", "")
+    assert load_settings().embedding_model is None
+
+    monkeypatch.delenv("EMBEDDING_MODEL")
+
+    assert load_settings().embedding_model is None
 
 
 def test_limits_of_checks_are_given_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:

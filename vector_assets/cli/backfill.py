@@ -108,15 +108,16 @@ def _chunks_to_embed(
     """Count the chunks that a run would embed, per partition in the order of the keys; partitions with none are out."""
     if what == "force":
         return {status.partition: status.chunks for status in statuses}
-    # Pending in the space of this process, which need not be the serving one.
+    # Pending and quarantined in the space of this process, which need not be the serving one.
     pending = {item.partition: item.pending for item in services.pending_partitions()}
     if what == "pending":
         return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
     failed = _failed_partitions(services)
+    quarantined = {item.partition: item.quarantined for item in services.coverage.status(services.space.slug)}
     return {
-        status.partition: pending.get(status.partition, 0) + status.quarantined
-        for status in statuses
-        if status.quarantined or str(status.partition) in failed
+        key: pending.get(key, 0) + quarantined.get(key, 0)
+        for key in (status.partition for status in statuses)
+        if quarantined.get(key) or str(key) in failed
     }
 
 

@@ -8,8 +8,8 @@ from typing import LiteralString
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from ..domain.spaces import EmbeddingSpace, RegisteredSpace, SpaceOverview, SpaceStatus
-from ..errors import AnotherSpaceFills, SpaceNotFound, SpaceRetired, SpaceServes, WeightsChanged
+from ..domain.spaces import LIVE, EmbeddingSpace, RegisteredSpace, SpaceOverview, SpaceStatus
+from ..errors import AnotherSpaceFills, SpaceNotFound, SpaceNotLive, SpaceRetired, SpaceServes, WeightsChanged
 from .database import Connection, Database, repeatable
 
 # Locked while a space is registered or changes its status, so that two processes that start at once do it once.
@@ -72,9 +72,12 @@ CREATE OR REPLACE TRIGGER truncated AFTER TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_truncated();
 """
 
-# Whoever writes chunks is waited for, and waits until the space is registered. Without this lock, the chunks of a
-# transaction that began before and commits after it would be in no queue.
+# Whoever writes chunks is waited for, and waits until the space is registered or retired. Without this lock, the chunks
+# of a transaction that began before and commits after it would be in no queue, or in that of a retired space.
 _LOCK_CHUNKS = "LOCK TABLE document_chunks IN SHARE MODE"
+# The same while a table of vectors is dropped, which locks the chunks that it refers to. They are locked first, as by
+# whoever deletes chunks and with them their vectors.
+_LOCK_CHUNKS_WHOLLY = "LOCK TABLE document_chunks IN ACCESS EXCLUSIVE MODE"
 _QUEUE_MISSING: LiteralString = """
 INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
 SELECT %(slug)s, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
@@ -105,6 +108,19 @@ def vectors_table(slug: str) -> sql.Identifier:
 def is_live(connection: Connection, slug: str) -> bool:
     """Say whether the space is kept up to date: filling or serving."""
     return connection.execute(_IS_LIVE, (slug,)).fetchone() is not None
+
+
+def require_live(connection: Connection, slug: str) -> None:
+    """Refuse to store vectors in a space that is not kept up to date any more.
+
+    Raises:
+        SpaceNotLive: the space was retired or dropped.
+    """
+    found = _read(connection, _ONE, (slug,))
+    if found is None:
+        raise SpaceNotLive(slug)
+    if found.status not in LIVE:
+        raise SpaceNotLive(found.space.source, found.status)
 
 
 class SpaceRegistry:
@@ -194,14 +210,14 @@ class SpaceRegistry:
         with self._database.transaction() as connection:
             found = _locked(connection, slug)
             if found.status is SpaceStatus.RETIRED:
-                raise SpaceRetired(slug, found.space.model)
+                raise SpaceRetired(slug, found.space.source)
             if found.status is SpaceStatus.FILLING:
                 for statement in (_MAKE_WAY, _STOP_SERVING, _SERVE):
                     connection.execute(statement, {"slug": slug})
 
     @repeatable
     def retire(self, slug: str) -> None:
-        """Keep a filling space as it is: its vectors stay, new chunks do not reach it any more.
+        """Keep a filling space as it is: its vectors stay, new chunks do not reach it any more. Writers are waited for.
 
         Raises:
             SpaceNotFound: there is no such space.
@@ -210,12 +226,13 @@ class SpaceRegistry:
         with self._database.transaction() as connection:
             if _locked(connection, slug).status is SpaceStatus.SERVING:
                 raise SpaceServes(slug)
+            connection.execute(_LOCK_CHUNKS)
             connection.execute(_SET_STATUS, {"slug": slug, "status": SpaceStatus.RETIRED})
             connection.execute(_EMPTY_QUEUE, {"slug": slug})
 
     @repeatable
     def drop(self, slug: str) -> None:
-        """Delete a space that does not serve, with its vectors. A search that reads them is waited for.
+        """Delete a space that does not serve, with its vectors. Searches and writers of chunks are waited for.
 
         Raises:
             SpaceNotFound: there is no such space.
@@ -224,6 +241,7 @@ class SpaceRegistry:
         with self._database.transaction() as connection:
             if _locked(connection, slug).status is SpaceStatus.SERVING:
                 raise SpaceServes(slug)
+            connection.execute(_LOCK_CHUNKS_WHOLLY)
             connection.execute(_EMPTY_QUEUE, {"slug": slug})
             connection.execute(sql.SQL(_DROP_TABLE).format(table=vectors_table(slug)))
             connection.execute(_FORGET, {"slug": slug})
@@ -243,7 +261,7 @@ def _locked(connection: Connection, slug: str) -> RegisteredSpace:
     connection.execute(_REGISTRATION_LOCK)
     found = _read(connection, _ONE, (slug,))
     if found is None:
-        raise SpaceNotFound(slug)
+        raise SpaceNotFound(slug, [_registered(row).space.slug for row in connection.execute(_ALL)])
     return found
 
 

@@ -13,11 +13,11 @@ from psycopg.errors import UndefinedTable
 from ..domain.batches import ChunkFailure, EmbeddedChunk
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import SearchFilter, SearchHit
-from ..errors import SpaceNotFound, SpaceNotLive
+from ..errors import SpaceNotFound
 from .database import Connection, Cursor, Database, repeatable
 from .halfvec_arrays import HalfVectors
 from .partition_columns import partition_parameters
-from .spaces import is_live, vectors_table
+from .spaces import require_live, vectors_table
 
 # Compare-and-set in one statement: a vector is stored if the queue still has its chunk, with the text that was embedded
 # and in the same partition; the chunk then leaves the queue. Whoever edits, moves or deletes a chunk writes its row in
@@ -53,11 +53,13 @@ ON CONFLICT (chunk_id) DO UPDATE SET
 RETURNING chunk_id
 """
 
-# Those of a batch that the run has stored before, when the answer of the commit was lost.
+# Those of a batch that the run has stored before, when the answer of the commit was lost, and that are still current.
 _STORED_BEFORE: LiteralString = """
 SELECT v.chunk_id
 FROM unnest(%(ids)s::uuid[], %(hashes)s::bytea[]) AS i (chunk_id, content_hash)
-JOIN {table} v ON (v.chunk_id, v.content_hash) = (i.chunk_id, i.content_hash)
+JOIN document_chunks c ON (c.id, c.content_hash) = (i.chunk_id, i.content_hash)
+JOIN {table} v ON (v.chunk_id, v.content_hash, v.market, v.doc_type, v.stock_code)
+                  = (c.id, c.content_hash, c.market, c.doc_type, c.stock_code)
 WHERE v.run_id = %(run_id)s
 """
 
@@ -79,8 +81,8 @@ WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
 _NEAREST: LiteralString = """
 SELECT 1 - (v.embedding <=> %(query)s), v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
        d.company_name, d.title, d.period, d.language
-FROM {table} v
-JOIN document_chunks c ON c.id = v.chunk_id AND c.content_hash = v.content_hash
+FROM document_chunks c
+JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
 JOIN documents d ON d.id = c.document_id
 WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
   AND (%(doc_type)s::text IS NULL OR v.doc_type = %(doc_type)s)
@@ -109,21 +111,25 @@ class PostgresVectorStore:
         """Store the batch in one transaction; return the ids whose vectors were stored.
 
         A commit whose answer was lost may have happened. Done again, it stores the same vectors and returns the same
-        ids, except those of chunks whose text has changed since.
+        ids, except those of chunks whose text or partition has changed since.
 
         Raises:
             SpaceNotLive: the space was retired or dropped; nothing was stored.
         """
         with self._database.transaction() as connection:
-            # In a pipeline: all statements go at once, and the answers come together.
-            with connection.pipeline():
-                for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # rows are locked by id
-                    self._quarantine(connection, failure, run_id)
-                stored = self._store_vectors(connection, embedded, run_id) if embedded else None
+            try:
+                # In a pipeline: all statements go at once, and the answers come together.
+                with connection.pipeline():
+                    for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # rows are locked by id
+                        self._quarantine(connection, failure, run_id)
+                    stored = self._store_vectors(connection, embedded, run_id) if embedded else None
+            except UndefinedTable:
+                connection.rollback()
+                require_live(connection, self._space_slug)
+                raise
             ids = {row[0] for row in stored} if stored else set()
             if len(ids) < len(embedded):
-                if not is_live(connection, self._space_slug):
-                    raise SpaceNotLive(self._space_slug)
+                require_live(connection, self._space_slug)
                 ids |= self._stored_by(connection, embedded, run_id)
             return ids
 

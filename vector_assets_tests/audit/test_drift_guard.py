@@ -1,4 +1,4 @@
-"""An embedder that no longer makes the vectors it made: noticed before anything is stored, and accepted when meant."""
+"""An embedder that no longer makes the vectors it made is noticed before anything is stored; it can get a new space."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,6 +31,13 @@ class Turned(HashEmbedder):
         aside -= (aside * vectors).sum(axis=1, keepdims=True) * vectors
         aside /= np.linalg.norm(aside, axis=1, keepdims=True)
         return (self._cosine * vectors + np.sqrt(1 - self._cosine**2) * aside).astype(np.float32)
+
+
+class Broken(HashEmbedder):
+    """Fails on any text."""
+
+    def embed(self, texts: list[TokenizedText]) -> Vectors:
+        raise RuntimeError("out of order")
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def test_drift_stops_the_run_before_anything_is_stored(
     """One line says what was seen, what made the vectors then and now, and what to do."""
     services = start(places, database_url, tmp_path, Turned(0.99))
 
-    with pytest.raises(EmbedderDrifted, match=r"cosine of 0\.9900 .*made by cpu; now another device.*--accept-drift"):
+    with pytest.raises(EmbedderDrifted, match=r"cosine of 0\.9900 .*made by cpu; now another device.*spaces add"):
         services.vectorizer().vectorize_partition(KEY)
 
     assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
@@ -100,27 +107,26 @@ def test_how_far_is_drift_is_a_setting(
     assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 1
 
 
-def test_accepted_drift_gets_a_space_of_its_own(
+def test_a_model_that_drifted_gets_a_space_of_its_own_when_it_is_added(
     places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
-    """All chunks are pending there; later processes find it by themselves, and the former space stays as it was."""
+    """All chunks are pending there; later processes find it by themselves, and the former space goes on serving."""
     services = start(places, database_url, tmp_path, Turned(0.99))
 
-    accepted = services.accept_drift()
+    added = services.add_space()
 
-    assert accepted.space == replace(SPACE, generation=1)
-    assert services.space == SPACE
-    assert [item.pending for item in accepted.pending_partitions()] == [3]
-    assert accepted.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert added == services.space == replace(SPACE, generation=1)
+    assert services.spaces.serving() == filled.space == SPACE
+    assert [item.pending for item in services.pending_partitions()] == [3]
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
     again = start(places, database_url, tmp_path, Turned(0.99))
-    assert again.accept_drift() is again
-    assert again.space == accepted.space == again.spaces.active()
+    assert again.space == again.add_space() == added
     assert again.vectorizer().vectorize_partition(KEY).total == 0
-    assert check_invariants(again.database, Turned(0.99), again.space).pending == []
+    assert check_invariants(again.database, Turned(0.99), added).pending == []
     assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{SPACE.slug}") == [(2,)]
 
 
-def test_changed_weights_can_be_accepted_too(
+def test_changed_weights_get_a_space_of_their_own_too(
     places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """They are refused by their digest, whatever the vectors are."""
@@ -129,42 +135,58 @@ def test_changed_weights_can_be_accepted_too(
     with pytest.raises(WeightsChanged):
         services.vectorizer()
 
-    accepted = services.accept_drift()
+    added = services.add_space()
 
-    assert accepted.vectorizer().vectorize_partition(KEY).vectorized_count == 3
-    assert services.accept_drift().space == accepted.space, "the drift was accepted once more"
-    assert accepted.space == replace(changed, generation=1)
-
-
-def test_where_nothing_has_changed_nothing_is_accepted(filled: FakeServices) -> None:
-    """Nor in a database without any vector, where there is nothing to compare with."""
-    assert filled.accept_drift() is filled
-    assert filled.space == SPACE
+    assert added == replace(changed, generation=1)
+    assert services.vectorizer().vectorize_partition(KEY).vectorized_count == 3
+    assert services.add_space() == added, "it was added once more"
 
 
-def test_nothing_is_accepted_on_an_empty_database(
+def test_a_model_that_has_not_changed_keeps_its_space(filled: FakeServices) -> None:
+    """Adding it changes nothing: it is live."""
+    assert filled.add_space() == SPACE
+
+    assert [item.space for item in filled.spaces.all()] == [SPACE]
+    assert filled.spaces.serving() == SPACE
+
+
+def test_the_first_run_registers_its_space_when_the_model_has_embedded_a_text(
     places: list[FakeServices], database_url: URL, tmp_path: Path
 ) -> None:
-    """The first space is the first one."""
+    """A model that fails on any text gets none; asking for the loop, or for what is pending, registers nothing."""
+    broken = start(places, database_url, tmp_path, Broken())
+    store_chunks(broken.database, ["one"])
+    assert [item.pending for item in broken.pending_partitions()] == [1]
+    with pytest.raises(EmbedderBroken):
+        broken.vectorizer().vectorize_partition(KEY)
+    assert broken.spaces.all() == []
+
     services = start(places, database_url, tmp_path, HashEmbedder())
+    vectorizer = services.vectorizer()
+    assert services.spaces.all() == []
+    assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
 
-    assert services.accept_drift() is services
+    assert services.spaces.serving() == SPACE
 
-    assert services.spaces.active() is None
+
+def test_a_broken_model_is_not_added(places: list[FakeServices], filled: FakeServices, database_url: URL) -> None:
+    """Not even as a space without vectors."""
+    other = replace(SPACE, model="other")
+    services = start(places, database_url, filled.settings.home, Broken(other))
+
+    with pytest.raises(EmbedderBroken):
+        services.add_space()
+
+    assert services.spaces.status(other) is None
 
 
 def test_an_embedder_that_fails_on_the_fixed_texts_is_broken(
     places: list[FakeServices], filled: FakeServices, database_url: URL, tmp_path: Path
 ) -> None:
     """Not the chunks: none is quarantined."""
-
-    class Broken(HashEmbedder):
-        def embed(self, texts: list[TokenizedText]) -> Vectors:
-            raise RuntimeError("out of order")
-
     services = start(places, database_url, tmp_path, Broken())
 
     with pytest.raises(EmbedderBroken, match="out of order"):
         services.vectorizer().vectorize_partition(KEY)
 
-    assert rows(services.database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert rows(services.database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(0,)]

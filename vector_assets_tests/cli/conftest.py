@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
+from vector_assets.embedding.model_files import BUNDLED_MODEL
+from vector_assets.errors import ModelNotFound
 from vector_assets.services import Services
 
 from ..defs.conftest import CN, US, land, sentences
-from ..fakes import HashEmbedder, UnrecordedAuditFacts
+from ..fakes import SPACE, HashEmbedder, UnrecordedAuditFacts
 
 Command = Callable[..., Result]
 
@@ -27,6 +30,32 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     return embedder
 
 
+SERVING = replace(SPACE, model=BUNDLED_MODEL, source=BUNDLED_MODEL)
+OTHER = replace(SPACE, model="org/other", source="org/other")
+THIRD = replace(SPACE, model="org/third", source="org/third")
+
+# How a process finds its model, in place of which the fixture `embedder` puts one.
+_REAL_EMBEDDER = vars(Services)["embedder"]
+
+
+@pytest.fixture
+def models(embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch) -> dict[str, HashEmbedder]:
+    """Several models by the names that find them; EMBEDDING_MODEL and the serving space choose one of them."""
+    found = {space.source: HashEmbedder(space) for space in (SERVING, OTHER, THIRD)}
+
+    def embedder_of(_: Services, model: str, *prompts: str | None) -> HashEmbedder:
+        if model not in found:
+            raise ModelNotFound(model, "the hub does not have it")
+        return found[model]
+
+    monkeypatch.setattr(Services, "embedder", _REAL_EMBEDDER)
+    monkeypatch.setattr(Services, "_embedder", embedder_of)
+    monkeypatch.setattr(
+        Services, "audit_facts", property(lambda parts: UnrecordedAuditFacts(parts.database, parts.embedder))
+    )
+    return found
+
+
 @pytest.fixture
 def command(
     database_url: URL,
@@ -36,15 +65,15 @@ def command(
     embedder: HashEmbedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
-    """`command("status", "--json")`."""
-    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
+    """`command("status", "--json")`; variables are set for this command only: `EMBEDDING_MODEL="org/other"`."""
+    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL", "EMBEDDING_MODEL"):
         monkeypatch.setenv(variable, "")  # so that what a command sets is undone
         monkeypatch.delenv(variable)
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", database_url.render_as_string(hide_password=False))
     monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", str(landing))
     monkeypatch.setattr(terminal, "NOTICE_SECONDS", 3600.0)  # whether they appear is the machine's speed
-    return lambda *arguments: CliRunner().invoke(main, list(arguments))
+    return lambda *arguments, **variables: CliRunner(env=variables).invoke(main, list(arguments))
 
 
 def statuses(command: Command) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Which chunks a backfill is about, and what it says before it begins."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -30,23 +31,30 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert str(CN) not in second.output
 
 
-def test_a_dry_run_knows_that_accepted_drift_is_about_all_chunks(
+def test_a_model_whose_vectors_have_changed_gets_another_space_and_all_chunks(
     command: Command, filings: Path, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as are then embedded; the current ones too."""
+    """A backfill stores nothing and names the command; then it is about the current chunks too, as its plan says."""
     command("ingest", str(filings))
     command("backfill", "--market", "us")
     former = embedder.embed
     monkeypatch.setattr(embedder, "embed", lambda texts: former(texts)[:, ::-1].copy())
 
-    stopped = command("backfill").output
-    planned = command("backfill", "--accept-drift", "--dry-run").output
+    stopped = command("backfill")
+    added = command("spaces", "add", "hash", "--yes")
+    planned = command("backfill", "--dry-run").output
 
-    assert stopped.count("--accept-drift") == 1
+    assert stopped.exit_code == 1
+    assert stopped.output.count("vector-assets spaces add, with the same model") == 1
+    assert added.exit_code == 0, added.output
     assert "2 partitions, 4 chunks" in planned
-    assert command("backfill", "--accept-drift").exit_code == 0
-    assert counts(command, "current") == {str(CN): 1, str(US): 3}
+    assert command("backfill").exit_code == 0
     assert len(embedder.embedded) == 7
+    assert counts(command, "current") == {str(CN): 0, str(US): 3}  # what serves is as it was
+    slug = replace(embedder.space, generation=1).slug
+    assert command("spaces", "promote", slug).exit_code == 0
+    assert counts(command, "current") == {str(CN): 1, str(US): 3}
+    assert command("backfill").output.startswith("Nothing to do")
 
 
 def test_checks_that_do_not_pass_are_reported(command: Command, landing: Path) -> None:
@@ -122,3 +130,44 @@ def test_a_partition_that_failed_otherwise_is_tried_too(
 
     assert f"{US}  3 chunks" in planned.output
     assert str(CN) not in planned.output
+
+
+def test_what_failed_is_that_of_the_space_of_this_process(
+    command: Command, landing: Path, models: dict[str, HashEmbedder]
+) -> None:
+    """A chunk that is quarantined in the filling space is current in the serving one."""
+    land(landing, US, "good.txt", sentences(30))
+    land(landing, US, "bad.txt", "COMPLICATED")
+    command("ingest", str(landing))
+    assert command("backfill").exit_code == 0
+    models["org/other"].poison = "COMPLICATED"
+    command("spaces", "add", "org/other", "--yes")
+    assert command("backfill", EMBEDDING_MODEL="org/other").exit_code == 1
+
+    assert command("backfill", "--failed").output.startswith("Nothing to do")
+    planned = command("backfill", "--failed", "--dry-run", EMBEDDING_MODEL="org/other").output
+    models["org/other"].poison = "nothing"
+    fixed = command("backfill", "--failed", EMBEDDING_MODEL="org/other")
+
+    assert f"{US}  1 chunk" in planned
+    assert fixed.exit_code == 0, fixed.output
+    assert "1 chunk vectorized, 0 quarantined, in 1 partition (0 failed)" in fixed.output
+
+
+def test_a_model_without_a_live_space_is_refused_in_one_line(
+    command: Command, filings: Path, models: dict[str, HashEmbedder]
+) -> None:
+    """Before a run is started, whatever is to be embedded."""
+    command("ingest", str(filings))
+    command("backfill", "--market", "us")
+    runs = dg.DagsterInstance.get().get_runs_count()
+
+    for what in ("--pending", "--failed", "--force"):
+        result = command("backfill", what, EMBEDDING_MODEL="org/other")
+
+        assert result.exit_code == 1
+        assert "org/other, whose embedding space is not in the database. Nothing was changed." in result.output
+        assert "vector-assets spaces add org/other" in result.output
+    assert dg.DagsterInstance.get().get_runs_count() == runs
+    assert models["org/other"].embedded == []
+    assert counts(command, "pending") == {str(CN): 1, str(US): 0}

@@ -3,6 +3,7 @@
 import json
 import shlex
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -10,11 +11,12 @@ import pytest
 
 from vector_assets.cli import main
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.embedding.model_files import BUNDLED_MODEL
 from vector_assets.quality.drift import REFERENCE_TEXTS
 
 from ..defs.conftest import CN, US, land
 from ..fakes import HashEmbedder
-from .conftest import Command, counts, statuses
+from .conftest import OTHER, SERVING, Command, counts, statuses
 
 
 def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEmbedder) -> None:
@@ -234,7 +236,7 @@ def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyP
     """Each part by itself; one that fails does not hide the next."""
     healthy = command("doctor")
     assert healthy.exit_code == 0, healthy.output
-    for part in ("disk", "database", "pgvector", "model"):
+    for part in ("disk", "database", "pgvector", "model", "vectors", "chunking"):
         assert f"ok    {part}" in healthy.output
 
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/db")
@@ -244,6 +246,78 @@ def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyP
     assert "FIX   database" in ill.output
     assert "ok    model" in ill.output
     assert "topsecret" not in ill.output
+
+
+def test_doctor_says_what_the_space_of_this_process_is_for(
+    command: Command, filings: Path, models: dict[str, HashEmbedder]
+) -> None:
+    """None yet, serving, filling, or none that is kept up to date, which is to be fixed; so are other weights."""
+
+    def vectors(**variables: str) -> tuple[int, str]:
+        result = command("doctor", **variables)
+        (line,) = [line for line in result.output.splitlines() if line[6:].startswith("vectors")]
+        return result.exit_code, line
+
+    other = {"EMBEDDING_MODEL": "org/other"}
+    assert vectors() == vectors(**other) == (0, "ok    vectors  none yet; the first run makes them")
+    command("ingest", str(filings))
+    command("backfill")
+    assert vectors() == (0, f"ok    vectors  in space {SERVING.slug} (serving), made with these weights")
+    code, line = vectors(**other)
+    assert (code, line[:4]) == (1, "FIX ")
+    assert line.endswith("vector-assets spaces add org/other.")
+    command("spaces", "add", "org/other", "--yes")
+    assert vectors(**other) == (0, f"ok    vectors  in space {OTHER.slug} (filling), made with these weights")
+    command("spaces", "retire", OTHER.slug)
+    code, line = vectors(**other)
+    assert (code, "org/other, whose embedding space is retired" in line) == (1, True)
+
+    models[BUNDLED_MODEL].space = replace(SERVING, weights_digest="others")
+    code, line = vectors()
+    assert (code, "Restore the former weights" in line) == (1, True)
+
+
+def test_a_search_answers_from_what_serves_whatever_model_a_process_has(
+    command: Command, filings: Path, models: dict[str, HashEmbedder]
+) -> None:
+    """Until the promotion from the former vectors, then at once from the others."""
+    asked: list[str] = []
+    for name, model in models.items():
+        embed_query = model.embed_query
+        model.embed_query = lambda text, name=name, embed=embed_query: asked.append(name) or embed(text)
+
+    def best(**variables: str) -> float:
+        found = command("search", "董事会审议通过了年度报告。", "--limit", "1", "--json", **variables)
+        assert found.exit_code == 0, found.output
+        return json.loads(found.stdout)["hits"][0]["score"]
+
+    command("ingest", str(filings))
+    command("backfill")
+    command("spaces", "add", "org/other", "--yes")
+    scores = [best(), best(EMBEDDING_MODEL="org/other")]
+    command("backfill", EMBEDDING_MODEL="org/other")
+    scores.append(best(EMBEDDING_MODEL="org/other"))
+    command("spaces", "promote", OTHER.slug)
+    scores += [best(), best(EMBEDDING_MODEL=BUNDLED_MODEL)]
+
+    assert asked == [BUNDLED_MODEL] * 3 + ["org/other"] * 2
+    assert scores == pytest.approx([1] * 5, abs=1e-3)
+
+
+def test_status_counts_what_serves(command: Command, filings: Path, models: dict[str, HashEmbedder]) -> None:
+    """A space that is filled beside it changes no figure, until it serves."""
+    command("ingest", str(filings))
+    command("backfill")
+    before = json.loads(command("status", "--json").stdout)
+    command("spaces", "add", "org/other", "--yes")
+
+    assert json.loads(command("status", "--json", EMBEDDING_MODEL="org/other").stdout) == before
+    assert before["space"]["model"] == BUNDLED_MODEL
+    command("spaces", "promote", OTHER.slug, "--force")
+    after = json.loads(command("status", "--json").stdout)
+    assert after["space"]["model"] == "org/other"
+    assert [(item["pending"], item["last_run"]) for item in after["partitions"]] == [(1, None), (3, None)]
+    assert f"space {OTHER.slug}" in command("status").output
 
 
 def test_the_examples_of_every_command_can_be_run() -> None:

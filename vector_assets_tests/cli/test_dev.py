@@ -24,7 +24,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_it_serves_until_it_is_told_to_stop() -> None:
+def test_it_serves_until_it_is_stopped() -> None:
     """It prints where it is, the sensors are on, and after the signal none of its processes lives."""
     port = free_port()
     with tempfile.TemporaryDirectory() as home:

@@ -13,9 +13,9 @@ from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.services import Services
 from vector_assets.storage.database import Database
 
+from ..conftest import administration
 from ..defs.conftest import CN, US, land, sentences
 from ..fakes import HashEmbedder, make_vectorizer, store_chunks
-from ..conftest import administration
 from .conftest import Command, counts
 
 
@@ -105,16 +105,35 @@ def test_a_retry_that_did_not_get_through_goes_on(
 def test_another_model_is_not_given_the_failures_of_the_former(
     command: Command, failed: Database, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would embed every chunk of the partition into a new space."""
-    other = EmbeddingSpace("other", "1", "mean", "", "", 8, 64, "digest")
+    """It would embed every chunk of the partition, into a space that is not kept up to date."""
+    other = EmbeddingSpace("other", "1", "mean", "", "", 8, 64, "digest", source="org/other")
     monkeypatch.setattr(Services, "embedder", HashEmbedder(other))
 
     result = command("retry-failed")
 
     assert result.exit_code == 1
-    assert "EMBEDDING_MODEL" in result.output
+    assert "configured for org/other, whose embedding space is not in the database" in result.output
     assert len(result.output.strip().splitlines()) == 1
     assert len(listed(command)) == 2
+
+
+def test_each_space_has_failures_of_its_own(
+    command: Command, failed: Database, embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the filling space are retried by its process, and listed once it serves."""
+    other = HashEmbedder(EmbeddingSpace("other", "1", "mean", "", "", 8, 64, "digest", source="org/other"), "公告")
+    make_vectorizer(failed, other).vectorize_partition(US)
+    make_vectorizer(failed, other).vectorize_partition(CN)
+    assert len(listed(command)) == 2
+
+    monkeypatch.setattr(Services, "embedder", other)
+    again = command("retry-failed")
+
+    assert "1 chunk retried, 0 now vectorized, 1 quarantined again, in 1 partition (0 failed)" in again.output
+    assert [failure["attempts"] for failure in listed(command)] == [1, 1]
+    assert command("spaces", "promote", other.space.slug, "--force").exit_code == 0
+    (failure,) = listed(command)
+    assert (failure["partition"], failure["attempts"]) == (str(CN), 2)
 
 
 class Verbose(HashEmbedder):

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Command, counts
+from vector_assets.cli import terminal
+
+from ..fakes import HashEmbedder
+from .conftest import OTHER, Command, counts
 
 LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -30,6 +33,34 @@ def test_a_backfill_and_its_status_in_chinese(command: Command, filings: Path, m
     assert {"分区", "分块", "待处理", "已隔离", "覆盖率"} <= set(table.output.split())
     assert set(document) == {"partitions", "space"}
     assert sum(counts(command, "current").values()) == 4
+
+
+def test_the_spaces_in_chinese(
+    command: Command, filings: Path, models: dict[str, HashEmbedder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table and what the commands say; names and the JSON stay as they are."""
+    monkeypatch.setenv("VECTOR_ASSETS_LANGUAGE", "zh")
+    monkeypatch.setattr(terminal.out, "width", 200)
+    assert is_chinese(command("spaces").output)
+    command("ingest", str(filings))
+    command("backfill")
+
+    added = command("spaces", "add", "org/other", "--yes")
+    refused = command("spaces", "promote", OTHER.slug)
+    promoted = command("spaces", "promote", OTHER.slug, "--force")
+    table = command("spaces").output
+
+    assert added.exit_code == 0, added.output
+    assert all(is_chinese(line) for line in added.output.splitlines())
+    assert refused.exit_code == 1
+    assert is_chinese(promoted.stdout)
+    assert OTHER.slug in promoted.stdout
+    for word in ("serving", "filling", "space", "model", "status", "pending"):
+        assert word not in table.split()
+    assert {item["status"] for item in json.loads(command("spaces", "--json").stdout)["spaces"]} == {
+        "serving",
+        "filling",
+    }
 
 
 @pytest.mark.parametrize(

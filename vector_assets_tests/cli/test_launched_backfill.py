@@ -12,7 +12,7 @@ from vector_assets.storage.embedded_server import leave_embedded_server, start_e
 from vector_assets.storage.migrate import ensure_database, migrate
 
 from ..defs.conftest import US
-from ..fakes import KEY
+from ..fakes import KEY, rows
 from ..faults.conftest import empty_place, folder  # noqa: F401  a fixture
 from ..faults.dev import Dev, Gate
 from ..faults.places import SECONDS, Place
@@ -65,7 +65,9 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
     assert f"not done  {KEY}" in third.said
     start_embedded_server(place.home)
     with place.services() as services:
-        assert check_invariants(services.database, services.embedder).pending == []
+        # What a forced run has not embedded when it fails stays pending, with its former vector.
+        assert len(check_invariants(services.database, services.embedder).pending) == 8
+        assert rows(services.database, f"SELECT count(*) FROM chunk_vectors_{services.space.slug}") == [(8,)]
     leave_embedded_server(place.home)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from ..defs.conftest import CN, US, land, sentences
 from .conftest import Command, counts
 
-# `vector-assets backfill`, whose embedder says when two batches are embedded and then waits to be told to go on.
+# `vector-assets backfill`, whose embedder says when two batches are embedded and then waits until it may go on.
 CHILD = """
 import sys
 from vector_assets.cli import main

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 import numpy as np
@@ -16,7 +17,7 @@ from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
-from vector_assets.domain.chunks import ChunkPlan, TokenizedText
+from vector_assets.domain.chunks import ChunkSelection, ChunkWindow, TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseUnreachable, PartitionBusy
@@ -31,7 +32,7 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.halfvec_arrays import HalfVectors
 from vector_assets.storage.partition_locks import PartitionLocks
 
-from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks, vector_of
+from ..fakes import SPACE, FakeServices, HashEmbedder, make_live, rows, store_chunks, vector_of
 from .conftest import US, land, sentences
 from .test_assets import Watching, failure, materialize
 from .test_partition_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
@@ -225,14 +226,14 @@ def test_what_came_meanwhile_is_a_warning(services: FakeServices, way: Way) -> N
 
 def test_what_the_run_forgot_is_an_error(services: FakeServices, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was there before, and nothing kept the run from it."""
+    make_live(services.database)
     store_chunks(services.database, TEXTS, KEYS[0])
-    plan = PostgresChunkStore.plan
+    read_window = PostgresChunkStore.read_window
 
-    def shortened(store: PostgresChunkStore, selection: Any) -> ChunkPlan:
-        planned = plan(store, selection)
-        return ChunkPlan(planned.chunks, planned.last_id - 1) if planned.chunks else planned
+    def shortened(store: PostgresChunkStore, selection: ChunkSelection, after_id: UUID, limit: int) -> ChunkWindow:
+        return ChunkWindow(read_window(store, selection, after_id, limit).chunks[:-1], None)
 
-    monkeypatch.setattr(PostgresChunkStore, "plan", shortened)
+    monkeypatch.setattr(PostgresChunkStore, "read_window", shortened)
 
     found = way()
 
@@ -240,12 +241,12 @@ def test_what_the_run_forgot_is_an_error(services: FakeServices, way: Way, monke
     assert "1 chunk was pending when the run began and still is." in found["complete"].description
 
 
-def test_a_mark_without_its_vector_is_an_error(services: FakeServices, way: Way) -> None:
+def test_a_chunk_that_is_neither_pending_nor_has_a_vector_is_an_error(services: FakeServices, way: Way) -> None:
     """No run would embed that chunk again."""
     store_chunks(services.database, TEXTS, KEYS[0])
     way()
     rows(services.database, f"ALTER TABLE {TABLE} DISABLE TRIGGER deleted")
-    rows(services.database, f"DELETE FROM {TABLE} WHERE chunk_id = (SELECT min(chunk_id) FROM {TABLE})")
+    rows(services.database, f"DELETE FROM {TABLE} WHERE chunk_id = (SELECT chunk_id FROM {TABLE} ORDER BY 1 LIMIT 1)")
 
     assert failed(way()) == {"complete": ERROR}
 
@@ -286,7 +287,7 @@ def test_stored_vectors_are_looked_at_too(services: FakeServices, way: Way) -> N
     with services.database.transaction() as connection:
         connection.execute(
             f"UPDATE {TABLE} SET embedding = (%(new)b::halfvec[])[1] "
-            f"WHERE chunk_id = (SELECT min(chunk_id) FROM {TABLE})",
+            f"WHERE chunk_id = (SELECT chunk_id FROM {TABLE} ORDER BY 1 LIMIT 1)",
             {"new": HalfVectors(1.1 * vector_of(TEXTS[0])[None, :])},
         )
     for text in TEXTS[2:]:
@@ -313,6 +314,7 @@ def test_texts_that_look_alike_to_the_model_rightly_share_a_vector(services: Fak
             return np.stack([vector_of("the same") for _ in texts])
 
     use(services, Bounded())
+    make_live(services.database)
     services.__dict__["drift"] = type("Watched", (), {"check": lambda _: None, "result": DriftResult(1.0, "", 0.999)})()
     store_chunks(services.database, TEXTS, KEYS[0])
 

@@ -64,15 +64,10 @@ def vectorize(services: FakeServices, key: PartitionKey) -> None:
 
 
 def age(services: FakeServices, key: PartitionKey, hours: float) -> None:
-    """Make the texts of the partition, and the space, so old."""
-    since = "now() - make_interval(secs => %s)"
-    rows(
-        services.database,
-        f"UPDATE document_chunks SET updated_at = {since} WHERE market = %s",
-        hours * 3600,
-        key.market,
-    )
-    rows(services.database, "UPDATE embedding_spaces SET created_at = now() - interval '10 years'")
+    """Make the texts of the partition so old, and what is pending there pending for so long."""
+    for table, column in (("document_chunks", "updated_at"), ("pending_chunks", "pending_since")):
+        statement = f"UPDATE {table} SET {column} = now() - make_interval(secs => %s) WHERE market = %s"
+        rows(services.database, statement, hours * 3600, key.market)
 
 
 @pytest.fixture
@@ -96,8 +91,10 @@ def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeSer
     figures = metadata(result, COVERAGE)
     counted = rows(
         filled.database,
-        "SELECT count(DISTINCT (market, doc_type, stock_code)), count(*), count(vectorized_at), "
-        "(SELECT count(*) FROM chunk_failures) FROM document_chunks",
+        "SELECT count(DISTINCT (market, doc_type, stock_code)), count(*), "
+        f"(SELECT count(*) FROM chunk_vectors_{SPACE.slug} v JOIN document_chunks c "
+        "ON (c.id, c.content_hash) = (v.chunk_id, v.content_hash)), "
+        "(SELECT count(*) FROM pending_chunks WHERE attempts > 0) FROM document_chunks",
     )
     partitions, chunks, current, failures = counted[0]
     assert (figures["partitions"], figures["chunks"], figures["current"]) == (partitions, chunks, current) == (3, 9, 3)

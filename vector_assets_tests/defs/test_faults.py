@@ -1,4 +1,4 @@
-"""What passes is tried again, what does not is told at once; a partition is one run's at a time."""
+"""What passes is tried again, what does not is reported at once; a partition is one run's at a time."""
 
 import re
 import subprocess
@@ -13,10 +13,13 @@ import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
+from pydantic import SecretStr
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.assets import ASSETS
+from vector_assets.defs.partitions import register
+from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
@@ -24,6 +27,8 @@ from vector_assets.defs.step_failures import STEP_RETRIES
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import DatabaseFailed
+from vector_assets.services import Services
+from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
@@ -147,7 +152,7 @@ def test_a_partition_that_another_run_is_at_is_refused(
         assert materialize(instance, services, US).success
 
 
-def test_a_lock_that_is_lost_in_mid_run_is_told_on_the_run_page(
+def test_a_lock_that_is_lost_in_mid_run_is_shown_on_the_run_page(
     instance: dg.DagsterInstance, services: FakeServices, filings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And costs nothing else."""
@@ -184,6 +189,50 @@ def test_a_tick_without_a_database_is_one_line(
     assert "cannot reach the database" in result.skip_message
     assert "\n" not in result.skip_message
     assert "topsecret" not in result.skip_message
+
+
+def test_a_run_without_a_database_is_one_line(instance: dg.DagsterInstance, tmp_path: Path, landing: Path) -> None:
+    """Also where the step that vectorizes is the first to ask for it, and with it for its model."""
+    nowhere = URL.create("postgresql+psycopg", "me", "topsecret", "127.0.0.1", 1, "db")
+    pauses = Pauses()
+    register(instance, [US])
+
+    result = dg.materialize(
+        ASSETS[-1:],
+        partition_key=str(US),
+        instance=instance,
+        resources=run_resources(
+            FakeServices(nowhere, tmp_path / "home", landing, retries=Retries(seconds=0, pause=pauses.pause)),
+            SilentListener(),
+        ),
+        raise_on_error=False,
+    )
+
+    assert "cannot reach the database" in failure(result)
+    assert "\n" not in failure(result)
+    assert pauses.of_steps == STEP_RETRIES
+
+
+def test_a_model_that_is_not_found_is_one_line(
+    instance: dg.DagsterInstance, database_url: URL, tmp_path: Path, filings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is registered for it."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    secret = SecretStr(database_url.render_as_string(hide_password=False))
+    settings = load_settings(database_url=secret, home=tmp_path, landing_dir=filings, embedding_model="org/none")
+
+    with Services(settings) as services:
+        result = dg.materialize(
+            ASSETS[-1:],
+            partition_key=str(US),
+            instance=instance,
+            resources=run_resources(services, SilentListener()),
+            raise_on_error=False,
+        )
+
+        assert "unknown model 'org/none'" in failure(result)
+        assert "\n" not in failure(result)
+        assert services.spaces.all() == []
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ def test_events_stay_within_one_percent(
     assert (events.budget.count - 2) * event_seconds <= 0.01 * elapsed
     assert events.budget.count <= elapsed + 2
     after_a_second = min(number for number in range(1, total + 1) if number * batch_seconds >= 1)
-    told = [event.metadata["progress/processed"].value for event in context.events]
-    assert (told[0], told[-1]) == (32 * after_a_second, 32 * total)
+    reported = [event.metadata["progress/processed"].value for event in context.events]
+    assert (reported[0], reported[-1]) == (32 * after_a_second, 32 * total)
 
 
 @pytest.mark.parametrize(("waiting", "seconds_between"), [(0.0, 1.0), (0.29, 1.0), (0.5, (0.005 + 0.205) / 0.007)])
@@ -103,9 +103,9 @@ def test_a_run_of_nothing_tells_nothing() -> None:
     assert context.events == []
 
 
-@pytest.mark.parametrize(("batch_seconds", "told"), [(0.15, [160]), (0.3, [128, 160]), (1.0, [32, 160])])
-def test_first_and_last_are_told_however_long_the_interval(
-    batch_seconds: float, told: list[int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("batch_seconds", "reported"), [(0.15, [160]), (0.3, [128, 160]), (1.0, [32, 160])])
+def test_first_and_last_are_reported_however_long_the_interval(
+    batch_seconds: float, reported: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first after a second: of what is over by then, the last alone."""
     clock = Clock()
@@ -118,4 +118,4 @@ def test_first_and_last_are_told_however_long_the_interval(
         events.report(batch(number, 5, batch_seconds))
     events.close()
 
-    assert [event.metadata["progress/processed"].value for event in context.events] == told
+    assert [event.metadata["progress/processed"].value for event in context.events] == reported

@@ -25,7 +25,7 @@ from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
 
-from ..fakes import FakeServices, rows, store_chunks
+from ..fakes import FakeServices, make_vectorizer, rows, store_chunks
 from .conftest import CN, US, land
 from .test_assets import materialize
 
@@ -133,7 +133,8 @@ def test_a_late_commit_is_not_missed(instance: dg.DagsterInstance, services: Fak
 
 def make_current(services: FakeServices) -> None:
     """Vectors for all chunks but the late one."""
-    rows(services.database, "UPDATE document_chunks SET vectorized_at = now() WHERE text <> 'late'")
+    ids = [id_ for (id_,) in rows(services.database, "SELECT id FROM document_chunks WHERE text <> 'late'")]
+    assert make_vectorizer(services.database, services.embedder).vectorize_chunks(ids).vectorized_count == 1
 
 
 def test_a_failed_partition_rests_and_then_has_another_try(instance: dg.DagsterInstance) -> None:
@@ -308,7 +309,7 @@ def test_a_bad_file_is_tried_once(instance: dg.DagsterInstance, services: FakeSe
 def test_a_missing_landing_directory_is_no_failure(
     instance: dg.DagsterInstance, services: FakeServices, landing: Path
 ) -> None:
-    """The tick is skipped, with the mend."""
+    """The tick is skipped, with the fix."""
     landing.rmdir()
 
     result = tick(landing_sensor, instance, services)

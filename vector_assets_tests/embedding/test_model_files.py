@@ -19,7 +19,7 @@ def copy(tmp_path: Path) -> ModelFolder:
     """The bundled model's files in a folder of the test's own."""
     path = tmp_path / "model"
     shutil.copytree(MODEL_DIR, path)
-    return ModelFolder("model", "local", path)
+    return ModelFolder("model", "local", path, str(path))
 
 
 @pytest.mark.parametrize("name", [BUNDLED_MODEL, "all-MiniLM-L6-v2"])
@@ -28,10 +28,11 @@ def test_the_default_is_bundled(name: str) -> None:
     space = describe_space(find_model(name))
 
     assert (space.model, space.dimension, space.max_tokens, space.pooling) == (BUNDLED_MODEL, 384, 256, "mean")
+    assert space.source == BUNDLED_MODEL
 
 
 @pytest.mark.parametrize("name", ["no/such-model", "../outside", "a b", "https://example.com/model", "/no/such/folder"])
-def test_an_unknown_model_is_one_line_with_the_mend(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_model_is_one_line_with_the_fix(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Promise 11, without waiting for a hub that cannot be reached."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
@@ -53,12 +54,13 @@ def test_bundled_weights_that_changed_are_refused(copy: ModelFolder, monkeypatch
 
 
 def test_a_folder_is_a_model(copy: ModelFolder) -> None:
-    """Named by its last part; its prompts can be replaced."""
+    """Named by its last part and found again by its path; its prompts can be replaced."""
     found = find_model(str(copy.path))
 
     space = describe_space(found, document_prompt="passage: ", query_prompt="query: ")
 
     assert (found.name, space.document_prompt, space.query_prompt) == ("model", "passage: ", "query: ")
+    assert describe_space(find_model(space.source)).slug == describe_space(found).slug
 
 
 def test_the_models_own_prompts_are_taken(copy: ModelFolder) -> None:

@@ -40,7 +40,7 @@ def test_ids_are_those_of_the_tokenizer(processor: PostProcessor, tmp_path: Path
     reference.no_padding()
     reference.no_truncation()
     reference.save(str(file))
-    folder = ModelFolder("model", "local", tmp_path / "model")
+    folder = ModelFolder("model", "local", tmp_path / "model", "model")
     space = describe_space(folder, document_prompt="passage: ")
 
     counted = TokenCounter(folder, space).tokenize(TEXTS)

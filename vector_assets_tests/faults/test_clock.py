@@ -37,10 +37,7 @@ def test_rows_dated_tomorrow(place: Place) -> None:
     with program(place) as connection:
         connection.execute("SET session_replication_role = replica")  # no trigger dates it anew
         connection.execute("UPDATE documents SET created_at = now() + '1 day', updated_at = now() + '1 day'")
-        connection.execute(
-            "UPDATE document_chunks SET created_at = now() + '1 day', updated_at = now() + '1 day', "
-            "vectorized_at = now() + '1 day'"
-        )
+        connection.execute("UPDATE document_chunks SET created_at = now() + '1 day', updated_at = now() + '1 day'")
         connection.execute(f"UPDATE chunk_vectors_{SPACE.slug} SET created_at = now() + '1 day'")
     with place.services() as services:
         check_invariants(services.database, HashEmbedder())
@@ -57,7 +54,7 @@ def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
         assert run(services).metadata["failed"] == 1
         quarantine = Quarantine(services.database)
         assert len(quarantine.release(SPACE.slug, [KEY])) == 1
-        rows(services.database, "UPDATE chunk_failures SET next_attempt_at = now() + '1 day'")
+        rows(services.database, "UPDATE pending_chunks SET next_attempt_at = now() + '1 day'")
         assert len(check_invariants(services.database, HashEmbedder()).quarantined) == 1
 
         assert len(quarantine.release(SPACE.slug, [KEY])) == 1

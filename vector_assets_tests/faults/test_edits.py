@@ -7,7 +7,7 @@ import pytest
 
 from vector_assets.storage.database import Database
 
-from ..fakes import SPACE, rows, store_chunks
+from ..fakes import make_live, rows, store_chunks
 from .places import BATCH_SIZE, CHUNKS, VECTORS, Place, finish, once, program, run, texts
 
 # In the middle of the run, while this batch is being embedded.
@@ -76,7 +76,7 @@ def test_an_editor_whose_transaction_stays_open(place: Place, late: bool) -> Non
     """
     with place.services() as services, program(place) as editor:
         # The very first run makes the table of vectors, which must wait for whoever writes chunks then.
-        services.spaces.activate(SPACE)
+        make_live(services.database)
         editor.execute(_EDIT)
         if not late:
             services.embedder.before = once(_BATCH, editor.commit)

@@ -16,6 +16,10 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, StoredReferenceVectors
 
 
+# Earlier than any moment, as PostgreSQL's -infinity is.
+_DUE = datetime.min.replace(tzinfo=UTC)
+
+
 def now() -> datetime:
     """Read the clock, as the database does."""
     return datetime.now(UTC)
@@ -62,7 +66,7 @@ class QueueRow:
     partition: PartitionKey
     content_hash: bytes
     pending_since: datetime = field(default_factory=now)
-    next_attempt_at: datetime | None = datetime.min.replace(tzinfo=UTC)
+    next_attempt_at: datetime | None = _DUE
     attempts: int = 0
     error: str = ""
     message: str = ""

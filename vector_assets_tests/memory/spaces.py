@@ -74,7 +74,7 @@ class MemorySpaceRegistry:
         with self._database.lock:
             found = self._find(slug)
             if found.status == SpaceStatus.RETIRED:
-                raise SpaceRetired(slug, found.space.model)
+                raise SpaceRetired(slug, found.space.source)
             for row in self._database.spaces.values():
                 if row.status == SpaceStatus.SERVING and row is not found:
                     row.status, row.served_until = SpaceStatus.FILLING, now()

@@ -35,13 +35,19 @@ class MemoryVectorStore:
 
     def _store_vector(self, item: EmbeddedChunk, run_id: str) -> bool:
         if self._queued(item.chunk) is None:
-            before = self._database.vectors[self._space_slug].get(item.chunk.id)
-            return before is not None and (before.content_hash, before.run_id) == (item.chunk.content_hash, run_id)
+            return self._is_stored(item.chunk, run_id)
         embedding = item.vector.astype(np.float16)
         row = VectorRow(item.chunk.partition, item.chunk.content_hash, embedding, item.tokens, run_id, now())
         self._database.vectors[self._space_slug][item.chunk.id] = row
         del self._database.queues[self._space_slug][item.chunk.id]
         return True
+
+    def _is_stored(self, chunk: Chunk, run_id: str) -> bool:
+        now_there, row = self._database.chunks.get(chunk.id), self._database.vectors[self._space_slug].get(chunk.id)
+        if now_there is None or row is None:
+            return False
+        is_current = (now_there.content_hash, now_there.partition) == (row.content_hash, row.partition)
+        return is_current and (row.content_hash, row.run_id) == (chunk.content_hash, run_id)
 
     def _store_failure(self, failure: ChunkFailure, run_id: str) -> None:
         row = self._queued(failure.chunk)

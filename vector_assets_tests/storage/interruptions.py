@@ -9,11 +9,10 @@ from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import Retries
-from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
 
-from ..fakes import SPACE, HashEmbedder, store_chunks
+from ..fakes import SPACE, HashEmbedder, make_live, store_chunks
 
 TEXTS = [f"chunk {number}" for number in range(12)]
 VECTORS = f"chunk_vectors_{SPACE.slug}"
@@ -36,12 +35,12 @@ class Waits:
 
 
 def database_with_chunks(url: URL, retries: Retries) -> Database:
-    """Twelve pending chunks in the active space."""
+    """Twelve pending chunks in the serving space."""
     ensure_database(url)
     migrate(url)
     database = Database(url, retries, reached=True)
     store_chunks(database, TEXTS)
-    SpaceRegistry(database).activate(SPACE)
+    make_live(database)
     return database
 
 

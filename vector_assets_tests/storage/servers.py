@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import psycopg
@@ -51,3 +52,12 @@ class OwnServer:
 def connect(url: URL) -> psycopg.Connection:
     """An autocommit connection."""
     return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+
+
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def wait_until_waiting(connection: psycopg.Connection, *at_work: Future) -> None:
+    """Return when each of them waits for a lock that somebody else holds; none may end without."""
+    while connection.execute(_WAITING).fetchone()[0] < len(at_work):
+        assert not any(future.done() for future in at_work)

@@ -1,6 +1,7 @@
 """Documents and their chunks in the tables; ids that stay; triggers that catch what other programs write."""
 
 from dataclasses import replace
+from uuid import RFC_4122, UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,31 +52,48 @@ def test_equal_chunks_of_a_document_each_have_an_id(stores: Stores) -> None:
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
 def test_matching_keeps_as_much_as_can_be_kept(old: list[str], new: list[str]) -> None:
     """Kept, removed and added chunks are exactly the common, the former and the new texts, counted with repeats."""
-    existing = [ExistingChunk(100 + at, at, text_hash(text)) for at, text in enumerate(old)]
+    existing = [ExistingChunk(UUID(int=100 + at), at, text_hash(text)) for at, text in enumerate(old)]
 
     match = match_chunks(existing, [text_hash(text) for text in new])
 
-    kept_texts = sorted(old[id_ - 100] for id_ in match.kept)
+    kept_texts = sorted(old[id_.int - 100] for id_ in match.kept)
     assert kept_texts == sorted(text for text in set(old) for _ in range(min(old.count(text), new.count(text))))
-    assert all(old[id_ - 100] == new[index] for id_, index in match.kept.items())
+    assert all(old[id_.int - 100] == new[index] for id_, index in match.kept.items())
     assert len(match.kept) + len(match.removed) == len(old)
     assert sorted([*match.kept.values(), *match.added]) == list(range(len(new)))
 
 
 def test_chunks_of_other_programs_get_partition_and_hash(database: Database) -> None:
-    """A trigger fills what the writer does not know, and what it claims wrongly."""
+    """A trigger fills what the writer does not know, and what it claims wrongly; the chunk is pending."""
     store_chunks(database, ["a"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
 
     rows(
         database,
-        "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash, "
-        "vectorized_at) SELECT id, 'zz', 'zz', 'zz', 7, '外来', 'wrong', now() FROM documents",
+        "INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash) "
+        "SELECT id, 'zz', 'zz', 'zz', 7, '外来', 'wrong' FROM documents",
     )
 
-    query = (
-        "SELECT market, doc_type, stock_code, content_hash, vectorized_at FROM document_chunks WHERE chunk_index = 7"
-    )
-    assert rows(database, query) == [("us", "annual_report", "XTEST", text_hash("外来"), None)]
+    columns = "market, doc_type, stock_code, content_hash"
+    expected = ("us", "annual_report", "XTEST", text_hash("外来"))
+    assert rows(database, f"SELECT {columns} FROM document_chunks WHERE chunk_index = 7") == [expected]
+    assert rows(database, f"SELECT {columns} FROM pending_chunks") == [expected]
+    rows(database, "UPDATE document_chunks SET market = 'zz', content_hash = 'wrong' WHERE chunk_index = 7")
+    assert rows(database, f"SELECT {columns} FROM document_chunks WHERE chunk_index = 7") == [expected]
+
+
+def test_ids_of_documents_and_chunks_follow_the_time(database: Database) -> None:
+    """They are UUIDs of version 7, whichever program writes the rows, so that new rows come last in an index."""
+    for number in range(3):
+        store_chunks(database, [f"{number} a", f"{number} b"], name=f"{number}.txt")
+
+    found = [id_ for (id_,) in rows(database, "SELECT id FROM document_chunks ORDER BY text")]
+    documents = [id_ for (id_,) in rows(database, "SELECT id FROM documents ORDER BY source_uri")]
+
+    assert {(id_.version, id_.variant) for id_ in (*found, *documents)} == {(7, RFC_4122)}
+    assert (found, documents) == (sorted(found), sorted(documents))
+    made = rows(database, "SELECT extract(epoch FROM created_at) * 1000 FROM document_chunks ORDER BY text")
+    assert all(abs((id_.int >> 80) - float(moment)) < 60_000 for id_, (moment,) in zip(found, made, strict=True))
 
 
 def test_a_document_that_moves_takes_its_chunks_along(stores: Stores) -> None:

@@ -1,14 +1,15 @@
 """What happens to a database in the middle of the work, each by its real means; and what work is not done again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
 
 import psycopg
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.domain.batches import EmbeddedChunk
-from vector_assets.domain.chunks import ChunkSelection
+from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
+from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
 from vector_assets.errors import DatabaseFailed, DatabaseUnreachable
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
@@ -38,23 +39,29 @@ def far(database: Database, proxy: Proxy, retries: Retries) -> Iterator[Database
     far.close()
 
 
+PENDING_TEXTS = "SELECT text FROM pending_chunks p JOIN document_chunks c ON c.id = p.chunk_id"
+
+# Stands in the way of every commit of a batch.
+HOLD_VECTORS = f"LOCK TABLE {VECTORS} IN EXCLUSIVE MODE"
+
+
 def assert_each_chunk_has_one_vector(database: Database, embedder: HashEmbedder) -> None:
     assert sorted(embedder.embedded) == sorted(TEXTS)
     counted = "SELECT count(*), count(DISTINCT chunk_id) FROM " + VECTORS
     assert rows(database, counted) == [(len(TEXTS), len(TEXTS))]
-    assert rows(database, "SELECT count(*) FROM document_chunks WHERE vectorized_at IS NULL") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM pending_chunks") == [(0,)]
 
 
 def batch_of_all(database: Database) -> list[EmbeddedChunk]:
     """All chunks, embedded."""
-    window = PostgresChunkStore(database, SPACE.slug).read_window(ChunkSelection(KEY), 0, 1_000_000, 100)
+    window = PostgresChunkStore(database, SPACE.slug).read_window(ChunkSelection(KEY), BEFORE_ALL_CHUNKS, 100)
     embedder = HashEmbedder()
     tokens = embedder.tokenize([chunk.text for chunk in window.chunks])
     return [EmbeddedChunk(*item) for item in zip(window.chunks, tokens, embedder.embed(tokens), strict=True)]
 
 
-def commit(database: Database, batch: list[EmbeddedChunk]) -> set[int]:
-    return PostgresVectorStore(database, SPACE.slug).commit_batch(batch, [], "run")
+def commit(database: Database, batch: list[EmbeddedChunk], failures: Sequence[ChunkFailure] = ()) -> set[UUID]:
+    return PostgresVectorStore(database, SPACE.slug).commit_batch(batch, failures, "run")
 
 
 # Of the session that commits, once it waits for a lock that somebody else holds.
@@ -89,7 +96,7 @@ def test_a_connection_ended_in_the_middle_of_a_commit_costs_nothing(
     embedder = HashEmbedder()
     with connect(database.url) as user, connect(database.url) as admin:
         with user.transaction():
-            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            user.execute(HOLD_VECTORS)
             running = in_thread(pool, database, embedder)
             admin.execute("SELECT pg_terminate_backend(%s)", (waiting_process(admin),))
             waits.begun.wait()
@@ -104,24 +111,26 @@ def test_a_connection_ended_in_the_middle_of_a_commit_costs_nothing(
 def test_a_deadlock_with_another_program_costs_nothing(
     database: Database, waits: Waits, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The commit holds the space's row and waits for the table; the other holds the table and waits for the row."""
-    batch = batch_of_all(database)
+    """The commit holds a failed chunk's row of the queue and waits for the table; the other the other way round."""
+    failed, *batch = batch_of_all(database)
+    failure = ChunkFailure(failed.chunk, "Broken", "no")
     with connect(database.url) as user, connect(database.url) as admin:
         # Whoever looks first is the victim; let it be the commit, and late enough that there is something to see.
         admin.execute(f"ALTER DATABASE {database.url.database} SET deadlock_timeout = '2s'")
         database.close()
         user.execute("SET deadlock_timeout = '1min'")
         with user.transaction():
-            user.execute(f"LOCK TABLE {VECTORS} IN EXCLUSIVE MODE")
-            running = pool.submit(commit, database, batch)
+            user.execute(HOLD_VECTORS)
+            running = pool.submit(commit, database, batch, [failure])
             waiting_process(admin)
-            user.execute("UPDATE embedding_spaces SET status = status")
+            user.execute("UPDATE document_chunks SET text = 'edited' WHERE id = %s", [failed.chunk.id])
         stored = running.result()
 
     assert "40P01" in caplog.text
     assert waits.count
-    assert len(stored) == len(TEXTS)
-    assert rows(database, f"SELECT count(*) FROM {VECTORS}") == [(len(TEXTS),)]
+    assert stored == {item.chunk.id for item in batch}
+    assert rows(database, f"SELECT count(*) FROM {VECTORS}") == [(len(batch),)]
+    assert rows(database, PENDING_TEXTS) == [("edited",)]
 
 
 @pytest.mark.parametrize(("limit", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
@@ -134,7 +143,7 @@ def test_a_time_limit_that_strikes_once_costs_nothing(
         user.execute(f"ALTER DATABASE {database.url.database} SET {limit} = '300ms'")
         database.close()
         user.execute("BEGIN")
-        user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+        user.execute(HOLD_VECTORS)
         waits.during[1] = lambda: user.rollback()
 
         report = vectorizer(database, embedder).vectorize_partition(KEY)
@@ -151,7 +160,7 @@ def test_a_time_limit_that_strikes_again_and_again_is_reported(database: Databas
         user.execute(f"ALTER DATABASE {database.url.database} SET statement_timeout = '100ms'")
         database.close()
         with user.transaction():
-            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            user.execute(HOLD_VECTORS)
 
             with pytest.raises(DatabaseFailed, match="57014") as caught:
                 commit(database, batch)
@@ -166,7 +175,7 @@ def test_a_statement_canceled_by_hand_is_done_again(database: Database, waits: W
     embedder = HashEmbedder()
     with connect(database.url) as user, connect(database.url) as admin:
         with user.transaction():
-            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            user.execute(HOLD_VECTORS)
             running = in_thread(pool, database, embedder)
             admin.execute("SELECT pg_cancel_backend(%s)", (waiting_process(admin),))
             waits.begun.wait()
@@ -184,7 +193,7 @@ def test_a_serialization_failure_is_done_again_and_sees_the_new_text(
         admin.execute(f"ALTER DATABASE {database.url.database} SET default_transaction_isolation = 'repeatable read'")
         database.close()
         with user.transaction():
-            user.execute("SELECT FROM embedding_spaces FOR UPDATE")
+            user.execute(HOLD_VECTORS)
             running = in_thread(pool, database, embedder)
             waiting_process(admin)
             user.execute("UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 0")
@@ -192,8 +201,7 @@ def test_a_serialization_failure_is_done_again_and_sees_the_new_text(
 
     assert "40001" in caplog.text
     assert (report.vectorized_count, report.superseded_count) == (len(TEXTS) - 1, 1)
-    pending = rows(database, "SELECT text FROM document_chunks WHERE vectorized_at IS NULL")
-    assert pending == [("edited",)]
+    assert rows(database, PENDING_TEXTS) == [("edited",)]
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -283,7 +291,7 @@ def test_a_commit_whose_answer_was_lost_gives_way_to_a_newer_text(
 
     assert waits.count == 1
     assert len(stored) == len(TEXTS) - 1
-    assert rows(database, "SELECT text FROM document_chunks WHERE vectorized_at IS NULL") == [("edited",)]
+    assert rows(database, PENDING_TEXTS) == [("edited",)]
 
 
 def test_documents_are_saved_once_though_the_answer_was_lost(

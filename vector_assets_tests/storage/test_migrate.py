@@ -3,10 +3,8 @@
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
 from pathlib import Path
 
-import alembic.command
 import psycopg
 import pytest
 from sqlalchemy import URL
@@ -15,10 +13,8 @@ from vector_assets.storage import migrate as migrations
 from vector_assets.storage.database import Database
 from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.storage.retries import Retries
-from vector_assets.storage.spaces import SpaceRegistry
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
-from ..invariants import check_invariants
+from ..fakes import KEY, HashEmbedder, make_vectorizer, rows, store_chunks
 from .servers import connect
 
 # Takes two tables in the order in which a run does not.
@@ -130,41 +126,3 @@ def test_limits_on_statements_are_not_meant_for_migrations(
         migrating.result()
 
         assert admin.execute("SELECT count(*) FROM document_chunks").fetchone() == (0,)
-
-
-def test_a_database_of_the_first_version_is_brought_up_to_date(server_url: URL) -> None:
-    """Its tables of vectors get the smaller index, its space is the one that is used, and the work goes on."""
-    url = server_url.set(database="first_version")
-    ensure_database(url)
-    with connect(url) as admin:
-        admin.execute("CREATE EXTENSION vector")
-        alembic.command.upgrade(migrations._alembic(url), "0001")
-        database = Database(url)
-        store_chunks(database, ["one", "two"])
-        # As the first version made a space.
-        columns = "slug, model, revision, weights_digest, pooling, document_prompt, query_prompt, dimension, max_tokens"
-        values = [SPACE.slug, *astuple(SPACE)[:2], SPACE.weights_digest, *astuple(SPACE)[2:7]]
-        admin.execute(
-            f"INSERT INTO embedding_spaces ({columns}, status) VALUES ({', '.join(['%s'] * 9)}, 'active')", values
-        )
-        table = f"chunk_vectors_{SPACE.slug}"
-        admin.execute(
-            f"""
-            CREATE TABLE {table} (
-                chunk_id bigint PRIMARY KEY REFERENCES document_chunks ON DELETE CASCADE, market text NOT NULL,
-                doc_type text NOT NULL, stock_code text NOT NULL, content_hash bytea NOT NULL,
-                embedding halfvec({SPACE.dimension}) NOT NULL, token_count integer NOT NULL,
-                tokens_embedded integer NOT NULL, run_id text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
-            CREATE INDEX {table}_part ON {table} (market, doc_type, stock_code, created_at)
-            """
-        )
-
-        migrate(url)
-
-        index = "SELECT pg_get_indexdef(%s::regclass)"
-        (definition,) = admin.execute(index, [f"chunk_vectors_{SPACE.slug}_part"]).fetchone()
-        assert definition.endswith("(market, doc_type, stock_code)")
-    assert SpaceRegistry(database).newest(SPACE) == SpaceRegistry(database).active() == SPACE
-    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
-    assert check_invariants(database, HashEmbedder()).pending == []
-    database.close()

@@ -1,14 +1,19 @@
 """Every chunk is current, pending or quarantined, exactly one of them."""
 
+from dataclasses import replace
+
+from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
 from vector_assets.domain.coverage import TokenTotals
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.distribution import Distribution
+from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.partition_status import PartitionStatusQueries
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, rows, store_chunks
 from ..stores import Stores
+from .servers import connect
 
 OTHER = PartitionKey("cn", "announcement", "999001")
 
@@ -78,22 +83,27 @@ def test_token_totals_are_of_all_vectors_that_the_partition_has(database: Databa
     assert PartitionStatusQueries(database).status(None)[0].token_totals == TokenTotals()
 
 
-def test_waiting_begins_with_the_oldest_pending_text(database: Database) -> None:
-    """Or with the space, if the text is older: it could not have had a vector there before."""
-    coverage = PartitionStatusQueries(database)
+def test_waiting_begins_when_the_oldest_pending_chunk_became_pending(database: Database) -> None:
+    """With its text, whatever else was changed of it since, or with the space, if the text is older."""
+    coverage, other = PartitionStatusQueries(database), replace(SPACE, model="other")
     store_chunks(database, ["a", "b", "POISON"])
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
     assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
+    oldest_text = "SELECT min(updated_at) FROM document_chunks"
+    assert coverage.partition_status(KEY, other.slug).pending_since == rows(database, oldest_text)[0][0]
 
-    rows(database, "UPDATE document_chunks SET text = 'edited'")
-    later = "UPDATE document_chunks SET updated_at = now() + interval '1 h' * (1 + chunk_index) RETURNING updated_at"
-    oldest = min(row[0] for row in rows(database, later))
+    edited = [
+        rows(database, f"UPDATE document_chunks SET text = 'new {text}' WHERE text = '{text}' RETURNING updated_at")
+        for text in ("a", "b", "new a")
+    ]
+    rows(database, "UPDATE document_chunks SET chunk_index = chunk_index + 10")
+    oldest = edited[1][0][0]
     assert coverage.partition_status(KEY, SPACE.slug).pending_since == oldest
     assert [item.oldest_text_at for item in coverage.pending_partitions(SPACE.slug)] == [oldest]
 
-    rows(database, "UPDATE document_chunks SET updated_at = now() - interval '1 year'")
-    made = rows(database, "SELECT created_at FROM embedding_spaces")[0][0]
-    assert coverage.partition_status(KEY, SPACE.slug).pending_since == made
+    make_live(database, other)
+    made = rows(database, "SELECT created_at FROM embedding_spaces WHERE slug = %s", other.slug)[0][0]
+    assert coverage.partition_status(KEY, other.slug).pending_since == made
 
 
 def test_a_run_that_stored_nothing_is_no_last_run(database: Database) -> None:
@@ -148,17 +158,38 @@ def test_the_digest_changes_with_the_texts_only(stores: Stores) -> None:
     assert coverage.content_digest(KEY) == before
 
 
-def test_what_is_pending_is_found_by_its_index(database: Database) -> None:
-    """It costs what is pending, not what there is."""
-    store_chunks(database, [f"text {n}" for n in range(2000)])
-    make_vectorizer(database, HashEmbedder(), 500).vectorize_partition(KEY)
-    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 3")
-    rows(database, "ANALYZE document_chunks")
+def test_what_is_pending_is_counted_without_reading_the_chunks(database: Database) -> None:
+    """It costs what is pending, not what there is: the queue alone answers, whoever holds the table of chunks."""
+    store_chunks(database, ["a", "b", "POISON"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
+    selection = ChunkSelection(partition=KEY)
+
+    with connect(database.url) as holder, holder.transaction():
+        holder.execute("LOCK TABLE document_chunks IN ACCESS EXCLUSIVE MODE")
+        partitions = PartitionStatusQueries(database).pending_partitions(SPACE.slug)
+        pending = PostgresChunkStore(database, SPACE.slug).count_pending(selection)
+
+    assert ([item.pending for item in partitions], pending) == ([1], 1)
+
+
+def test_a_partitions_queue_is_found_by_its_key(database: Database) -> None:
+    """A window of a partition costs what it holds, not what is pending elsewhere."""
+    make_live(database)
+    row = "INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash) "
+    rows(
+        database,
+        row + f"SELECT '{SPACE.slug}', 'us', 'a', n % 100, gen_random_uuid(), '' FROM generate_series(1, 20000) n",
+    )
+    rows(database, "ANALYZE pending_chunks")
 
     plan = rows(
         database,
-        "EXPLAIN SELECT market, doc_type, stock_code, count(*) FROM document_chunks WHERE vectorized_at IS NULL "
-        "GROUP BY 1, 2, 3"
+        f"EXPLAIN SELECT chunk_id FROM pending_chunks WHERE (space, market, doc_type, stock_code) = "
+        f"('{SPACE.slug}', 'us', 'a', '7') AND chunk_id > '{BEFORE_ALL_CHUNKS}' AND next_attempt_at <= now() "
+        "ORDER BY chunk_id LIMIT 10"
     )  # fmt: skip
 
-    assert "document_chunks_pending" in "\n".join(row[0] for row in plan)
+    found = "\n".join(line for (line,) in plan)
+    assert "pending_chunks_pkey" in found
+    assert "Sort" not in found

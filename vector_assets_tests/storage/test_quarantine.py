@@ -1,5 +1,6 @@
 """Quarantined chunks are listed with their error, released, and their attempts counted on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -8,10 +9,9 @@ import pytest
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.quarantine import QuarantinedChunk, RetryOutcome
 from vector_assets.storage.database import Database
-from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, store_chunks
 from ..stores import AnyDatabase, Stores
 
 OTHER = PartitionKey("cn", "announcement", "999001")
@@ -67,14 +67,29 @@ def test_new_text_or_a_due_attempt_ends_the_quarantine(failed: Stores) -> None:
     assert [(item.quarantined, item.pending) for item in failed.status.status(SPACE.slug)] == [(0, 1), (1, 1)]
 
 
-def test_a_vector_that_came_by_another_way_ends_the_quarantine(database: Database) -> None:
-    """The failure is older than the mark of the vector."""
-    fail_some(database)
+def test_a_vector_that_came_by_force_ends_the_quarantine(failed: Stores) -> None:
+    """Nobody released the chunk."""
+    vectorizer = make_vectorizer(failed.database, HashEmbedder(poison="nothing"))
+    ((id_, _),) = failed.texts()["POISON 2"]
 
-    rows(database, "UPDATE document_chunks SET vectorized_at = now() WHERE text = 'POISON 2'")
+    vectorizer.vectorize_chunks([id_], force_revectorize=True)
 
-    assert places(Quarantine(database).chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1)]
-    assert [item.quarantined for item in PartitionStatusQueries(database).status(SPACE.slug)] == [1, 1]
+    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1)]
+    assert [item.quarantined for item in failed.status.status(SPACE.slug)] == [1, 1]
+
+
+def test_each_space_has_a_quarantine_of_its_own(failed: Stores) -> None:
+    """Another model may embed what this one cannot; its failures are listed and released apart."""
+    other = replace(SPACE, model="other")
+    embedder = HashEmbedder(other, poison="乙")
+    vectorizer = make_vectorizer(failed.database, embedder)
+    for key in (KEY, OTHER):
+        vectorizer.vectorize_partition(key)
+
+    assert places(failed.quarantine.chunks(other.slug, [KEY, OTHER])) == [("cn", 1)]
+    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1), ("us", 2)]
+    assert len(failed.quarantine.release(other.slug, [KEY, OTHER])) == 1
+    assert places(failed.quarantine.chunks(SPACE.slug, [OTHER])) == [("cn", 1)]
 
 
 def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> None:
@@ -118,6 +133,6 @@ def test_a_chunk_whose_failure_a_run_is_writing_is_passed_over(database: Databas
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     with psycopg.connect(url) as run:
-        run.execute("UPDATE chunk_failures SET attempts = attempts + 1 WHERE run_id = 'run of cn'")
+        run.execute("UPDATE pending_chunks SET attempts = attempts + 1 WHERE run_id = 'run of cn'")
 
         assert set(Quarantine(database).release(SPACE.slug, [KEY, OTHER]).values()) == {KEY}

@@ -105,7 +105,7 @@ CREATE TRIGGER refuse BEFORE INSERT ON {vectors} FOR EACH STATEMENT EXECUTE FUNC
     ("statement", "error", "words"),
     [
         ("ALTER TABLE {vectors} RENAME TO elsewhere", DatabaseFailed, "42P01"),
-        ("ALTER TABLE document_chunks RENAME content_hash TO hash", DatabaseFailed, "42703"),
+        ("ALTER TABLE pending_chunks RENAME content_hash TO hash", DatabaseFailed, "42703"),
         (_RAISE, DatabaseFull, "Free some space"),
     ],
 )

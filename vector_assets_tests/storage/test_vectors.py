@@ -1,22 +1,27 @@
 """The vectors of one space: what a batch stores, what a search finds."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
-from vector_assets.domain.chunks import Chunk, ChunkSelection
+from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, Chunk, ChunkSelection
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.search import SearchFilter
-from vector_assets.errors import InvalidSetting, SpaceReplaced
-from vector_assets.search import Search
+from vector_assets.domain.spaces import EmbeddingSpace
+from vector_assets.errors import InvalidSetting, NothingToSearch, SpaceNotFound, SpaceNotLive
+from vector_assets.search import Search, Searcher
 from vector_assets.storage.database import Database
 from vector_assets.storage.vectors import PostgresVectorStore
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
+from ..fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, rows, store_chunks, vector_of
+from ..invariants import check_invariants
 from ..stores import PostgresStores, Stores
+from .servers import connect, wait_until_waiting
 
 HK = PartitionKey("hk", "announcement", "00700")
 
@@ -28,11 +33,15 @@ def search(stores: Stores) -> Search:
     store_chunks(stores.database, ["甲", "乙", "丙"], HK)
     hk = Document(f"{HK}/a.txt", HK, "腾讯控股有限公司", "公告", "2025-03", "zh", "甲\n乙\n丙", "1")
     stores.documents.save([hk], [])
-    embedder = HashEmbedder()
-    vectorizer = make_vectorizer(stores.database, embedder)
+    vectorizer = make_vectorizer(stores.database, HashEmbedder())
     for key in (KEY, HK):
         vectorizer.vectorize_partition(key)
-    return Search(embedder, stores.vectors(SPACE.slug))
+    return search_of(stores)
+
+
+def search_of(stores: Stores) -> Search:
+    """A search that has an embedder for any space."""
+    return Search(stores.spaces, lambda space: Searcher(HashEmbedder(space), stores.vectors(space.slug)))
 
 
 def test_the_same_text_is_found_first(search: Search) -> None:
@@ -77,10 +86,53 @@ def test_a_senseless_question_is_refused(search: Search, question: str, limit: i
         search.find(question, limit=limit)
 
 
+def test_the_space_that_serves_answers(search: Search, stores: Stores) -> None:
+    """Another one does from its promotion on, whatever it holds by then; a filling one is not searched."""
+    other = replace(SPACE, model="other")
+    make_vectorizer(stores.database, HashEmbedder(other)).vectorize_partition(HK)
+    assert len(search.find("a", limit=9)) == 6
+
+    stores.spaces.promote(other.slug)
+
+    assert len(search.find("a", limit=9)) == 3
+    stores.spaces.promote(SPACE.slug)
+    assert len(search.find("a", limit=9)) == 6
+
+
+def test_a_space_that_is_dropped_while_a_question_is_embedded_is_not_missed(stores: Stores) -> None:
+    """Another one serves since: the question is put to that one."""
+    store_chunks(stores.database, ["a"])
+    other = replace(SPACE, model="other")
+    for space in (SPACE, other):
+        make_vectorizer(stores.database, HashEmbedder(space)).vectorize_partition(KEY)
+
+    def searcher(space: EmbeddingSpace) -> Searcher:
+        if space == SPACE:
+            stores.spaces.promote(other.slug)
+            stores.spaces.drop(SPACE.slug)
+        return Searcher(HashEmbedder(space), stores.vectors(space.slug))
+
+    assert [hit.text for hit in Search(stores.spaces, searcher).find("a")] == ["a"]
+
+
+def test_without_a_space_there_is_nothing_to_search(stores: Stores) -> None:
+    """Nor where one is filled and none serves."""
+    for _ in range(2):
+        with pytest.raises(NothingToSearch):
+            search_of(stores).find("a")
+        stores.spaces.add(SPACE)
+
+
+def test_an_unknown_space_cannot_be_searched(stores: Stores) -> None:
+    """It was dropped, or never there."""
+    with pytest.raises(SpaceNotFound, match="never_there"):
+        stores.vectors("never_there").nearest(vector_of("a"), SearchFilter(), 5)
+
+
 def pending(stores: Stores) -> list[Chunk]:
     """The pending chunks, as the loop reads them."""
-    stores.spaces.activate(SPACE)
-    return stores.chunks(SPACE.slug).read_window(ChunkSelection(partition=KEY), 0, 1_000_000, 100).chunks
+    make_live(stores.database)
+    return stores.chunks(SPACE.slug).read_window(ChunkSelection(partition=KEY), BEFORE_ALL_CHUNKS, 100).chunks
 
 
 def embedded(chunks: list[Chunk]) -> list[EmbeddedChunk]:
@@ -117,17 +169,75 @@ def test_the_same_commit_twice_stores_the_same(stores: Stores) -> None:
     assert all(np.dot(vector, vector_of(text)) > 0.99 for text, vector in stored_vectors.items())
 
 
-def test_nothing_is_stored_in_a_space_that_is_not_the_active_one(stores: Stores) -> None:
+def test_the_same_commit_after_a_change_has_not_stored_what_changed(stores: Stores) -> None:
+    """Its answer was lost; a chunk that was edited or moved since is superseded, although the batch had stored it."""
+    store_chunks(stores.database, ["a", "b"])
+    batch = embedded(pending(stores))
+    store = stores.vectors(SPACE.slug)
+    assert len(store.commit_batch(batch, [], "run")) == 2
+
+    stores.edit("b", "edited")
+    assert store.commit_batch(batch, [], "run") == {item.chunk.id for item in batch if item.chunk.text == "a"}
+    stores.move_documents(HK)
+
+    assert store.commit_batch(batch, [], "run") == set()
+
+
+@pytest.mark.parametrize("command", ["retire", "drop"])
+def test_nothing_is_stored_in_a_space_that_is_not_live(stores: Stores, command: str) -> None:
     """Promise 7: neither a vector nor a failure."""
+    stores.spaces.register_first(replace(SPACE, model="other"))
     store_chunks(stores.database, ["a", "b"])
     one, other = embedded(pending(stores))
-    stores.spaces.activate(replace(SPACE, model="other"))
+    getattr(stores.spaces, command)(SPACE.slug)
 
-    with pytest.raises(SpaceReplaced):
+    with pytest.raises(SpaceNotLive):
         stores.vectors(SPACE.slug).commit_batch([one], [ChunkFailure(other.chunk, "Broken", "no")], "run")
 
+    stores.spaces.add(SPACE)
     assert stores.vectors_by_text(SPACE.slug) == {}
     assert stores.failures() == []
+
+
+def test_a_batch_is_stored_whatever_serves(stores: Stores) -> None:
+    """A promotion in the middle of a run stops nothing: the space is live before and after it."""
+    store_chunks(stores.database, ["a", "b"])
+    first, second = embedded(pending(stores))
+    other = replace(SPACE, model="other")
+    stores.spaces.add(other)
+    store = stores.vectors(SPACE.slug)
+
+    stored = store.commit_batch([first], [], "run")
+    stores.spaces.promote(other.slug)
+    stored |= store.commit_batch([second], [], "run")
+
+    assert stored == {first.chunk.id, second.chunk.id}
+    assert pending(stores) == []
+
+
+def test_a_chunk_that_moved_meanwhile_is_superseded(stores: Stores) -> None:
+    """Its vector would carry the old partition, where a filtered search would look for it in vain."""
+    store_chunks(stores.database, ["a", "b"])
+    chunks = pending(stores)
+    stores.move_documents(HK)
+
+    failure = ChunkFailure(chunks[1], "Broken", "no")
+    stored = stores.vectors(SPACE.slug).commit_batch(embedded(chunks[:1]), [failure], "run")
+
+    assert (stored, stores.vectors_by_text(SPACE.slug), stores.failures()) == (set(), {}, [])
+    assert stores.chunks(SPACE.slug).count_pending(ChunkSelection(partition=HK)) == 2
+
+
+def test_a_text_that_was_edited_there_and_back_is_the_text_that_was_embedded(stores: Stores) -> None:
+    """The vector is right, so that it is stored."""
+    store_chunks(stores.database, ["a"])
+    chunks = pending(stores)
+    stores.edit("a", "b")
+    stores.edit("b", "a")
+
+    assert stores.vectors(SPACE.slug).commit_batch(embedded(chunks), [], "run") == {chunks[0].id}
+
+    assert pending(stores) == []
 
 
 def test_vectors_and_failures_are_committed_together(stores: Stores) -> None:
@@ -171,12 +281,54 @@ def test_a_failure_of_a_chunk_that_is_being_deleted_waits_for_nobody(database: D
         stored = store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], "run")
 
     assert stored == set()
-    assert rows(database, "SELECT * FROM chunk_failures") == []
+    assert rows(database, "SELECT * FROM pending_chunks") == []
+
+
+def test_a_chunk_that_is_being_deleted_is_passed_over(database: Database) -> None:
+    """A deletion holds the chunk first, then its row of the queue: a commit that waited in between would never end."""
+    store_chunks(database, ["a", "b"])
+    chunks = pending(PostgresStores(database))
+    with connect(database.url) as deleter, deleter.transaction():
+        deleter.execute("SELECT FROM document_chunks WHERE text = 'b' FOR UPDATE")  # as DELETE does
+
+        stored = PostgresVectorStore(database, SPACE.slug).commit_batch(embedded(chunks), [], "run")
+
+        deleter.execute("DELETE FROM document_chunks WHERE text = 'b'")
+
+    assert stored == {chunk.id for chunk in chunks if chunk.text == "a"}
+    assert check_invariants(database, HashEmbedder()).chunks == 1
+
+
+def test_chunks_are_deleted_while_their_batch_is_committed(database: Database) -> None:
+    """The deletion waits for the commit, which waits for none of the deleted chunks: there is no deadlock."""
+    store_chunks(database, ["a", "b", "c"])
+    slug, stores = SPACE.slug, PostgresStores(database)
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    stores.chunks(slug).queue_again(ChunkSelection(partition=KEY), "forced", None)
+    batch = embedded(pending(stores))
+    held = f"SELECT FROM chunk_vectors_{slug} v JOIN document_chunks c ON c.id = v.chunk_id WHERE c.text = 'b'"
+    with ExitStack() as stack:
+        holder, deleter, admin = (stack.enter_context(connect(database.url)) for _ in range(3))
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        with deleter.transaction():
+            deleter.execute("DELETE FROM document_chunks WHERE text = 'c'")
+            with holder.transaction():
+                holder.execute(held + " FOR UPDATE OF v")
+                committing = pool.submit(stores.vectors(slug).commit_batch, batch, [], "forced")
+                wait_until_waiting(admin, committing)
+                deleting = pool.submit(deleter.execute, "DELETE FROM document_chunks WHERE text = 'a'")
+                wait_until_waiting(admin, committing, deleting)
+            stored = committing.result()
+            deleting.result()
+
+    assert stored == {item.chunk.id for item in batch if item.chunk.text != "c"}
+    findings = check_invariants(database, HashEmbedder())
+    assert (len(findings.current), findings.chunks) == (1, 1)
 
 
 def test_reference_vectors_are_stored_once(stores: Stores) -> None:
     """Those of the first process stay; another space or another set of texts has its own."""
-    stores.spaces.activate(SPACE)
+    make_live(stores.database)
     first, second = (np.stack([vector_of(text)]) for text in ("first", "second"))
     store = stores.reference_vectors
     assert store.kept(SPACE.slug, "texts", SPACE.dimension) is None

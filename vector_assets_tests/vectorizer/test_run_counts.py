@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vector_assets.domain.chunks import ChunkPlan, ChunkSelection, TokenizedText
+from vector_assets.domain.chunks import ChunkSelection, TokenizedText
 from vector_assets.domain.reports import StageSeconds
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
@@ -112,7 +112,7 @@ def test_the_first_ten_failures_are_listed(database: Database) -> None:
     report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
 
     assert (report.failed_count, len(report.failures)) == (18, 10)
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(18,)]
+    assert rows(database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(18,)]
 
 
 def test_refused_vectors_are_counted_by_their_fault(database: Database) -> None:
@@ -135,21 +135,21 @@ def test_refused_vectors_are_counted_by_their_fault(database: Database) -> None:
     assert sorted(report.faults.values()) == [1, 2]
 
 
-def test_the_total_follows_chunks_that_become_pending_after_the_plan(database: Database) -> None:
-    """Of given ids, a chunk that is edited between plan and reading is embedded and counted too."""
+def test_the_total_follows_chunks_that_become_pending_after_they_were_counted(database: Database) -> None:
+    """Of given ids, a chunk that is edited between counting and reading is embedded and counted too."""
     store_chunks(database, ["a", "b", "c"])
     ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks ORDER BY id")]
     chunks = PostgresChunkStore(database, SPACE.slug)
     vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2, chunks=chunks)
     vectorizer.vectorize_chunks(ids[:1])
-    plan, progress = chunks.plan, []
+    count, progress = chunks.count_pending, []
 
-    def edit_after_plan(selection: ChunkSelection) -> ChunkPlan:
-        planned = plan(selection)
+    def edit_after_counting(selection: ChunkSelection) -> int:
+        counted = count(selection)
         rows(database, "UPDATE document_chunks SET text = 'new' WHERE text = 'a'")
-        return planned
+        return counted
 
-    chunks.plan = edit_after_plan
+    chunks.count_pending = edit_after_counting
 
     report = vectorizer.vectorize_chunks(ids, progress_callback=progress.append)
 

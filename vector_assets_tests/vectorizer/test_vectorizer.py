@@ -3,12 +3,14 @@
 import threading
 import time
 import tracemalloc
+from dataclasses import replace
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
 
-from vector_assets.domain.chunks import ChunkPlan, ChunkSelection
-from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidSetting, SpaceReplaced
+from vector_assets.domain.chunks import ChunkSelection, ChunkWindow
+from vector_assets.errors import DatabaseFailed, EmbedderBroken, InvalidChunkId, InvalidSetting, SpaceNotLive
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.spaces import SpaceRegistry
@@ -16,7 +18,7 @@ from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import WINDOW_BATCHES, Vectorizer, windows
 from vector_assets.vectorizer.halving import attempt_halving
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
+from ..fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, rows, store_chunks, vector_of
 
 VECTORS = f"chunk_vectors_{SPACE.slug}"
 
@@ -262,11 +264,11 @@ def test_a_bad_chunk_fails_alone(database: Database) -> None:
     assert [(failure.chunk.text, failure.error, failure.message) for failure in report.failures] == [
         ("POISON", "ValueError", "poison")
     ]
-    assert rows(database, "SELECT error, message, attempts FROM chunk_failures") == [("ValueError", "poison", 1)]
+    assert rows(database, "SELECT error, message, attempts FROM pending_chunks") == [("ValueError", "poison", 1)]
     assert vectorizer.vectorize_partition(KEY).processed == 0
     rows(database, "UPDATE document_chunks SET text = 'corrected' WHERE text = 'POISON'")
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(0,)]
 
 
 def test_force_tries_quarantined_chunks_again_and_counts_the_attempts(database: Database) -> None:
@@ -278,7 +280,7 @@ def test_force_tries_quarantined_chunks_again_and_counts_the_attempts(database: 
     report = vectorizer.vectorize_partition(KEY, force_revectorize=True)
 
     assert (report.vectorized_count, report.failed_count) == (1, 1)
-    assert rows(database, "SELECT attempts FROM chunk_failures") == [(2,)]
+    assert rows(database, "SELECT attempts FROM pending_chunks") == [(2,)]
 
 
 def test_a_broken_embedder_quarantines_nothing(database: Database) -> None:
@@ -289,7 +291,7 @@ def test_a_broken_embedder_quarantines_nothing(database: Database) -> None:
     with pytest.raises(EmbedderBroken, match="not at fault"):
         vectorizer.vectorize_partition(KEY)
 
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(0,)]
     assert make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY).vectorized_count == 2
 
 
@@ -351,17 +353,30 @@ def test_progress_says_where_the_run_stands(database: Database) -> None:
 
 
 def test_chunks_by_id_embed_only_what_is_pending(database: Database) -> None:
-    """Unknown and repeated ids are skipped; a forced run embeds current chunks again."""
+    """Unknown and repeated ids are skipped, also where they are strings; a forced run embeds current chunks again."""
     store_chunks(database, ["a", "b", "c"])
     ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks ORDER BY id")]
     vectorizer = make_vectorizer(database, HashEmbedder())
 
-    first = vectorizer.vectorize_chunks([ids[0], ids[1], ids[0], 10**9])
+    first = vectorizer.vectorize_chunks([ids[0], str(ids[1]), ids[0], str(ids[0]).upper(), uuid4()])
     second = vectorizer.vectorize_chunks(ids)
     forced = vectorizer.vectorize_chunks(ids, force_revectorize=True)
 
     assert [report.vectorized_count for report in (first, second, forced)] == [2, 1, 3]
     assert vectorizer.vectorize_chunks([]).processed == 0
+
+
+@pytest.mark.parametrize("given", ["7", "not an id", "", 7, None])
+def test_an_id_that_is_no_uuid_is_refused(database: Database, given: object) -> None:
+    """Before anything is embedded, also beside ids that are valid."""
+    store_chunks(database, ["a"])
+    ((id_,),) = rows(database, "SELECT id FROM document_chunks")
+    vectorizer = make_vectorizer(database, HashEmbedder())
+
+    with pytest.raises(InvalidChunkId, match="UUID"):
+        vectorizer.vectorize_chunks([id_, given], force_revectorize=True)
+
+    assert stored_vectors(database) == {}
 
 
 def test_chunks_by_id_are_read_in_windows(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,24 +394,20 @@ def test_chunks_by_id_are_read_in_windows(database: Database, monkeypatch: pytes
     assert sorted(embedder.embedded) == sorted(stored_vectors(database))
 
 
-def test_chunks_that_come_after_the_plan_wait_for_the_next_run(database: Database) -> None:
+def test_no_more_chunks_are_embedded_than_were_pending_when_the_run_began(database: Database) -> None:
     """A run ends even if other programs insert chunks all the time."""
-    store_chunks(database, ["a", "b"])
-    chunks = PostgresChunkStore(database, SPACE.slug)
-    vectorizer = make_vectorizer(database, HashEmbedder(), chunks=chunks)
-    plan = chunks.plan
+    store_chunks(database, ["a", "b", "c"])
+    chunks, embedder = PostgresChunkStore(database, SPACE.slug), HashEmbedder()
+    numbers = iter(range(1000))
+    embedder.before = lambda texts: store_chunks(database, [f"new {n}" for n in texts], name=f"{next(numbers)}.txt")
+    vectorizer = make_vectorizer(database, embedder, batch_size=1, chunks=chunks)
+    read = chunks.read_window
+    chunks.read_window = lambda selection, after_id, limit: read(selection, after_id, 1)
 
-    def insert_after_plan(selection: ChunkSelection) -> ChunkPlan:
-        planned = plan(selection)
-        rows(database, "DELETE FROM document_chunks WHERE text = 'a'")
-        store_chunks(database, ["new"], name="new.txt")
-        return planned
-
-    chunks.plan = insert_after_plan
     report = vectorizer.vectorize_partition(KEY)
 
-    assert report.vectorized_count == 1
-    assert set(stored_vectors(database)) == {"b"}
+    assert (report.total, report.vectorized_count) == (3, 3)
+    assert rows(database, "SELECT count(*) FROM pending_chunks") == [(3,)]
 
 
 def test_a_chunk_that_is_edited_while_it_fails_is_not_quarantined(database: Database) -> None:
@@ -409,7 +420,7 @@ def test_a_chunk_that_is_edited_while_it_fails_is_not_quarantined(database: Data
     report = vectorizer.vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count) == (1, 1)
-    assert rows(database, "SELECT * FROM chunk_failures") == []
+    assert rows(database, "SELECT * FROM pending_chunks WHERE attempts > 0") == []
     assert vectorizer.vectorize_partition(KEY).vectorized_count == 1
 
 
@@ -425,7 +436,7 @@ def test_the_embedder_is_loaded_and_checked_before_anything_is_stored(database: 
         raise EmbedderBroken("hash", ValueError("the weights have changed"))
 
     vectors = PostgresVectorStore(database, SPACE.slug)
-    SpaceRegistry(database).activate(SPACE)
+    make_live(database)
     chunks = PostgresChunkStore(database, SPACE.slug)
 
     with pytest.raises(EmbedderBroken):
@@ -464,7 +475,7 @@ def test_the_run_id_names_the_run_in_its_report_and_in_its_rows(database: Databa
 
     assert report.run_id == "a run"
     assert rows(database, f"SELECT run_id FROM {VECTORS}") == [("a run",)]
-    assert rows(database, "SELECT run_id FROM chunk_failures") == [("a run",)]
+    assert rows(database, "SELECT run_id FROM pending_chunks") == [("a run",)]
     assert vectorizer.vectorize_partition(KEY).run_id != vectorizer.vectorize_partition(KEY).run_id
 
 
@@ -474,7 +485,7 @@ def test_two_batches_are_committed_at_the_same_time(database: Database) -> None:
     vectors = PostgresVectorStore(database, SPACE.slug)
     two_commits, commit = threading.Barrier(2), vectors.commit_batch
 
-    def commit_together(*batch: object) -> set[int]:
+    def commit_together(*batch: object) -> set[UUID]:
         two_commits.wait(timeout=30)
         return commit(*batch)
 
@@ -498,12 +509,10 @@ def test_a_limit_leaves_the_rest_pending(database: Database) -> None:
 
 def test_two_models_never_share_a_table(database: Database) -> None:
     """Promise 7: another prompt is another space, whose search sees its own vectors only."""
-    import dataclasses
-
     from vector_assets.domain.search import SearchFilter
 
     store_chunks(database, ["a", "b"])
-    other = dataclasses.replace(SPACE, document_prompt="passage: ")
+    other = replace(SPACE, document_prompt="passage: ")
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
 
     report = make_vectorizer(database, HashEmbedder(other)).vectorize_partition(KEY, limit=1)
@@ -513,18 +522,127 @@ def test_two_models_never_share_a_table(database: Database) -> None:
     assert len(PostgresVectorStore(database, SPACE.slug).nearest(vector_of("a"), SearchFilter(), 9)) == 2
 
 
-def test_a_run_whose_space_was_replaced_stops(database: Database) -> None:
-    """Promise 7: no vector is written into a space that is no longer the active one."""
-    import dataclasses
+@pytest.mark.parametrize("command", ["retire", "drop"])
+def test_a_run_whose_space_ends_stops(database: Database, command: str) -> None:
+    """Promise 7: no vector is written into a space that is not live; batches committed before stay in a retired one."""
+    registry = SpaceRegistry(database)
+    registry.register_first(replace(SPACE, query_prompt="query: "))
+    store_chunks(database, [f"text {n}" for n in range(12)])
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder)
+    embedder.before = lambda _: getattr(registry, command)(SPACE.slug) if len(embedder.embedded) == 8 else None
 
-    store_chunks(database, ["a"])
-    vectorizer = make_vectorizer(database, HashEmbedder())
-    SpaceRegistry(database).activate(dataclasses.replace(SPACE, query_prompt="query: "))
+    with pytest.raises(SpaceNotLive):
+        vectorizer.vectorize_partition(KEY, progress_callback=lambda _: None)
 
-    with pytest.raises(SpaceReplaced):
-        vectorizer.vectorize_partition(KEY)
+    registry.add(SPACE)
+    kept = len(stored_vectors(database))
+    assert kept in ({0, 4, 8} if command == "retire" else {0})
+    assert make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY).vectorized_count == 12 - kept
 
-    assert stored_vectors(database) == {}
+
+def test_a_run_goes_on_while_its_space_is_promoted(database: Database) -> None:
+    """It is live before and after that, and so is the space that gives way."""
+    registry, other = SpaceRegistry(database), replace(SPACE, query_prompt="query: ")
+    registry.register_first(other)
+    store_chunks(database, [f"text {n}" for n in range(12)])
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder)
+    embedder.before = lambda _: registry.promote((SPACE, other)[len(embedder.embedded) // 4 % 2].slug)
+
+    assert vectorizer.vectorize_partition(KEY).vectorized_count == 12
+    assert registry.serving() == SPACE
+    assert make_vectorizer(database, HashEmbedder(other)).vectorize_partition(KEY).vectorized_count == 12
+
+
+# By force
+
+
+def test_a_forced_run_embeds_everything_again(database: Database) -> None:
+    """Chunks that are pending, current or quarantined; afterwards all of them are as after any other run."""
+    store_chunks(database, ["a", "POISON"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    store_chunks(database, ["new"], name="b.txt")
+
+    report = make_vectorizer(database, HashEmbedder(poison="nothing")).vectorize_partition(KEY, force_revectorize=True)
+
+    assert (report.total, report.vectorized_count) == (3, 3)
+    assert rows(database, "SELECT count(*) FROM pending_chunks") == [(0,)]
+    assert rows(database, f"SELECT DISTINCT run_id FROM {VECTORS}") == [(report.run_id,)]
+
+
+@pytest.mark.parametrize("by_id", [False, True], ids=["partition", "ids"])
+def test_a_forced_run_that_was_stopped_goes_on_under_its_id(database: Database, by_id: bool) -> None:
+    """What it has embedded is not embedded again; what it left is pending, for any other run too."""
+    store_chunks(database, [f"text {n}" for n in range(12)])
+    ids = [row[0] for row in rows(database, "SELECT id FROM document_chunks")]
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder)
+    vectorizer.vectorize_partition(KEY)
+    embedder.embedded.clear()
+
+    def forced():
+        if by_id:
+            return vectorizer.vectorize_chunks(ids, True, run_id="forced")
+        return vectorizer.vectorize_partition(KEY, True, run_id="forced")
+
+    def stop(_: list[str]) -> None:
+        if len(embedder.embedded) >= 8:
+            raise KeyboardInterrupt
+
+    embedder.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        forced()
+    pending = rows(database, "SELECT count(*) FROM pending_chunks")[0][0]
+    done = rows(database, f"SELECT count(*) FROM {VECTORS} WHERE run_id = 'forced'")[0][0]
+    assert (done, pending) == (8, 4)
+    embedder.before = lambda _: None
+
+    report = forced()
+
+    assert (report.total, report.vectorized_count) == (4, 4)
+    assert len(embedder.embedded) == len(set(embedder.embedded)) == 12
+    assert forced().total == 0
+
+
+def test_forced_runs_with_a_limit_go_on_where_the_last_one_stopped(database: Database) -> None:
+    """The oldest vectors come first, until each chunk has had its turn; then they begin again."""
+    store_chunks(database, [f"text {n}" for n in range(9)])
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder)
+    vectorizer.vectorize_partition(KEY)
+    rounds = []
+
+    for _ in range(4):
+        embedder.embedded.clear()
+        assert vectorizer.vectorize_partition(KEY, True, limit=3).vectorized_count == 3
+        rounds.append(set(embedder.embedded))
+
+    assert set.union(*rounds[:3]) == {f"text {n}" for n in range(9)}
+    assert rounds[3] == rounds[0]
+
+
+def test_a_forced_run_with_a_limit_that_goes_on_does_not_begin_again(database: Database) -> None:
+    """What it has embedded under its id counts towards the limit."""
+    store_chunks(database, [f"text {n}" for n in range(9)])
+    embedder = HashEmbedder()
+    vectorizer = make_vectorizer(database, embedder, batch_size=2)
+    vectorizer.vectorize_partition(KEY)
+    embedder.embedded.clear()
+
+    def stop(_: list[str]) -> None:
+        if len(embedder.embedded) >= 4:
+            raise KeyboardInterrupt
+
+    embedder.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        vectorizer.vectorize_partition(KEY, True, limit=6, run_id="forced")
+    embedder.before = lambda _: None
+
+    assert vectorizer.vectorize_partition(KEY, True, limit=6, run_id="forced").vectorized_count == 2
+
+    assert len(set(embedder.embedded)) == 6
+    assert vectorizer.vectorize_partition(KEY, True, limit=6, run_id="forced").total == 0
 
 
 def test_memory_is_bounded_by_the_window(database: Database) -> None:
@@ -556,9 +674,9 @@ def test_the_loop_never_asks_for_more_than_a_window(database: Database) -> None:
     asked = []
     read = chunks.read_window
 
-    def spying(selection: ChunkSelection, after_id: int, up_to_id: int, limit: int):
+    def spying(selection: ChunkSelection, after_id: UUID, limit: int) -> ChunkWindow:
         asked.append(limit)
-        return read(selection, after_id, up_to_id, limit)
+        return read(selection, after_id, limit)
 
     chunks.read_window = spying
     vectorizer.vectorize_partition(KEY)

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection, ChunkWindow, TokenizedText
 from vector_assets.domain.spaces import Vectors
 from vector_assets.errors import DatabaseFailed, EmbedderBroken, EmbedderHung, InvalidSetting
 from vector_assets.storage.chunks import PostgresChunkStore
@@ -103,7 +104,9 @@ def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> Non
     report = make_vectorizer(database, embedder).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count) == (9, 1)
-    assert rows(database, "SELECT error, message FROM chunk_failures") == [("ValueError", "no such letter")]
+    assert rows(database, "SELECT error, message FROM pending_chunks WHERE attempts > 0") == [
+        ("ValueError", "no such letter")
+    ]
     check_invariants(database, HashEmbedder())
 
 
@@ -143,7 +146,7 @@ def test_an_odd_message_is_kept(database: Database, message: str) -> None:
     report = make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count) == (1, 1)
-    ((kept,),) = rows(database, "SELECT message FROM chunk_failures")
+    ((kept,),) = rows(database, "SELECT message FROM pending_chunks WHERE attempts > 0")
     assert kept == (message.replace("\0", "\\0").replace("\ud800", "\\ud800") or "RuntimeError('')")
 
 
@@ -162,7 +165,7 @@ def test_an_error_without_a_readable_message_is_kept(database: Database) -> None
 
     make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
 
-    assert rows(database, "SELECT error, message FROM chunk_failures") == [
+    assert rows(database, "SELECT error, message FROM pending_chunks WHERE attempts > 0") == [
         ("Unreadable", "Unreadable, whose message cannot be read")
     ]
 
@@ -182,7 +185,7 @@ def test_out_of_memory_halves_the_batch_and_quarantines_nothing(database: Databa
     report = make_vectorizer(database, answering(small_only), batch_size=16).vectorize_partition(KEY)
 
     assert (report.vectorized_count, report.failed_count, report.batches) == (30, 0, 2)
-    assert rows(database, "SELECT count(*) FROM chunk_failures") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_when_every_answer_is_bad_no_chunk_is_blamed(database: Database, answer:
         make_vectorizer(database, answering(answer)).vectorize_partition(KEY)
 
     assert "\n" not in str(caught.value)
-    assert "chunk_failures" not in str(caught.value)
+    assert "pending_chunks" not in str(caught.value)
     assert len(check_invariants(database, HashEmbedder()).pending) == 10
     assert threads() == set()
 
@@ -259,7 +262,7 @@ def test_a_store_that_fails_half_way_keeps_the_batches_before(database: Database
     commit = vectors.commit_batch
     batches = []
 
-    def failing(*batch: object) -> set[int]:
+    def failing(*batch: object) -> set[UUID]:
         batches.append(batch)
         if len(batches) > 2:
             raise error
@@ -282,10 +285,10 @@ def test_a_window_that_cannot_be_read_keeps_the_batches_before(database: Databas
     vectorizer = make_vectorizer(database, HashEmbedder(), batch_size=2, chunks=chunks)
     read = chunks.read_window
 
-    def failing(selection, after_id: int, up_to_id: int, limit: int):
-        if after_id:
+    def failing(selection: ChunkSelection, after_id: UUID, limit: int) -> ChunkWindow:
+        if after_id != BEFORE_ALL_CHUNKS:
             raise DatabaseFailed("the connection is gone", "57P01")
-        return read(selection, after_id, up_to_id, limit)
+        return read(selection, after_id, limit)
 
     chunks.read_window = failing
 
@@ -386,7 +389,7 @@ def test_an_error_elsewhere_is_not_held_up_by_a_hanging_embedder(database: Datab
     vectors = PostgresVectorStore(database, SPACE.slug)
     vectorizer = make_vectorizer(database, embedder, embed_timeout_seconds=0.3, vectors=vectors)
 
-    def refuse(*_: object) -> set[int]:
+    def refuse(*_: object) -> set[UUID]:
         raise DatabaseFailed("the disk is full", "53100")
 
     vectors.commit_batch = refuse

@@ -1,8 +1,10 @@
 """Windows are read within their bounds and split into batches, and each batch says what comes after it."""
 
+from uuid import UUID
+
 import pytest
 
-from vector_assets.domain.chunks import Chunk, ChunkPlan, ChunkSelection, ChunkWindow, TokenizedText, text_hash
+from vector_assets.domain.chunks import Chunk, ChunkSelection, ChunkWindow, TokenizedText, text_hash
 from vector_assets.vectorizer import WINDOW_BATCHES
 from vector_assets.vectorizer.embed_deadline import EmbedDeadline
 from vector_assets.vectorizer.windows import Batch, BatchSplitter, TokenizedChunk, Window, WindowReader
@@ -13,31 +15,34 @@ PARTITION = ChunkSelection(partition=KEY)
 
 
 class ListedChunks:
-    """A chunk store that holds a list of texts, and records the size of each window that was asked for."""
+    """A chunk store that holds a list of texts, and records the size of each window that was asked for.
 
-    def __init__(self, texts: list[str]) -> None:
-        self.chunks = [Chunk(n, KEY, "a.txt", n, text, text_hash(text)) for n, text in enumerate(texts, start=1)]
+    It gives at most `most_chunks` at a time, as a store does whose texts are long.
+    """
+
+    def __init__(self, texts: list[str], most_chunks: int = 1_000_000) -> None:
+        self.most_chunks = most_chunks
+        self.chunks = [
+            Chunk(UUID(int=n), KEY, "a.txt", n, text, text_hash(text)) for n, text in enumerate(texts, start=1)
+        ]
         self.sizes: list[int] = []
 
-    def plan(self, selection: ChunkSelection) -> ChunkPlan:
-        return ChunkPlan(len(self.chunks), len(self.chunks))
-
-    def read_window(self, selection: ChunkSelection, after_id: int, up_to_id: int, limit: int) -> ChunkWindow:
+    def read_window(self, selection: ChunkSelection, after_id: UUID, limit: int) -> ChunkWindow:
         self.sizes.append(limit)
-        found = [chunk for chunk in self.chunks if after_id < chunk.id <= up_to_id][:limit]
-        return ChunkWindow(found, found[-1].id if len(found) == limit else None)
+        found = [chunk for chunk in self.chunks if chunk.id > after_id][: min(limit, self.most_chunks)]
+        return ChunkWindow(found, found[-1].id if found and found[-1] != self.chunks[-1] else None)
 
 
 def read(store: ListedChunks, batch_size: int, total: int, selection: ChunkSelection = PARTITION) -> list[Window]:
     """Read all windows of a selection."""
     reader = WindowReader(store, HashEmbedder(), batch_size, EmbedDeadline("a model", 60.0))
-    return list(reader.read(selection, store.plan(selection), total))
+    return list(reader.read(selection, total))
 
 
 def window(tokens: list[int], chunks_after: int = 0, seconds: float = 0.0) -> Window:
     """Make a window of chunks with these numbers of tokens."""
     chunks = [
-        TokenizedChunk(Chunk(n, KEY, "a.txt", n, "", b""), TokenizedText("", count, count, 0))
+        TokenizedChunk(Chunk(UUID(int=n), KEY, "a.txt", n, "", b""), TokenizedText("", count, count, 0))
         for n, count in enumerate(tokens)
     ]
     return Window(chunks, chunks_after, seconds, 2 * seconds)
@@ -72,15 +77,21 @@ def test_no_more_chunks_are_read_than_asked_for() -> None:
     assert [len(found.chunks) for found in windows] == [WINDOW_BATCHES, 70 - WINDOW_BATCHES]
 
 
-def test_chunks_after_the_plan_are_not_read() -> None:
-    """The plan's greatest id is the last that is read, even if fewer chunks than expected were found."""
-    store = ListedChunks([str(n) for n in range(100)])
-    reader = WindowReader(store, HashEmbedder(), 1, EmbedDeadline("a model", 60.0))
+def test_windows_may_be_shorter_than_asked_for() -> None:
+    """Their texts would not fit into memory: the rest is in further windows, and each says how many come after it."""
+    store = ListedChunks([str(n) for n in range(10)], most_chunks=4)
 
-    windows = list(reader.read(PARTITION, ChunkPlan(chunks=80, last_id=70), 80))
+    windows = read(store, 8, 9)
 
-    assert max(chunk.chunk.id for found in windows for chunk in found.chunks) == 70
-    assert sum(len(found.chunks) for found in windows) == 70
+    assert [len(found.chunks) for found in windows] == [4, 4, 1]
+    assert [found.chunks_after for found in windows] == [5, 1, 0]
+
+
+def test_fewer_chunks_than_were_counted_end_the_run() -> None:
+    """Some were deleted, or another run has embedded them."""
+    windows = read(ListedChunks([str(n) for n in range(70)]), 1, 80)
+
+    assert [len(found.chunks) for found in windows] == [WINDOW_BATCHES, 70 - WINDOW_BATCHES]
 
 
 @pytest.mark.parametrize(("batch_size", "size"), [(4, 256), (64, 4096), (256, 4096), (1024, 4096), (2048, 8192)])
@@ -97,7 +108,7 @@ def test_a_window_of_ids_does_not_shrink_with_what_is_left() -> None:
     """Many of the ids may belong to current chunks, so few pending chunks do not mean that few ids are left."""
     store = ListedChunks(["a"])
 
-    read(store, 4, 1, ChunkSelection(chunk_ids=(1,)))
+    read(store, 4, 1, ChunkSelection(chunk_ids=(UUID(int=1),)))
 
     assert store.sizes == [4 * WINDOW_BATCHES]
 
