@@ -25,7 +25,7 @@ class SpaceChanges:
         return overviews[slug]
 
     def promote(self, slug: str | None = None, force: bool = False) -> str | None:
-        """Let a filling space serve (None: the one that there is). Returns what is wrong with it, where `force` lets it.
+        """Let a filling space serve (None: the one there is). Returns what is wrong with it, where `force` lets it.
 
         Raises:
             NoSpaceToFill: none is named, and none is filled beside the serving one.
