@@ -7,16 +7,18 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
+from ..errors import NoSpaceToFill
 from ..ports import ProgressListener, RunListener
 from ..quality.chunk_checks import CHUNK_CHECKS
 from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
 from ..translation import marked, translate
 from .asset_keys import CANDIDATE_VECTORS, DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from .check_events import specs_of
+from .check_events import outputs_of_checks, specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
+from .step_failures import one_line_failures
 from .vectorize_step import VectorizeConfig, vectorize
 
 GROUP = "vector_assets"
@@ -148,8 +150,14 @@ def candidate_vectors(
     vector_assets_services: dg.ResourceParam[Services],
     vector_assets_listener: dg.ResourceParam[RunListener],
 ) -> Results:
-    """Embed each partition's pending chunks in the space that is being filled."""
+    """Embed each partition's pending chunks in the space that is being filled. Where there is none, do nothing."""
     services = vector_assets_services
+    with one_line_failures(context, services.retries.pause):
+        is_filling = services.spaces.filling() is not None
+    if not is_filling:
+        context.log.warning(str(NoSpaceToFill()))
+        yield from outputs_of_checks(context)
+        return
     yield from _embed_each(context, config, services, vector_assets_listener, lambda: services.in_filling_space)
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.spaces import SpaceOverview
+from ..errors import InvalidSetting
 from ..services import Services
 from .asset_keys import CANDIDATE_VECTORS, SERVING_SPACE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS
@@ -16,12 +17,18 @@ from .step_failures import one_line_failures
 class PromotionConfig(dg.Config):
     """Run config of `gold/serving_space`."""
 
-    space: str = Field(
-        "",
-        description="The name of the embedding space to promote. Unset: the one that is filled beside the serving one.",
-    )
+    promote: bool = Field(False, description="Let the space serve that is filled beside the serving one.")
+    rollback: bool = Field(False, description="Let the space serve again that served before.")
     force: bool = Field(False, description="Promote it although chunks have no vector there.")
-    rollback: bool = Field(False, description="Let the space serve again that served before, instead.")
+
+    def check(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            InvalidSetting: both a promotion and a rollback.
+        """
+        if self.promote and self.rollback:
+            raise InvalidSetting("rollback", "a promotion is asked for as well", "Set one of the two.")
 
 
 @dg.asset(
@@ -30,23 +37,22 @@ class PromotionConfig(dg.Config):
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres"},
-    description="Which embedding space searches read. Materializing it promotes the space that is filled beside the "
-    "serving one, if all chunks have a vector there; promotions by vector-assets spaces are recorded here too.",
+    description="Which embedding space searches read, and how complete each is. It changes only where the run config "
+    "says promote or rollback; promotions by vector-assets spaces are recorded here too.",
 )
 def serving_space(
     context: dg.AssetExecutionContext, config: PromotionConfig, vector_assets_services: dg.ResourceParam[Services]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Promote a space, or take the last promotion back, and record it."""
+    """Promote the filling space or take the last promotion back, if the config says so; record what serves."""
     services = vector_assets_services
     sign_run(context)
     with one_line_failures(context, services.retries.pause):
-        changes = services.space_changes
-        before = services.spaces.overviews()
-        skipped = None
-        if config.rollback:
-            changes.rollback()
-        else:
-            skipped = changes.promote(config.space or None, config.force)
+        config.check()
+        before, skipped = services.spaces.overviews(), None
+        if config.promote:
+            skipped = services.space_changes.promote(force=config.force)
+        elif config.rollback:
+            services.space_changes.rollback()
     yield dg.MaterializeResult(metadata=promotion_metadata(services, before, skipped))
 
 
@@ -88,6 +94,7 @@ promote_job = dg.define_asset_job(
     "vector_assets_promote",
     selection=dg.AssetSelection.assets(SERVING_SPACE),
     executor_def=dg.in_process_executor,
+    config={"ops": {SERVING_SPACE.to_python_identifier(): {"config": {"promote": True}}}},
     description="Let the space serve that is filled beside the serving one.",
 )
 
