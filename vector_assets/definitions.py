@@ -10,11 +10,12 @@ from .defs.coverage_asset import COVERAGE_ASSETS, COVERAGE_JOBS, SCHEDULES
 from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
+from .defs.serving_space_asset import SERVING_SPACE_ASSETS, SERVING_SPACE_JOBS
 from .settings import load_settings
 
 defs = dg.Definitions(
-    assets=[*in_ranges(load_settings().max_partitions_per_run), *COVERAGE_ASSETS],
-    jobs=[*JOBS, *COVERAGE_JOBS],
+    assets=[*in_ranges(load_settings().max_partitions_per_run), *SERVING_SPACE_ASSETS, *COVERAGE_ASSETS],
+    jobs=[*JOBS, *SERVING_SPACE_JOBS, *COVERAGE_JOBS],
     schedules=SCHEDULES,
     sensors=SENSORS,
     resources=RESOURCES,

@@ -56,6 +56,7 @@ VectorAssetsError
     ├── SpaceServes
     ├── SpaceIncomplete           it would not find the chunks without a vector; --force
     ├── NothingServedBefore
+    ├── NoSpaceToFill
     ├── AnotherSpaceFills
     ├── ConversionFailed          OpenVINO cannot run the model; torch does
     ├── BadVectors                the embedder returned vectors that must not be stored
@@ -641,6 +642,15 @@ class NothingServedBefore(ModelError):
         super().__init__(
             "no embedding space that is kept up to date has served before, so there is none to go back to. See "
             "vector-assets spaces."
+        )
+
+
+class NoSpaceToFill(ModelError):
+    """No embedding space is filled beside the serving one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no embedding space is filled beside the serving one. Add one with vector-assets spaces add MODEL."
         )
 
 

@@ -19,7 +19,7 @@ from .embedding.model_files import BUNDLED_MODEL, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import EmbedderDrifted, SpaceNotLive, WeightsChanged
+from .errors import EmbedderDrifted, NoSpaceToFill, SpaceNotLive, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
@@ -170,10 +170,10 @@ class Services:
         cache = settings.home / "models"
         return OpenVINOEmbedder(folder, space, counter, cache, settings.embedding_precision, by_torch)
 
-    def status(self) -> list[PartitionStatus]:
-        """Every partition that has chunks, by key, seen from the serving space."""
-        serving = self.spaces.serving()
-        return self.coverage.status(serving.slug if serving else None)
+    def status(self, space: EmbeddingSpace | None = None) -> list[PartitionStatus]:
+        """Every partition that has chunks, by key, seen from a space; None: from the serving one."""
+        space = space or self.spaces.serving()
+        return self.coverage.status(space.slug if space else None)
 
     def pending_partitions(self) -> list[PendingPartition]:
         """Partitions with pending chunks in the space of this process, by key.
@@ -279,13 +279,48 @@ class Services:
 
     def with_model(self, model: str) -> Self:
         """Give services of another model over the same database, with the prompts of that model's files."""
+        return self._with(model, None, None)
+
+    def _with(self, model: str, document_prompt: str | None, query_prompt: str | None) -> Self:
         services = copy(self)
-        changes = {"embedding_model": model, "embedding_document_prompt": None, "embedding_query_prompt": None}
+        changes = {
+            "embedding_model": model,
+            "embedding_document_prompt": document_prompt,
+            "embedding_query_prompt": query_prompt,
+        }
         services.settings = self.settings.model_copy(update=changes)
         services.database = self.database
         for name in ("embedder", "space", "drift", "configured_chunker", "search"):
             services.__dict__.pop(name, None)
         return services
+
+    def in_space(self, space: EmbeddingSpace) -> Self:
+        """Give services that work in a registered space, with its model; these themselves, if it is theirs."""
+        return self if space == self.space else self._with(space.source, space.document_prompt, space.query_prompt)
+
+    @property
+    def in_serving_space(self) -> Self:
+        """Services that work in the serving space. Before the first run, these may make it.
+
+        Raises:
+            SpaceNotLive: this process is configured for a space that is not kept up to date.
+            WeightsChanged: its space is known with other weights.
+        """
+        self.require_live()
+        serving = self.spaces.serving()
+        return self if serving is None else self.in_space(serving)
+
+    @property
+    def in_filling_space(self) -> Self:
+        """Services that work in the space that is filled beside the serving one.
+
+        Raises:
+            NoSpaceToFill: there is none.
+        """
+        filling = self.spaces.filling()
+        if filling is None:
+            raise NoSpaceToFill
+        return self.in_space(filling)
 
     def add_space(self) -> EmbeddingSpace:
         """Register the space of this process as filling, and give it. The model is loaded and tried before.

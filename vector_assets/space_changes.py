@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from .domain.spaces import EmbeddingSpace, SpaceOverview
-from .errors import NothingServedBefore, SpaceIncomplete, SpaceNotFound
+from .domain.spaces import EmbeddingSpace, SpaceOverview, SpaceStatus
+from .errors import NoSpaceToFill, NothingServedBefore, SpaceIncomplete, SpaceNotFound
 from .ports import SpaceStore
 
 
@@ -24,16 +24,17 @@ class SpaceChanges:
             raise SpaceNotFound(slug, sorted(overviews))
         return overviews[slug]
 
-    def promote(self, slug: str, force: bool = False) -> str | None:
-        """Let a filling space serve. Returns what is wrong with it, where only `force` lets it.
+    def promote(self, slug: str | None = None, force: bool = False) -> str | None:
+        """Let a filling space serve (None: the one there is). Returns what is wrong with it, where `force` lets it.
 
         Raises:
+            NoSpaceToFill: none is named, and none is filled beside the serving one.
             SpaceNotFound: there is no such space.
             SpaceRetired: it is not kept up to date.
             SpaceIncomplete: chunks have no vector there, and `force` is not given.
         """
-        found = self.find(slug)
-        incomplete = None
+        found = self.find(slug or self._filling())
+        slug, incomplete = found.registered.space.slug, None
         if found.is_live and (found.pending or found.quarantined):
             source = found.registered.space.source
             incomplete = SpaceIncomplete(slug, source, found.pending, found.quarantined)
@@ -41,6 +42,12 @@ class SpaceChanges:
                 raise incomplete
         self.spaces.promote(slug)
         return str(incomplete) if incomplete else None
+
+    def _filling(self) -> str:
+        for item in self.spaces.overviews():
+            if item.registered.status is SpaceStatus.FILLING:
+                return item.registered.space.slug
+        raise NoSpaceToFill
 
     def rollback(self) -> EmbeddingSpace:
         """Let the space serve again that served before, and give it.

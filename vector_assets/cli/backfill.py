@@ -77,7 +77,7 @@ def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan
     """Plan the selected partitions; None, with a line that says so, where there is nothing to embed."""
     from .selection import selected
 
-    statuses = services.status()
+    statuses = services.status(services.space)
     chosen = selected(statuses, selection)
     chunks = _chunks_to_embed(services, chosen, what)
     if chunks:
@@ -127,8 +127,9 @@ def _failed_partitions(services: "Services") -> set[str]:
     with working(translate("opening Dagster's storage")):
         from ..defs.runtime.failed_partitions import failed_partitions
         from ..defs.runtime.instance import open_instance
+        from ..defs.vectorize_step import vectors_asset
     with open_instance(services) as instance:
-        return failed_partitions(instance)
+        return failed_partitions(instance, vectors_asset(services))
 
 
 def _print_partitions(plan: BackfillPlan) -> None:
@@ -152,10 +153,10 @@ def _launch(selection: Selection, services: "Services", plan: BackfillPlan, conf
 
 def _run_in_process(started: float, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:
     """Embed the planned partitions in this process; return whether all of them are done and no chunk failed."""
-    from ..defs.asset_keys import VECTORIZED_CHUNKS
+    from ..defs.vectorize_step import vectors_asset
     from .partition_runs import run_partitions
 
-    results = run_partitions(services, list(plan.chunks), [VECTORIZED_CHUNKS], config, plan)
+    results = run_partitions(services, list(plan.chunks), [vectors_asset(services)], config, plan)
     vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
     quarantined = sum(result.metadata.get("failed", 0) for result in results)
     failed = sum(result.error is not None for result in results)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # Between two reads of what the runs have done.
 _READ_SECONDS = 2.0
 _MOST_NAMED = 10
-_ASSET = "silver/vectorized_chunks"
 
 
 def launch_and_follow(
@@ -34,8 +33,10 @@ def launch_and_follow(
     with working(translate("opening Dagster's storage")):
         from ..defs.runtime.backfills import Backfills
         from ..defs.runtime.instance import open_instance
+        from ..defs.vectorize_step import vectors_asset
     with open_instance(services) as instance:
-        backfills = Backfills(instance, services.settings.max_partitions_per_run)
+        asset = vectors_asset(services)
+        backfills = Backfills(instance, services.settings.max_partitions_per_run, asset)
         backfills.require_daemon()
         targeted = backfills.targeted()
         taken = {targeted[str(key)] for key in partitions if str(key) in targeted}
@@ -93,6 +94,6 @@ def _follow(services: "Services", backfills: "Backfills", backfill_id: str, part
     for name in failed[:_MOST_NAMED]:
         click.echo(translate("not done  {partition}", partition=name), err=True)
     if failed:
-        page = f"Assets > {_ASSET} > Partitions"
+        page = f"Assets > {backfills.asset.to_user_string()} > Partitions"
         click.echo(translate("The reason for each is on its page in Dagster: {page}.", page=page), err=True)
     return not failed

@@ -45,9 +45,9 @@ def run_partitions(
         ModelError: the model cannot be used for any partition; no run was started.
     """
     with working(translate("opening Dagster's storage")):
-        from ..defs.asset_keys import VECTORIZED_CHUNKS
+        from ..defs.asset_keys import VECTORS
         from ..defs.runtime.in_process import recorded_runs
-    if VECTORIZED_CHUNKS in assets:
+    if any(asset in VECTORS for asset in assets):
         _load_model(services)
     results, remaining = list[RunResult](), BackfillTimeLeft(plan.chunks) if plan else None
     with (

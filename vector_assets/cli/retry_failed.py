@@ -52,9 +52,9 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
         if not requeued:
             click.echo(nothing_quarantined(len(partitions)))
             return
-        from ..defs.asset_keys import VECTORIZED_CHUNKS
+        from ..defs.vectorize_step import vectors_asset
 
-        results = run_partitions(services, sorted(set(requeued.values())), [VECTORIZED_CHUNKS], _CONFIG)
+        results = run_partitions(services, sorted(set(requeued.values())), [vectors_asset(services)], _CONFIG)
         outcome = services.quarantine.outcome(services.space.slug, list(requeued))
     click.echo(_summary(len(requeued), outcome, results, time.monotonic() - started))
     if outcome.quarantined or any(result.error or result.metadata.get("failed") for result in results):

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_age, readable_bytes
+from ..errors import VectorAssetsError
 from ..estimates.backfill_plan import plan_backfill
 from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
 from .options import examples, json_option
-from .terminal import out, working
+from .terminal import out, print_warning, working
 
 if TYPE_CHECKING:
     from ..domain.spaces import SpaceOverview
@@ -104,7 +105,9 @@ def promote(space: str, force: bool) -> None:
     from .open_services import open_services
 
     with open_services() as services:
+        before = services.spaces.overviews()
         skipped = services.space_changes.promote(space, force)
+        _record(services, before, skipped)
     if skipped:
         click.echo(translate("skipped by --force: {gate}", gate=skipped), err=True)
     click.echo(translate("{space} serves.", space=space))
@@ -116,7 +119,9 @@ def rollback() -> None:
     from .open_services import open_services
 
     with open_services() as services:
+        before = services.spaces.overviews()
         space = services.space_changes.rollback()
+        _record(services, before)
     click.echo(translate("{space} serves.", space=space.slug))
 
 
@@ -145,6 +150,18 @@ def drop(space: str, yes: bool) -> None:
             click.confirm(question, abort=True)
         services.spaces.drop(space)
     click.echo(translate("{space} is dropped.", space=space))
+
+
+def _record(services: "Services", before: "list[SpaceOverview]", skipped: str | None = None) -> None:
+    """Record the promotion in Dagster. It has happened, so that a storage that is away costs a warning."""
+    with working(translate("opening Dagster's storage")):
+        from ..defs.runtime.instance import open_instance
+        from ..defs.serving_space_asset import record_promotion
+    try:
+        with open_instance(services) as instance:
+            record_promotion(instance, services, before, skipped)
+    except VectorAssetsError as error:
+        print_warning(str(error))
 
 
 def _backfill(model: str) -> str:

@@ -1,4 +1,4 @@
-"""The three assets: documents, their chunks, and a vector for every chunk."""
+"""The partitioned assets: documents, their chunks, and a vector for every chunk in each live embedding space."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,16 +7,18 @@ import dagster as dg
 from pydantic import Field
 
 from ..domain.partition_keys import PartitionKey
+from ..errors import NoSpaceToFill
 from ..ports import ProgressListener, RunListener
 from ..quality.chunk_checks import CHUNK_CHECKS
 from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
 from ..translation import marked, translate
-from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from .check_events import specs_of
+from .asset_keys import CANDIDATE_VECTORS, DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .check_events import outputs_of_checks, specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
+from .step_failures import one_line_failures
 from .vectorize_step import VectorizeConfig, vectorize
 
 GROUP = "vector_assets"
@@ -123,21 +125,65 @@ def vectorized_chunks(
     vector_assets_services: dg.ResourceParam[Services],
     vector_assets_listener: dg.ResourceParam[RunListener],
 ) -> Results:
-    """Embed each partition's pending chunks."""
-    services, listener = vector_assets_services, vector_assets_listener
+    """Embed each partition's pending chunks in the space that serves."""
+    services = vector_assets_services
+    yield from _embed_each(context, config, services, vector_assets_listener, lambda: services.in_serving_space)
+
+
+@dg.asset(
+    key=CANDIDATE_VECTORS,
+    deps=[DOCUMENT_CHUNKS],
+    partitions_def=PARTITIONS,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"huggingface", "postgres"},
+    check_specs=specs_of(CANDIDATE_VECTORS, VECTOR_CHECKS),
+    output_required=False,
+    pool=EMBEDDER_POOL,
+    description="The same chunks in the embedding space that is filled beside the serving one, where there is one: the "
+    "vectors of the next model before it serves, or of the former one after that. Progress, checks and runs are those "
+    "of silver/vectorized_chunks.",
+)
+def candidate_vectors(
+    context: dg.AssetExecutionContext,
+    config: VectorizeConfig,
+    vector_assets_services: dg.ResourceParam[Services],
+    vector_assets_listener: dg.ResourceParam[RunListener],
+) -> Results:
+    """Embed each partition's pending chunks in the space that is being filled. Where there is none, do nothing."""
+    services = vector_assets_services
+    with one_line_failures(context, services.retries.pause):
+        is_filling = services.spaces.filling() is not None
+    if not is_filling:
+        context.log.warning(str(NoSpaceToFill()))
+        yield from outputs_of_checks(context)
+        return
+    yield from _embed_each(context, config, services, vector_assets_listener, lambda: services.in_filling_space)
+
+
+def _embed_each(
+    context: dg.AssetExecutionContext,
+    config: VectorizeConfig,
+    services: Services,
+    listener: RunListener,
+    find_space: Callable[[], Services],
+) -> Results:
+    """Embed each partition's pending chunks with the services of one space."""
 
     @cache
-    def log_model() -> None:
-        context.log.info(translate("embedding with {model}", model=services.space.model))
+    def in_space() -> Services:
+        """Look the space up once for the run, in a partition's turn: what is wrong fails it in one line."""
+        found = find_space()
+        context.log.info(translate("embedding with {model}", model=found.space.model))
+        return found
 
     def embed(key: PartitionKey) -> PartitionResult:
-        log_model()  # here, where a model that cannot be found fails the partition in one line
-        return vectorize(context, config, services, listener, key)
+        return vectorize(context, config, in_space(), listener, key)
 
     yield from PartitionedStep(context, services, listener, embed).materialize_each()
 
 
-ASSETS = [documents, document_chunks, vectorized_chunks]
+ASSETS = [documents, document_chunks, vectorized_chunks, candidate_vectors]
 
 
 def in_ranges(most_partitions: int) -> list[dg.AssetsDefinition]:

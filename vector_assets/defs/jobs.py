@@ -1,8 +1,8 @@
-"""One job to ingest a partition, one to vectorize it."""
+"""One job to ingest a partition, and one to vectorize it in each of the two live spaces."""
 
 import dagster as dg
 
-from .asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
+from .asset_keys import CANDIDATE_VECTORS, DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from .partitions import PARTITIONS
 
 # One process a run saves a second import of everything, one to two seconds a run. Said of each job, and not of the
@@ -22,4 +22,12 @@ vectorize = dg.define_asset_job(
     description="Embed a partition's pending chunks.",
 )
 
-JOBS = [ingest, vectorize]
+fill_candidate = dg.define_asset_job(
+    "vector_assets_fill_candidate",
+    selection=dg.AssetSelection.assets(CANDIDATE_VECTORS),
+    partitions_def=PARTITIONS,
+    executor_def=dg.in_process_executor,
+    description="Embed a partition's pending chunks in the space that is filled beside the serving one.",
+)
+
+JOBS = [ingest, vectorize, fill_candidate]

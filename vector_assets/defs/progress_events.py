@@ -12,7 +12,6 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..estimates.event_budget import EventBudget
 from ..translation import translate
-from .asset_keys import VECTORIZED_CHUNKS
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class ProgressEvents:
         self._withheld = None
         self._context.log_event(
             dg.AssetObservation(
-                asset_key=VECTORIZED_CHUNKS, partition=str(self._partition), metadata=self._metadata(progress)
+                asset_key=self._context.asset_key, partition=str(self._partition), metadata=self._metadata(progress)
             )
         )
         self._context.log.info(f"{progress.line()} · {progress.outcomes_since(self._logged)}")

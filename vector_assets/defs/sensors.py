@@ -8,9 +8,9 @@ import dagster as dg
 from ..domain.run_grouping import PartitionOrder, WaitingPartition, choose_ranges
 from ..errors import VectorAssetsError
 from ..services import Services
-from ..translation import ngettext
-from .asset_keys import DOCUMENTS, VECTORIZED_CHUNKS
-from .jobs import ingest, vectorize
+from ..translation import ngettext, translate
+from .asset_keys import CANDIDATE_VECTORS, DOCUMENTS, VECTORIZED_CHUNKS
+from .jobs import fill_candidate, ingest, vectorize
 from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
 from .run_history import Runs
 from .run_requests import MOST_REQUESTS, run_request
@@ -36,6 +36,32 @@ def new_chunks_sensor(
 
 
 def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
+    return _requests_or_skip(context, services.in_serving_space, VECTORIZED_CHUNKS, vectorize.name)
+
+
+@dg.sensor(
+    name="vector_assets_candidate_sensor",
+    job=fill_candidate,
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Does the same for the embedding space that is filled beside the serving one, where there is one.",
+)
+def candidate_sensor(
+    context: dg.SensorEvaluationContext, vector_assets_services: dg.ResourceParam[Services]
+) -> TickResult:
+    """Request runs for the partitions with pending chunks in the filling space that have none under way."""
+    return _result_or_skip(context, lambda: _runs_for_candidate(context, vector_assets_services))
+
+
+def _runs_for_candidate(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
+    if services.spaces.filling() is None:
+        return dg.SkipReason(translate("no embedding space is filled beside the serving one"))
+    return _requests_or_skip(context, services.in_filling_space, CANDIDATE_VECTORS, fill_candidate.name)
+
+
+def _requests_or_skip(
+    context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str
+) -> TickResult:
     waiting = [
         WaitingPartition(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()
     ]
@@ -44,7 +70,7 @@ def _runs_for_pending(context: dg.SensorEvaluationContext, services: Services) -
         "{number} partitions have pending chunks; runs for them are under way, in the queue, or due later",
         len(waiting),
     )
-    return _request(context, services, VECTORIZED_CHUNKS, vectorize.name, waiting) or dg.SkipReason(nothing_due)
+    return _request(context, services, asset, job, waiting) or dg.SkipReason(nothing_due)
 
 
 @dg.sensor(
@@ -111,4 +137,4 @@ def _request(
     )
 
 
-SENSORS = [new_chunks_sensor, landing_sensor]
+SENSORS = [new_chunks_sensor, candidate_sensor, landing_sensor]

@@ -19,6 +19,7 @@ from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
 from ..translation import ngettext
+from .asset_keys import CANDIDATE_VECTORS, VECTORIZED_CHUNKS
 from .check_events import log_check_results
 from .distribution_metadata import distribution_metadata
 from .external_writes import log_external_writes
@@ -30,7 +31,7 @@ from .step_failures import failure_of
 
 
 class VectorizeConfig(dg.Config):
-    """Run config of `silver/vectorized_chunks`."""
+    """Run config of `silver/vectorized_chunks` and `silver/candidate_vectors`."""
 
     batch_size: int | None = Field(None, description="Chunks per batch. Unset: EMBEDDING_BATCH_SIZE.")
     force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
@@ -61,6 +62,11 @@ class VectorizeConfig(dg.Config):
         if self.max_failed_fraction is not None and not 0 <= self.max_failed_fraction <= 1:
             problem = f"{self.max_failed_fraction} is not between 0 and 1"
             raise InvalidSetting("max_failed_fraction", problem, "Correct it in the run's config.")
+
+
+def vectors_asset(services: Services) -> dg.AssetKey:
+    """Say which asset holds the vectors of the space in which these services work."""
+    return CANDIDATE_VECTORS if services.spaces.filling() == services.space else VECTORIZED_CHUNKS
 
 
 def vectorize(

@@ -151,6 +151,13 @@ class SpaceRegistry:
         return found.space if found else None
 
     @repeatable
+    def filling(self) -> EmbeddingSpace | None:
+        """Read the space that is filled beside the serving one; None: there is none."""
+        with self._database.transaction() as connection:
+            found = _read(connection, _FILLING)
+        return found.space if found else None
+
+    @repeatable
     def newest(self, space: EmbeddingSpace) -> EmbeddingSpace:
         """Give the space its newest registered generation; unchanged if none is registered."""
         with self._database.transaction() as connection:

@@ -15,7 +15,6 @@ from dagster._core.utils import make_new_backfill_id
 
 from ...domain.partition_keys import PartitionKey
 from ...errors import DaemonNotRunning
-from ..asset_keys import VECTORIZED_CHUNKS
 from ..assets import in_ranges
 from ..partitions import register
 
@@ -41,17 +40,19 @@ class Backfills:
     Args:
         instance: whose daemon starts the runs.
         most_partitions: of one run, as in the definitions that the daemon has.
+        asset: whose partitions are embedded.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, most_partitions: int) -> None:
+    def __init__(self, instance: dg.DagsterInstance, most_partitions: int, asset: dg.AssetKey) -> None:
         self._instance = instance
+        self.asset = asset
         self._most_partitions = most_partitions
 
     def targeted(self) -> dict[str, str]:
         """List the partitions that a backfill under way is about and has not done yet, with its id."""
         found: dict[str, str] = {}
         for backfill in self._instance.get_backfills(BulkActionsFilter(statuses=_AT_WORK)):
-            if backfill.is_asset_backfill and VECTORIZED_CHUNKS in (backfill.asset_selection or []):
+            if backfill.is_asset_backfill and self.asset in (backfill.asset_selection or []):
                 data = backfill.get_asset_backfill_data(self._graph)
                 waiting = _keys(data.target_subset) - self._done(data) - _keys(data.failed_and_downstream_subset)
                 found |= dict.fromkeys(waiting, backfill.backfill_id)
@@ -69,14 +70,14 @@ class Backfills:
             backfill_id=make_new_backfill_id(),
             asset_graph=self._graph,
             partition_names=[str(key) for key in partitions],
-            asset_selection=[VECTORIZED_CHUNKS],
+            asset_selection=[self.asset],
             backfill_timestamp=time.time(),
             tags={},
             dynamic_partitions_store=self._instance,
             all_partitions=False,
             title=title,
             description=None,
-            run_config={"ops": {VECTORIZED_CHUNKS.to_python_identifier(): {"config": dict(config)}}},
+            run_config={"ops": {self.asset.to_python_identifier(): {"config": dict(config)}}},
         )
         self._instance.add_backfill(backfill)
         return backfill.backfill_id
@@ -103,7 +104,7 @@ class Backfills:
         """List what its runs have materialized. The daemon, which looks every half minute, may not know of it yet."""
         done = _keys(data.materialized_subset)
         if data.latest_storage_id is not None:
-            later = self._instance.get_materialized_partitions(VECTORIZED_CHUNKS, after_cursor=data.latest_storage_id)
+            later = self._instance.get_materialized_partitions(self.asset, after_cursor=data.latest_storage_id)
             done |= later & _keys(data.target_subset)
         return done
 

@@ -17,7 +17,7 @@ from ...errors import DatabaseFailed, VectorAssetsError
 from ...ports import ProgressListener
 from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
-from ..asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from ..asset_keys import DOCUMENT_CHUNKS, VECTORS
 from ..assets import ASSETS
 from ..partitions import register, run_tags
 from ..resources import run_resources
@@ -98,7 +98,7 @@ class InProcessRuns:
         Raises:
             DatabaseFailed: Dagster's storage failed, so that the run could not be recorded.
         """
-        configs = {VECTORIZED_CHUNKS: config or {}, DOCUMENT_CHUNKS: {"allow_shrink": allow_shrink}}
+        configs = {**dict.fromkeys(VECTORS, config or {}), DOCUMENT_CHUNKS: {"allow_shrink": allow_shrink}}
         # Off the main thread, Dagster leaves signals alone; it would raise in the middle of an import or a commit.
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
             running = thread.submit(self._run, partition, assets, configs)
@@ -172,10 +172,10 @@ def _failed_checks(result: dg.ExecuteInProcessResult) -> list[FailedCheck]:
 
 def _vectors_metadata(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
     for event in result.get_asset_materialization_events():
-        if event.asset_key == VECTORIZED_CHUNKS:
+        if event.asset_key in VECTORS:
             return {name: value.value for name, value in event.materialization.metadata.items()}
     for event in result.all_events:  # too many chunks failed: the totals are the failure's
-        if event.is_step_failure and event.step_key == VECTORIZED_CHUNKS.to_python_identifier():
+        if event.is_step_failure and event.step_key in {asset.to_python_identifier() for asset in VECTORS}:
             failure = event.step_failure_data.user_failure_data
             return {name: value.value for name, value in failure.metadata.items()} if failure else {}
     return {}
