@@ -16,6 +16,7 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
+from vector_assets.errors import ModelNotFound
 from vector_assets.ports import ChunkStore, VectorStore
 from vector_assets.quality.drift import REFERENCE_TEXTS
 from vector_assets.quality.partition_facts import NearestChunk
@@ -104,7 +105,10 @@ class UnrecordedAuditFacts(AuditFacts):
 
 
 class FakeServices(Services):
-    """The real services with an embedder that takes no time."""
+    """The real services with an embedder that takes no time.
+
+    `others` are models that they can be asked for besides: each is found by the source of its space.
+    """
 
     def __init__(
         self,
@@ -113,11 +117,18 @@ class FakeServices(Services):
         landing: Path,
         embedder: HashEmbedder | None = None,
         retries: Retries | None = None,
+        others: Sequence[HashEmbedder] = (),
         **settings: object,
     ) -> None:
         secret = SecretStr(url.render_as_string(hide_password=False))
         super().__init__(load_settings(database_url=secret, home=home, landing_dir=landing, **settings), retries)
         self.embedder = embedder or HashEmbedder()  # type: ignore[assignment]
+        self._models = {model.space.source: model for model in (self.embedder, *others)}
+
+    def _embedder(self, model: str, document_prompt: str | None, query_prompt: str | None) -> HashEmbedder:  # type: ignore[override]
+        if model not in self._models:
+            raise ModelNotFound(model, "the test has no such model")
+        return self._models[model]
 
     @cached_property
     def audit_facts(self) -> AuditFacts:

@@ -68,8 +68,9 @@ _NEWEST_OF_ALL: LiteralString = f"SELECT max(c.updated_at) FROM document_chunks 
 
 # Put chunks into the queue although they have a current vector: those that this run has not embedded, and at most so
 # many that the run has embedded the limit in the end. The oldest vectors and failures come first, so that the next run
-# with a limit goes on where this one stops. The chunks are held, and those that are being deleted passed over: a row
-# that came into the queue after its chunk was deleted would stay there for ever.
+# with a limit goes on where this one stops. The chunks are held, and those that somebody changes or deletes at this
+# moment are passed over: a row that came into the queue with a former text, or without a chunk, would stay there for
+# ever. With a new text a chunk is pending anyway.
 _QUEUE_AGAIN: LiteralString = """
 INSERT INTO pending_chunks AS p (space, market, doc_type, stock_code, chunk_id, content_hash)
 SELECT %(space)s, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
@@ -81,7 +82,7 @@ ORDER BY greatest(v.created_at, q.failed_at) NULLS FIRST, c.id
 LIMIT CASE WHEN %(limit)s::bigint IS NOT NULL THEN
     greatest(%(limit)s - (SELECT count(*) FROM {table} v JOIN document_chunks c ON c.id = v.chunk_id
                           WHERE {within} AND v.run_id = %(run_id)s), 0) END
-FOR KEY SHARE OF c SKIP LOCKED
+FOR SHARE OF c SKIP LOCKED
 ON CONFLICT (space, market, doc_type, stock_code, chunk_id) DO UPDATE SET next_attempt_at = '-infinity'
 """
 _IN_IDS: LiteralString = "c.id = ANY(%(ids)s)"

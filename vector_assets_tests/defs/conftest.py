@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import URL
 
+from vector_assets.defs.assets import document_chunks, documents, vectorized_chunks
 from vector_assets.defs.partitions import register
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.retries import Retries
@@ -15,6 +16,9 @@ from ..fakes import FakeServices
 
 US = PartitionKey("us", "annual_report", "XTEST")
 CN = PartitionKey("cn", "announcement", "999001")
+
+CHAIN = [documents, document_chunks, vectorized_chunks]
+"""The assets from files to the vectors of the serving space."""
 
 
 @pytest.fixture

@@ -9,8 +9,13 @@ import dagster as dg
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.assets import ASSETS
+from vector_assets.defs.asset_keys import (
+    CANDIDATE_VECTORS,
+    DOCUMENT_CHUNKS,
+    DOCUMENTS,
+    SERVING_SPACE,
+    VECTORIZED_CHUNKS,
+)
 from vector_assets.defs.partitions import PARTITIONS_NAME, register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.domain.chunks import TokenizedText
@@ -19,7 +24,7 @@ from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import Vectors
 
 from ..fakes import FakeServices, HashEmbedder, rows
-from .conftest import CN, US, land, sentences
+from .conftest import CHAIN, CN, US, land, sentences
 
 
 class Watching(SilentListener):
@@ -42,7 +47,7 @@ def materialize(
     """All three assets of a partition."""
     seen = [] if watched is None else watched
     return dg.materialize(
-        ASSETS,
+        CHAIN,
         partition_key=str(key),
         instance=instance,
         resources=run_resources(services, Watching(seen)),
@@ -378,16 +383,19 @@ def test_the_data_version_follows_the_texts(
 
 
 def test_the_definitions_load() -> None:
-    """Three assets in a row, two jobs, two sensors that run by default."""
+    """From files to the vectors of both live spaces, with jobs and sensors; these run by default."""
     from vector_assets.definitions import defs
 
     graph = defs.resolve_asset_graph()
     assert graph.get(VECTORIZED_CHUNKS).parent_keys == {DOCUMENT_CHUNKS}
+    assert graph.get(CANDIDATE_VECTORS).parent_keys == {DOCUMENT_CHUNKS}
+    assert graph.get(SERVING_SPACE).parent_keys == {VECTORIZED_CHUNKS, CANDIDATE_VECTORS}
     assert graph.get(DOCUMENT_CHUNKS).parent_keys == {DOCUMENTS}
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"vector_assets_ingest", "vector_assets_vectorize"}
     repository = defs.get_repository_def()
     assert {sensor.name: sensor.default_status for sensor in repository.sensor_defs} == {
         "vector_assets_new_chunks_sensor": dg.DefaultSensorStatus.RUNNING,
+        "vector_assets_candidate_sensor": dg.DefaultSensorStatus.RUNNING,
         "vector_assets_landing_sensor": dg.DefaultSensorStatus.RUNNING,
     }
     dg.Definitions.validate_loadable(defs)

@@ -182,7 +182,8 @@ def test_a_promotion_outside_dagster_is_recorded(instance: dg.DagsterInstance, f
     record_promotion(instance, filling, before, None)
 
     event = instance.get_latest_materialization_event(SERVING_SPACE)
-    assert event is not None and event.asset_materialization is not None
+    assert event is not None
+    assert event.asset_materialization is not None
     assert event.asset_materialization.metadata["space"].value == OTHER.slug
 
 
@@ -194,10 +195,8 @@ def test_what_serves_next_is_kept_up_to_date_by_the_same_assets(
     assert change(instance, filling, promote=True).success
     rows(filling.database, "UPDATE document_chunks SET text = 'edited' WHERE chunk_index = 0 AND market = 'us'")
 
-    result = materialize(instance, filling, US)
-
-    assert metadata(result, VECTORIZED_CHUNKS)["vectorized"] == 1
-    assert metadata(result, CANDIDATE_VECTORS)["vectorized"] == 1
+    assert metadata(materialize(instance, filling, US), VECTORIZED_CHUNKS)["vectorized"] == 1
+    assert metadata(fill(instance, filling), CANDIDATE_VECTORS)["vectorized"] == 1
     assert counts(filling) == (10, 0)
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import URL
 
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
-from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
@@ -33,7 +32,7 @@ from vector_assets.storage.halfvec_arrays import HalfVectors
 from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, make_live, rows, store_chunks, vector_of
-from .conftest import US, land, sentences
+from .conftest import CHAIN, US, land, sentences
 from .test_assets import Watching, failure, materialize
 from .test_partition_ranges import KEYS, A, B, D, fail_on, materialized, red, run, shrink_the_second
 
@@ -70,7 +69,7 @@ def way(request: pytest.FixtureRequest, instance: dg.DagsterInstance, services: 
     register(instance, KEYS)
 
     def ran(asset: dg.AssetKey = VECTORIZED_CHUNKS, **config: Any) -> dict[str, dg.AssetCheckEvaluation]:
-        assets = [item for item in ASSETS if item.key == asset]
+        assets = [item for item in CHAIN if item.key == asset]
         ops = {"silver__vectorized_chunks": {"config": config}} if asset == VECTORIZED_CHUNKS else {}
         if request.param == "a range":
             result = (
@@ -528,7 +527,7 @@ def test_runs_of_the_command_line_have_their_check_results(database_url: URL, tm
     ):
         runs.prepare([US])
 
-        results = [runs.run(US, [asset.key for asset in ASSETS]), runs.run(US, [VECTORIZED_CHUNKS])]
+        results = [runs.run(US, [asset.key for asset in CHAIN]), runs.run(US, [VECTORIZED_CHUNKS])]
 
         assert [result.error for result in results] == [None, None]
         instance = dg.DagsterInstance.get()
@@ -615,7 +614,7 @@ def test_chunks_of_a_range_in_which_one_partition_fails_have_their_check_results
     """Those that were chunked are materialized and checked."""
     shrink_the_second(instance, services, landing)
 
-    result = run(instance, services, assets=ASSETS)
+    result = run(instance, services, assets=CHAIN)
 
     assert not result.success
     checked = {str(key) for key in KEYS if check_results(instance, result, str(key), DOCUMENT_CHUNKS)}

@@ -14,7 +14,6 @@ from PIL import Image
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
-from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, MAX_LATE_PARTITIONS, check_result
 from vector_assets.defs.partitions import PARTITIONS_NAME
 from vector_assets.defs.resources import SilentListener, run_resources
@@ -28,7 +27,7 @@ from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.retries import Retries
 
 from ..fakes import SPACE, FakeServices, make_vectorizer, rows, store_chunks
-from .conftest import CN, US
+from .conftest import CHAIN, CN, US
 from .test_assets import failure, metadata
 from .test_sensors import requested, tick
 
@@ -39,7 +38,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def materialize(instance: dg.DagsterInstance, services: FakeServices) -> dg.ExecuteInProcessResult:
     """The coverage, after assets that are not run."""
     return dg.materialize(
-        [*ASSETS, *COVERAGE_ASSETS],
+        [*CHAIN, *COVERAGE_ASSETS],
         selection=[COVERAGE],
         instance=instance,
         resources=run_resources(services, SilentListener()),

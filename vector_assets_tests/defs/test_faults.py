@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.assets import ASSETS
 from vector_assets.defs.partitions import register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.in_process import recorded_runs
@@ -36,7 +35,7 @@ from vector_assets.storage.retries import Retries
 from ..fakes import SPACE, FakeServices, rows
 from ..storage.proxy import Proxy
 from ..storage.servers import OwnServer, connect
-from .conftest import US, land, sentences
+from .conftest import CHAIN, US, land, sentences
 from .test_assets import failure, materialize, metadata
 from .test_sensors import add_run, tick
 
@@ -198,7 +197,7 @@ def test_a_run_without_a_database_is_one_line(instance: dg.DagsterInstance, tmp_
     register(instance, [US])
 
     result = dg.materialize(
-        ASSETS[-1:],
+        CHAIN[-1:],
         partition_key=str(US),
         instance=instance,
         resources=run_resources(
@@ -223,7 +222,7 @@ def test_a_model_that_is_not_found_is_one_line(
 
     with Services(settings) as services:
         result = dg.materialize(
-            ASSETS[-1:],
+            CHAIN[-1:],
             partition_key=str(US),
             instance=instance,
             resources=run_resources(services, SilentListener()),

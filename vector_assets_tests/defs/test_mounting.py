@@ -71,6 +71,8 @@ def test_the_definitions_of_both_load() -> None:
     assert {name for name, executor in executors.items() if executor == "in_process"} == {
         "vector_assets_ingest",
         "vector_assets_vectorize",
+        "vector_assets_fill_candidate",
+        "vector_assets_promote",
         "vector_assets_coverage",
     }
     assert own_job().executor_def.name == "in_process"

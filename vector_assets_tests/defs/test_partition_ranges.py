@@ -9,7 +9,7 @@ import pytest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
-from vector_assets.defs.assets import ASSETS, in_ranges
+from vector_assets.defs.assets import in_ranges
 from vector_assets.defs.partitions import PARTITIONS, register
 from vector_assets.defs.resources import run_resources
 from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
@@ -18,7 +18,7 @@ from vector_assets.storage.retries import Retries
 
 from ..fakes import FakeServices, HashEmbedder, rows, store_chunks
 from ..storage.servers import connect
-from .conftest import land, sentences
+from .conftest import CHAIN, land, sentences
 from .test_assets import Watching, failure, observations
 from .test_faults import Pauses
 
@@ -52,7 +52,7 @@ def run(
     services: FakeServices,
     first: str = A,
     last: str = D,
-    assets: Sequence[dg.AssetsDefinition] = ASSETS[-1:],
+    assets: Sequence[dg.AssetsDefinition] = CHAIN[-1:],
     config: Mapping[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """One run from the first partition to the last."""
@@ -215,7 +215,7 @@ def test_files_of_a_range_become_vectors_in_one_run(
         land(landing, key, "2024.txt", sentences(number))
     register(instance, KEYS)
 
-    result = run(instance, services, assets=ASSETS)
+    result = run(instance, services, assets=CHAIN)
 
     assert result.success
     assert {key: made["read"] for key, made in materialized(instance, result, DOCUMENTS).items()} == dict.fromkeys(
@@ -231,7 +231,7 @@ def shrink_the_second(instance: dg.DagsterInstance, services: FakeServices, land
     for key in KEYS:
         land(landing, key, "2024.txt", sentences(40))
     register(instance, KEYS)
-    assert run(instance, services, assets=ASSETS).success
+    assert run(instance, services, assets=CHAIN).success
     land(landing, KEYS[1], "2024.txt", sentences(3))
 
 
@@ -242,7 +242,7 @@ def test_a_partition_that_would_shrink_fails_alone(
     shrink_the_second(instance, services, landing)
     land(landing, KEYS[2], "2024.txt", sentences(41))
 
-    result = run(instance, services, assets=ASSETS)
+    result = run(instance, services, assets=CHAIN)
 
     assert not result.success
     chunked = materialized(instance, result, DOCUMENT_CHUNKS)

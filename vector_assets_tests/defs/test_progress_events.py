@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from vector_assets.defs import progress_events as module
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.progress_events import ProgressEvents
 from vector_assets.domain.progress import BatchProgress
 
@@ -37,6 +38,7 @@ class CostlyContext:
         self._clock, self._seconds, self._waiting = clock, seconds, waiting
         self.events: list[Any] = []
         self.log = self
+        self.asset_key = VECTORIZED_CHUNKS
 
     def log_event(self, event: Any) -> None:
         self._clock.now += self._seconds

@@ -8,16 +8,20 @@ import dagster as dg
 import pytest
 from sqlalchemy import URL
 
-from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.asset_keys import CANDIDATE_VECTORS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.assets import candidate_vectors
 from vector_assets.defs.partitions import register
-from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
+from vector_assets.defs.resources import SilentListener, run_resources
+from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
+from vector_assets.defs.sensors import candidate_sensor, landing_sensor, new_chunks_sensor
 from vector_assets.domain.spaces import SpaceStatus
 from vector_assets.storage.database import Database
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks
 from .conftest import CN, US, land
 from .test_assets import counts, failure, materialize, metadata
-from .test_partition_ranges import KEYS, A, materialized, run
+from .test_candidate_vectors import fill
+from .test_partition_ranges import KEYS, A, D, materialized, run
 from .test_sensors import requested, tick
 
 SERVING = replace(SPACE, source="org/serving")
@@ -27,14 +31,18 @@ OTHER = replace(SPACE, model="other", source="org/other")
 @pytest.fixture
 def services(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
     """The process that comes first, whose space serves."""
-    with FakeServices(database_url, tmp_path / "home", landing, HashEmbedder(SERVING)) as services:
+    with FakeServices(
+        database_url, tmp_path / "home", landing, HashEmbedder(SERVING), others=[HashEmbedder(OTHER)]
+    ) as services:
         yield services
 
 
 @pytest.fixture
 def other(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
     """Another process over the same database, which is configured for another model."""
-    with FakeServices(database_url, tmp_path / "home", landing, HashEmbedder(OTHER)) as services:
+    with FakeServices(
+        database_url, tmp_path / "home", landing, HashEmbedder(OTHER), others=[HashEmbedder(SERVING)]
+    ) as services:
         yield services
 
 
@@ -201,10 +209,10 @@ def test_a_run_of_the_filling_space_leaves_the_serving_one_alone(
     edit(services)
     serving = rows(services.database, f"SELECT t::text FROM chunk_vectors_{SPACE.slug} t ORDER BY 1")
 
-    totals = metadata(materialize(instance, other, US), VECTORIZED_CHUNKS)
+    totals = metadata(fill(instance, other), CANDIDATE_VECTORS)
 
     assert (totals["vectorized"], totals["partition/coverage"]) == (10, 1.0)
-    assert isinstance(tick(new_chunks_sensor, instance, other), dg.SkipReason)
+    assert isinstance(tick(candidate_sensor, instance, other), dg.SkipReason)
     assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert rows(services.database, f"SELECT t::text FROM chunk_vectors_{SPACE.slug} t ORDER BY 1") == serving
     assert metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["vectorized"] == 1
@@ -226,9 +234,14 @@ def test_chunks_that_a_new_space_lacks_are_no_writes_of_another_program(
     assert run(instance, services).success
     other.spaces.add(OTHER)
 
-    result = run(instance, other)
+    result = dg.materialize(
+        [candidate_vectors],
+        instance=instance,
+        resources=run_resources(other, SilentListener()),
+        tags={RANGE_START_TAG: A, RANGE_END_TAG: D},
+    )
 
-    assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {str(key) for key in KEYS}
+    assert set(materialized(instance, result, CANDIDATE_VECTORS)) == {str(key) for key in KEYS}
     assert materialized(instance, result, DOCUMENT_CHUNKS) == {}
 
 
@@ -238,18 +251,18 @@ def test_a_space_that_is_retired_during_a_run_gets_nothing_more(
     """The run fails in one line; what was committed stays, and filling the space again needs only the rest."""
     assert materialize(instance, services, US).success
     other.spaces.add(OTHER)
-    assert materialize(instance, other, US, {"limit": 4}).success
+    assert fill(instance, other, limit=4).success
     embedder: HashEmbedder = other.embedder
     embedder.before = lambda _: services.spaces.retire(OTHER.slug)
 
-    result = materialize(instance, other, US)
+    result = fill(instance, other)
 
     assert not result.success
     assert failure(result).startswith("this process is configured for org/other, whose embedding space is retired.")
     assert "\n" not in failure(result)
     embedder.before = lambda _: None
     other.spaces.add(OTHER)
-    assert metadata(materialize(instance, other, US), VECTORIZED_CHUNKS)["vectorized"] == 6
+    assert metadata(fill(instance, other), CANDIDATE_VECTORS)["vectorized"] == 6
 
 
 def test_of_two_first_runs_the_second_is_refused(

@@ -17,7 +17,7 @@ from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.retries import Retries
 
-from ..fakes import FakeServices, rows
+from ..fakes import DIMENSION, FakeServices, rows
 from ..storage.proxy import Proxy
 from ..storage.servers import OwnServer, connect
 from .conftest import empty_place
@@ -25,11 +25,19 @@ from .places import BATCH_SIZE, CHUNKS, SECONDS, VECTORS, Place, administrator, 
 
 _BATCH = 30
 _NOW = timedelta(0)
-# What every commit needs.
-_HOLD = "SELECT FROM embedding_spaces FOR UPDATE"
-_WAITING = """
+# What every commit of a batch needs.
+_HOLD = f"LOCK TABLE {VECTORS} IN SHARE MODE"
+# Vectors by another program, of all chunks that have none. A commit that stores one of them waits for that program.
+_STORE_BY_HAND = f"""
+INSERT INTO {VECTORS} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
+                       token_count, tokens_embedded, run_id)
+SELECT chunk_id, market, doc_type, stock_code, content_hash, array_fill(1, ARRAY[{DIMENSION}])::halfvec, 1, 1, 'by hand'
+FROM pending_chunks
+"""
+# Commits of batches.
+_WAITING = f"""
 SELECT pid FROM pg_stat_activity
-WHERE datname = %s AND wait_event_type = 'Lock' AND application_name = 'vector_assets'
+WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO "{VECTORS}"%%'
 """
 # All of a run's: those of its work, the one that holds its partition, and Dagster's.
 _CUT_ALL = """
@@ -79,7 +87,7 @@ def over(proxy: Proxy, place: Place) -> Place:
 
 
 def waiting(place: Place) -> int:
-    """A process of the server that works for a run and waits for a lock."""
+    """A process of the server that commits a batch and waits for a lock."""
     found: list[int] = []
     with administrator(place.url) as admin:
 
@@ -214,13 +222,18 @@ def test_a_time_limit_strikes(limit: str, code: str, place: Place) -> None:
     finish(place, pending=0, later=_NOW)
 
 
-def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    """Row: a deadlock in the middle. The commit holds a row and waits for a table, the other the reverse."""
+def test_a_deadlock_with_another_program(place: Place) -> None:
+    """Row: a deadlock in the middle. The commit holds rows of the queue and waits for a vector, the other the reverse.
+
+    It is done again, and its vectors replace those that the other program stored.
+    """
+    locking: list[Future[None]] = []
     with (
         place.services() as services,
         administrator(place.url) as admin,
         connect(place.url) as user,
         ThreadPoolExecutor(1) as pool,
+        when_told("attempt 2 in", lambda: wait(locking, SECONDS)) as told,
     ):
         # Whoever looks first is the victim; let it be the commit, and late enough that there is something to see.
         admin.execute(f"ALTER DATABASE {place.url.database} SET deadlock_timeout = '2s'")
@@ -228,10 +241,10 @@ def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCapture
 
         def lock_the_other_way_round() -> None:
             with user.transaction():
-                user.execute(f"LOCK TABLE {VECTORS} IN EXCLUSIVE MODE")
+                user.execute(_STORE_BY_HAND)
                 begun.set()
                 waiting(place)
-                user.execute("UPDATE embedding_spaces SET status = status")
+                user.execute("UPDATE pending_chunks SET attempts = attempts")
 
         def before(_: Sequence[str]) -> None:
             embedded = len(services.embedder.embedded)
@@ -243,13 +256,12 @@ def test_a_deadlock_with_another_program(place: Place, caplog: pytest.LogCapture
                 wait(locking, SECONDS)  # with two commits in it, the server may find the other program first
 
         begun = threading.Event()
-        locking: list[Future[None]] = []
         services.embedder.before = before
 
         result = run(services)
 
         locking[0].result()
         check_it_went_on(services, result)
-    assert "attempt 2 in" in caplog.text
-    assert "40P01" in caplog.text
+        assert rows(services.database, f"SELECT count(*) FROM {VECTORS} WHERE run_id = 'by hand'") == [(0,)]
+    assert "40P01" in told[0]
     finish(place, pending=0, later=_NOW)

@@ -1,6 +1,7 @@
 """The database server's disk is full: one clear line, and nothing that was committed goes away."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import URL
@@ -50,7 +51,7 @@ def test_a_full_disk_ends_the_run_and_the_next_does_the_rest(
         assert before <= kept(place)
 
 
-def kept(place: Place) -> set[int]:
+def kept(place: Place) -> set[UUID]:
     """Chunks with a vector."""
     with place.services() as services:
         return set(check_invariants(services.database, HashEmbedder()).current)

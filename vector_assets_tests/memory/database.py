@@ -15,7 +15,6 @@ from vector_assets.domain.documents import Document, DocumentRejection
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, StoredReferenceVectors
 
-
 # Earlier than any moment, as PostgreSQL's -infinity is.
 _DUE = datetime.min.replace(tzinfo=UTC)
 

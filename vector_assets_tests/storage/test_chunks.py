@@ -152,6 +152,19 @@ def test_a_chunk_that_is_deleted_while_chunks_are_queued_again_stays_away(databa
     assert rows(database, queued) == [("stays",)]
 
 
+def test_a_chunk_that_is_edited_while_chunks_are_queued_again_has_its_new_text_in_the_queue(database: Database) -> None:
+    """It is not waited for: by the time it is free, a run may have embedded the new text already."""
+    store_chunks(database, ["stays", "old"])
+    make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+
+    with database.transaction() as editor:
+        editor.execute("UPDATE document_chunks SET text = 'new' WHERE text = 'old'")
+        PostgresChunkStore(database, SPACE.slug).queue_again(PARTITION, "forced", None)
+
+    queued = "SELECT c.text FROM pending_chunks p JOIN document_chunks c USING (content_hash) ORDER BY 1"
+    assert rows(database, queued) == [("new",), ("stays",)]
+
+
 def test_the_newest_pending_text_is_found(database: Database) -> None:
     """Of the chunks that are due; None where nothing is."""
     store_chunks(database, ["old", "POISON", "new"])

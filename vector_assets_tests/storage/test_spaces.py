@@ -502,3 +502,15 @@ def test_a_document_that_moves_waits_for_the_chunk_that_comes(filled: Database, 
     status = PartitionStatusQueries(filled)
     assert [(item.partition, item.chunks, item.pending) for item in status.status(SPACE.slug)] == [(MOVED, 3, 3)]
     check_both(filled, "a", "b", "early")
+
+
+def test_a_document_moves_while_vectors_of_its_chunks_are_deleted(filled: Database, pool: ThreadPoolExecutor) -> None:
+    """The deletion has put the chunks into the queue of the former partition, where no run would find them."""
+    with connect(filled.url) as deleter, connect(filled.url) as mover, connect(filled.url) as admin:
+        with deleter.transaction():
+            deleter.execute(f"DELETE FROM chunk_vectors_{SPACE.slug}")
+            moving = pool.submit(mover.execute, "UPDATE documents SET stock_code = 'MOVED'")
+            wait_until_waiting(admin, moving)
+        moving.result()
+
+    check_both(filled, "a", "b")

@@ -136,7 +136,7 @@ def _daemon(instance: dg.DagsterInstance) -> None:
 @pytest.mark.usefixtures("_daemon")
 def test_a_backfill_can_be_launched_and_read(instance: dg.DagsterInstance) -> None:
     """Through Dagster's storage, without its webserver."""
-    backfills = Backfills(instance, 50)
+    backfills = Backfills(instance, 50, VECTORIZED_CHUNKS)
 
     backfill_id = backfills.launch([US, CN], {"force_revectorize": True}, "a title")
 
@@ -160,7 +160,7 @@ def test_failed_partitions_can_be_read(instance: dg.DagsterInstance) -> None:
     for key in (US, CN):
         dg.materialize([vectorized_chunks], instance=instance, partition_key=str(key), raise_on_error=False)
 
-    assert failed_partitions(instance) == {str(US)}, "vector-assets backfill --failed"
+    assert failed_partitions(instance, VECTORIZED_CHUNKS) == {str(US)}, "vector-assets backfill --failed"
 
 
 def test_a_check_result_can_name_its_materialization(instance: dg.DagsterInstance) -> None:

@@ -228,6 +228,14 @@ CREATE TRIGGER chunks_inserted AFTER INSERT ON document_chunks
 -- A chunk with a new text, partition or id is pending from now on, and its earlier failures count no more.
 CREATE FUNCTION chunks_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- Whoever puts a chunk into the queue under its former key at this moment is waited for.
+    INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
+    SELECT s.slug, o.market, o.doc_type, o.stock_code, o.id, o.content_hash
+    FROM embedding_spaces s CROSS JOIN before o
+    WHERE s.status IN ('filling', 'serving')
+      AND NOT EXISTS (SELECT FROM after n
+                      WHERE (n.id, n.market, n.doc_type, n.stock_code) = (o.id, o.market, o.doc_type, o.stock_code))
+    ON CONFLICT DO NOTHING;
     DELETE FROM pending_chunks p USING embedding_spaces s, before o
     WHERE s.status IN ('filling', 'serving')
       AND (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
