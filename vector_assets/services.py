@@ -252,7 +252,13 @@ class Services:
     @cached_property
     def drift(self) -> DriftGuard:
         """The guard that compares the embedder with the vectors of the space, and registers the first space."""
-        return self._drift_guard(self.spaces.register_first)
+        return self._drift_guard(self._register_first)
+
+    def _register_first(self, space: EmbeddingSpace) -> None:
+        """Register the space if it may be the first one; another process may have registered its own meanwhile."""
+        self.spaces.register_first(space)
+        if self.spaces.status(space) is None:
+            self.require_live()
 
     def _drift_guard(self, register: Callable[[EmbeddingSpace], None]) -> DriftGuard:
         reference_vectors = PostgresReferenceVectorStore(self.database)
