@@ -65,7 +65,7 @@ def english_afterwards() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[URL]:
-    """A server that stops with the test process, in memory if there is room. Tests of crashes have their own, on a disk.
+    """A server that stops with the test process, in memory if there is room. Tests of crashes have theirs on a disk.
 
     Not under pytest's own folder: when another pytest starts, it takes from that the permissions that the server,
     which as root runs under a user of its own, was given.
