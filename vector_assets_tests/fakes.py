@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 from pydantic import SecretStr
@@ -98,7 +99,7 @@ class UnrecordedAuditFacts(AuditFacts):
         self._embedder = embedder
 
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[int], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
         del self._embedder.embedded[-len(chunk_ids) :]
         return super().nearest(partition, space_slug, chunk_ids, vectors)

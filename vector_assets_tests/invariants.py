@@ -1,6 +1,6 @@
 """What must hold of the tables at any moment, whatever was killed, cut off or edited before.
 
-Told from the raw rows, not by the product's own conditions: it checks these too.
+They are read from the raw rows, not by the product's own conditions, which are checked too.
 """
 
 from collections.abc import Sequence
@@ -176,20 +176,20 @@ def _check_vectors(findings: Findings, stored: Sequence[tuple[UUID, str, Vectors
 
 
 def _check_status(findings: Findings, places: Sequence[tuple[UUID, str]], database: AnyDatabase, slug: str) -> None:
-    """What the product tells of each partition is what the rows say."""
+    """The product counts in each partition what the rows say."""
     current, quarantined = set(findings.current), set(findings.quarantined)
-    told: dict[str, tuple[int, int, int]] = {}
+    counted: dict[str, tuple[int, int, int]] = {}
     for id_, partition in places:
-        before = told.get(partition, (0, 0, 0))
+        before = counted.get(partition, (0, 0, 0))
         kind = 0 if id_ in current else 2 if id_ in quarantined else 1
-        told[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
+        counted[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
     stores = stores_of(database)
     status = stores.status.status(slug)
-    if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != told:
-        findings.add(f"is counted otherwise by the status {status} than by its rows {told}")
+    if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != counted:
+        findings.add(f"is counted otherwise by the status {status} than by its rows {counted}")
     pending = {str(item.partition): item.pending for item in stores.status.pending_partitions(slug)}
-    if pending != {partition: counts[1] for partition, counts in told.items() if counts[1]}:
-        findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {told}")
+    if pending != {partition: counts[1] for partition, counts in counted.items() if counts[1]}:
+        findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {counted}")
     listed = {item.chunk_id for item in stores.quarantine.chunks(slug, [item.partition for item in status])}
     if wrong := sorted(listed ^ quarantined):
         findings.add("is listed as quarantined and is not, or is not listed", *wrong)

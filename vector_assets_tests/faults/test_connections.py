@@ -34,10 +34,10 @@ INSERT INTO {VECTORS} (chunk_id, market, doc_type, stock_code, content_hash, emb
 SELECT chunk_id, market, doc_type, stock_code, content_hash, array_fill(1, ARRAY[{DIMENSION}])::halfvec, 1, 1, 'by hand'
 FROM pending_chunks
 """
-# Commits of batches.
-_WAITING = f"""
+# Commits of batches; the view has the beginning of a statement.
+_WAITING = """
 SELECT pid FROM pg_stat_activity
-WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO "{VECTORS}"%%'
+WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE '%%WITH incoming AS%%'
 """
 # All of a run's: those of its work, the one that holds its partition, and Dagster's.
 _CUT_ALL = """

@@ -350,7 +350,7 @@ def check_undisturbed_run(database: Database, space: EmbeddingSpace, report: Vec
 
 
 @settings(
-    max_examples=24,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
