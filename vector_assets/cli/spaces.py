@@ -91,6 +91,10 @@ def add(model: str, yes: bool) -> None:
             click.confirm(translate("Go on?"), abort=True)
         with working(translate("queueing the chunks")):
             space = other.add_space()
+            serves = services.spaces.serving() == space
+    if serves:
+        click.echo(translate("{space} serves.", space=space.slug))
+        return
     added = translate(
         "{space} is being filled. Embed its chunks: {command}", space=space.slug, command=_backfill(model)
     )

@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import CANDIDATE_VECTORS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
+from vector_assets.defs.assets import candidate_vectors
 from vector_assets.defs.partitions import register
-from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
+from vector_assets.defs.resources import SilentListener, run_resources
+from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
+from vector_assets.defs.sensors import candidate_sensor, landing_sensor, new_chunks_sensor
 from vector_assets.domain.spaces import SpaceStatus
 from vector_assets.storage.database import Database
 
@@ -18,7 +21,7 @@ from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks
 from .conftest import CN, US, land
 from .test_assets import counts, failure, materialize, metadata
 from .test_candidate_vectors import fill
-from .test_partition_ranges import KEYS, A, materialized, run
+from .test_partition_ranges import KEYS, A, D, materialized, run
 from .test_sensors import requested, tick
 
 SERVING = replace(SPACE, source="org/serving")
@@ -197,49 +200,69 @@ def test_the_first_run_registers_its_space_as_serving(
     assert sorted(requested(tick(new_chunks_sensor, instance, services))) == [str(CN), str(US)]
 
 
-@pytest.fixture
-def both(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
-    """A process of the serving space that has both models."""
-    models = [HashEmbedder(SERVING), HashEmbedder(OTHER)]
-    with FakeServices(database_url, tmp_path / "home", landing, models[0], others=models[1:]) as services:
-        yield services
+def test_a_run_of_the_filling_space_leaves_the_serving_one_alone(
+    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices, filings: Path
+) -> None:
+    """Each space has its own queue, its own vectors and its own runs; then the two change places."""
+    assert materialize(instance, services, US).success
+    other.spaces.add(OTHER)
+    edit(services)
+    serving = rows(services.database, f"SELECT t::text FROM chunk_vectors_{SPACE.slug} t ORDER BY 1")
+
+    totals = metadata(fill(instance, other), CANDIDATE_VECTORS)
+
+    assert (totals["vectorized"], totals["partition/coverage"]) == (10, 1.0)
+    assert isinstance(tick(candidate_sensor, instance, other), dg.SkipReason)
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
+    assert rows(services.database, f"SELECT t::text FROM chunk_vectors_{SPACE.slug} t ORDER BY 1") == serving
+    assert metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["vectorized"] == 1
+    services.spaces.promote(OTHER.slug)
+    assert statuses(services) == {SPACE.slug: "filling", OTHER.slug: "serving"}
+    edit(services)
+    for each in (services, other):
+        again = metadata(materialize(instance, each, US), VECTORIZED_CHUNKS)
+        assert (again["vectorized"], again["partition/coverage"]) == (0, 1.0)  # the text is what it was
 
 
 def test_chunks_that_a_new_space_lacks_are_no_writes_of_another_program(
-    instance: dg.DagsterInstance, both: FakeServices
+    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices
 ) -> None:
     """They became pending there because of the space, and not because somebody wrote them."""
-    store_chunks(both.database, ["a"], US)
-    register(instance, [US])
-    first = run(instance, both, str(US), str(US))
-    assert set(materialized(instance, first, DOCUMENT_CHUNKS)) == {str(US)}
-    both.spaces.add(OTHER)
+    for key in KEYS:
+        store_chunks(services.database, ["a"], key)
+    register(instance, KEYS)
+    assert run(instance, services).success
+    other.spaces.add(OTHER)
 
-    result = fill(instance, both)
+    result = dg.materialize(
+        [candidate_vectors],
+        instance=instance,
+        resources=run_resources(other, SilentListener()),
+        tags={RANGE_START_TAG: A, RANGE_END_TAG: D},
+    )
 
-    assert set(materialized(instance, result, CANDIDATE_VECTORS)) == {str(US)}
+    assert set(materialized(instance, result, CANDIDATE_VECTORS)) == {str(key) for key in KEYS}
     assert materialized(instance, result, DOCUMENT_CHUNKS) == {}
 
 
 def test_a_space_that_is_retired_during_a_run_gets_nothing_more(
-    instance: dg.DagsterInstance, both: FakeServices, filings: Path
+    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices, filings: Path
 ) -> None:
     """The run fails in one line; what was committed stays, and filling the space again needs only the rest."""
-    assert materialize(instance, both, US).success
-    both.spaces.add(OTHER)
-    assert fill(instance, both, limit=4).success
-    embedder = both.with_model(OTHER.source).embedder
-    assert isinstance(embedder, HashEmbedder)
-    embedder.before = lambda _: both.spaces.retire(OTHER.slug)
+    assert materialize(instance, services, US).success
+    other.spaces.add(OTHER)
+    assert fill(instance, other, limit=4).success
+    embedder: HashEmbedder = other.embedder
+    embedder.before = lambda _: services.spaces.retire(OTHER.slug)
 
-    result = fill(instance, both)
+    result = fill(instance, other)
 
     assert not result.success
     assert failure(result).startswith("this process is configured for org/other, whose embedding space is retired.")
     assert "\n" not in failure(result)
     embedder.before = lambda _: None
-    both.spaces.add(OTHER)
-    assert metadata(fill(instance, both), CANDIDATE_VECTORS)["vectorized"] == 6
+    other.spaces.add(OTHER)
+    assert metadata(fill(instance, other), CANDIDATE_VECTORS)["vectorized"] == 6
 
 
 def test_of_two_first_runs_the_second_is_refused(
