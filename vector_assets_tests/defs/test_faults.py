@@ -136,12 +136,9 @@ def test_what_does_not_pass_fails_the_run_at_once(
     assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (0, 0)
 
 
-@pytest.mark.usefixtures("dagster_database")
-def test_a_mistyped_config_is_called_that(services: FakeServices, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("dagster_database", "_environment")
+def test_a_mistyped_config_is_called_that(services: FakeServices) -> None:
     """And not a fault of the database."""
-    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
-        monkeypatch.setenv(variable, "")  # so that what the instance sets is undone
-        monkeypatch.delenv(variable)
     with recorded_runs(services, SilentListener()) as runs:
         runs.prepare([US])
 
