@@ -11,7 +11,7 @@ from ..services import Services
 from ..translation import ngettext, translate
 from .asset_keys import CANDIDATE_VECTORS, DOCUMENTS, VECTORIZED_CHUNKS
 from .jobs import fill_candidate, ingest, vectorize
-from .partitions import PARTITIONS, PARTITIONS_NAME, unregistered
+from .partitions import PARTITIONS_NAME, register
 from .run_history import Runs
 from .run_requests import MOST_REQUESTS, run_request
 
@@ -122,19 +122,16 @@ def _request(
 
     The queue is kept short, or chunks of another market that arrive later would be behind all of it.
     """
+    # Registered before the runs are planned: a range goes by Dagster's order, in which another sensor's partitions
+    # may come next.
+    register(context.instance, [item.partition for item in waiting])
     known = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
-    new = unregistered(known, [item.partition for item in waiting])
     runs = Runs(context.instance, known)
     runs.end_orphans()
     blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, datetime.now(UTC))
-    order = PartitionOrder([*known, *new], blocked, services.settings.max_partitions_per_run)
+    order = PartitionOrder(known, blocked, services.settings.max_partitions_per_run)
     chosen = choose_ranges(waiting, order, MOST_REQUESTS - runs.queued(job))
-    if not chosen and not new:
-        return None
-    return dg.SensorResult(
-        run_requests=[run_request(partitions) for partitions in chosen],
-        dynamic_partitions_requests=[PARTITIONS.build_add_request(new)] if new else [],
-    )
+    return dg.SensorResult([run_request(partitions) for partitions in chosen]) if chosen else None
 
 
 SENSORS = [new_chunks_sensor, candidate_sensor, landing_sensor]

@@ -1,15 +1,22 @@
 """The progress of a run, batch by batch, as figures and as text."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ..translation import ngettext, translate
 from .batches import BatchChunk
 from .wording import readable_seconds
 
+# The properties of a BatchProgress that are figures.
+_FIGURES = ("percent", "chunks_per_second", "tokens_per_second", "seconds_a_batch")
+
 
 @dataclass(frozen=True)
-class BatchProgress:
+class BatchProgress(Mapping[str, Any]):
     """The progress of a run after a batch was committed. Counts are of chunks, times are in seconds.
+
+    It reads like an object and like a mapping of its fields and properties: `progress.total`, `progress["total"]`.
 
     `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` divides the tokens that are
     left by the tokens per second since the first batch; `seconds_left_spread` is how much it would change at the speed
@@ -34,6 +41,20 @@ class BatchProgress:
     seconds_left: float | None
     seconds_left_spread: float | None
     batch_chunks: tuple[BatchChunk, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        """Give a field or a property by its name."""
+        if name in _FIGURES or name in {each.name for each in fields(self)}:
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Name the fields, then the properties."""
+        return iter([*(each.name for each in fields(self)), *_FIGURES])
+
+    def __len__(self) -> int:
+        """Count the fields and properties."""
+        return len(fields(self)) + len(_FIGURES)
 
     @property
     def percent(self) -> float:

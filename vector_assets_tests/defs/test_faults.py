@@ -25,7 +25,7 @@ from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 from vector_assets.defs.step_failures import STEP_RETRIES
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
-from vector_assets.errors import DatabaseFailed
+from vector_assets.errors import DatabaseFailed, InvalidSetting
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -134,6 +134,16 @@ def test_what_does_not_pass_fails_the_run_at_once(
 
     assert words in failure(result)
     assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (0, 0)
+
+
+@pytest.mark.usefixtures("dagster_database", "_environment")
+def test_a_mistyped_config_is_called_that(services: FakeServices) -> None:
+    """And not a fault of the database."""
+    with recorded_runs(services, SilentListener()) as runs:
+        runs.prepare([US])
+
+        with pytest.raises(InvalidSetting, match="bath_size"):
+            runs.run(US, [VECTORIZED_CHUNKS], {"bath_size": 3})
 
 
 def test_a_partition_that_another_run_is_at_is_refused(

@@ -17,7 +17,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.jobs import ingest, vectorize
-from vector_assets.defs.partitions import PARTITIONS_NAME
+from vector_assets.defs.partitions import PARTITIONS_NAME, register
 from vector_assets.defs.run_history import Runs
 from vector_assets.defs.run_requests import MOST_REQUESTS
 from vector_assets.defs.runtime.run_processes import PROCESS_TAG, signature
@@ -76,8 +76,20 @@ def test_rows_of_other_programs_get_their_runs(instance: dg.DagsterInstance, ser
     result = tick(new_chunks_sensor, instance, services)
 
     assert requested(result) == [str(US), str(CN)]
-    (registration,) = result.dynamic_partitions_requests
-    assert list(registration.partition_keys) == [str(CN), str(US)]
+    assert list(instance.get_dynamic_partitions(PARTITIONS_NAME)) == [str(CN), str(US)]
+
+
+def test_a_range_covers_no_partition_that_was_registered_in_between(
+    instance: dg.DagsterInstance, services: FakeServices
+) -> None:
+    """Dagster goes by the order of registration, and another sensor registers partitions as well."""
+    first, last = PartitionKey("us", "annual_report", "XAAA"), PartitionKey("us", "annual_report", "XBBB")
+    register(instance, [first])
+    register(instance, [PartitionKey("hk", "announcement", f"{number:05}") for number in range(5)])
+    for key in (first, last):
+        store_chunks(services.database, ["a"], key)
+
+    assert requested(tick(new_chunks_sensor, instance, services)) == [str(first), str(last)]
 
 
 @pytest.mark.parametrize(
@@ -222,8 +234,7 @@ def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, services: 
     result = tick(new_chunks_sensor, instance, services)
 
     assert requested(result) == []
-    assert isinstance(result, dg.SensorResult)
-    assert list(result.dynamic_partitions_requests[0].partition_keys) == [str(US)]
+    assert list(instance.get_dynamic_partitions(PARTITIONS_NAME)) == [str(US)]
 
 
 def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterInstance) -> None:

@@ -78,6 +78,17 @@ def test_the_details_of_progress_are_what_its_line_leaves_out() -> None:
     )
 
 
+def test_progress_reads_like_a_mapping_too() -> None:
+    """As callbacks of earlier tools expect it; what it does not have is a KeyError."""
+    progress = BatchProgress(2, 5, 32, 64, 160, 62, 0, 2, 9000, 8000, 0, 0, 4.0, None, None, None, None, ())
+
+    assert (progress["batch_num"], progress["processed"], progress["percent"]) == (2, 64, progress.percent)
+    assert dict(progress)["total"] == progress.total
+    assert len(progress) == len(list(progress))
+    with pytest.raises(KeyError):
+        progress["line"]
+
+
 def test_nothing_is_said_of_quality_where_all_is_well() -> None:
     """A rare symbol among thousands of tokens is normal."""
     assert shortcomings(0, 0, 3, 9000) == []

@@ -13,7 +13,7 @@ import dagster as dg
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
 from ...domain.run_results import FailedCheck, RunResult
-from ...errors import DatabaseFailed, VectorAssetsError
+from ...errors import DatabaseFailed, InvalidSetting, VectorAssetsError
 from ...ports import ProgressListener
 from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
@@ -96,6 +96,7 @@ class InProcessRuns:
         """Materialize assets of one partition in one run. `config` is that of the step that vectorizes.
 
         Raises:
+            InvalidSetting: the config is not that of the step.
             DatabaseFailed: Dagster's storage failed, so that the run could not be recorded.
         """
         configs = {**dict.fromkeys(VECTORS, config or {}), DOCUMENT_CHUNKS: {"allow_shrink": allow_shrink}}
@@ -106,6 +107,9 @@ class InProcessRuns:
                 wait([running], ANSWER_SIGNALS_SECONDS)
         try:
             return running.result()
+        except dg.DagsterInvalidConfigError as error:
+            problem = " ".join(item.message for item in error.errors) or "it is not valid"
+            raise InvalidSetting("run config", problem, "Correct it.") from error
         except Exception as error:  # what the assets raise is in the result: this is Dagster's own
             reason = f"Dagster's storage failed during the run of {partition}: {' '.join(str(error).split())}"
             raise DatabaseFailed(reason, None) from error
