@@ -1,0 +1,91 @@
+"""A client searches in a loop while the model is changed: no answer is empty, mixed or an error."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
+
+TEXTS = [f"chunk {number} of an invented filing" for number in range(30)]
+SERVING = replace(SPACE, source="org/serving")
+# Of another dimension: a question's vector that met the other table would be an error of the database.
+OTHER = replace(SPACE, model="other", source="org/other", dimension=16)
+ROUNDS = 5
+
+
+class Client:
+    """Asks for one chunk after the other by its text, in a thread, until it is stopped."""
+
+    def __init__(self, services: FakeServices) -> None:
+        self._services = services
+        self._stop = threading.Event()
+        self._answered = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._ask)
+        self.wrong: list[object] = []
+
+    def __enter__(self) -> "Client":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def await_answers(self) -> None:
+        """Wait for three more, so that one of them was asked for after this call."""
+        for _ in range(3):
+            assert self._answered.acquire(timeout=60), self.wrong
+
+    def _ask(self) -> None:
+        while not self._stop.is_set() and not self.wrong:
+            for text in TEXTS:
+                try:
+                    hits = self._services.search.find(text, limit=3)
+                except Exception as error:
+                    self.wrong.append(error)
+                    return
+                if len(hits) != 3 or hits[0].text != text or hits[0].score < 0.99:
+                    self.wrong.append(hits)
+                self._answered.release()
+
+
+@pytest.fixture
+def processes(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[list[FakeServices]]:
+    """Three: one embeds what serves, one what is filled, and one only searches."""
+    spaces = [SERVING, OTHER, SERVING]
+    made = [
+        FakeServices(
+            database_url,
+            tmp_path / "home",
+            landing,
+            HashEmbedder(space),
+            others=[HashEmbedder(SERVING), HashEmbedder(OTHER)],
+        )
+        for space in spaces
+    ]
+    yield made
+    for services in made:
+        services.close()
+
+
+def test_a_client_sees_nothing_of_a_migration(processes: list[FakeServices]) -> None:
+    """Add, fill, promote, roll back, promote again, retire and drop, several times over."""
+    serving, filling, searching = processes
+    store_chunks(serving.database, TEXTS)
+    serving.vectorizer().vectorize_partition(KEY)
+    with Client(searching) as client:
+        for _ in range(ROUNDS):
+            filling.spaces.add(OTHER)
+            client.await_answers()
+            filling.vectorizer(4).vectorize_partition(KEY)
+            for promoted in (OTHER, SERVING, OTHER, SERVING):
+                serving.spaces.promote(promoted.slug)
+                client.await_answers()
+            serving.spaces.retire(OTHER.slug)
+            serving.spaces.drop(OTHER.slug)
+            client.await_answers()
+    assert client.wrong == []
