@@ -33,11 +33,14 @@ _ARROWS = """
         name: box.querySelector("[data-tooltip]")?.dataset.tooltip,
         left: Number(box.getAttribute("x")),
         right: Number(box.getAttribute("x")) + Number(box.getAttribute("width")),
+        top: Number(box.getAttribute("y")),
+        bottom: Number(box.getAttribute("y")) + Number(box.getAttribute("height")),
     })).filter(box => box.name);
     return [...document.querySelectorAll("svg path[marker-end]")].map(arrow => {
         const length = arrow.getTotalLength();
-        const near = (side, x) => boxes.find(box => Math.abs(box[side] - x) < 20)?.name;
-        return [near("right", arrow.getPointAtLength(0).x), near("left", arrow.getPointAtLength(length).x)];
+        const near = (side, {x, y}) =>
+            boxes.find(box => Math.abs(box[side] - x) < 20 && box.top < y && y < box.bottom)?.name;
+        return [near("right", arrow.getPointAtLength(0)), near("left", arrow.getPointAtLength(length))];
     });
 }
 """

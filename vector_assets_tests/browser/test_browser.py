@@ -105,7 +105,9 @@ def test_a_failed_partition_is_red_and_says_why(page: "Page", server: Server) ->
 
 
 def test_the_lineage_is_shown(page: "Page") -> None:
-    """Documents, the chunks cut from them, their vectors, and how complete they are."""
+    """Documents, the chunks cut from them, their vectors, and how complete they are; and vectors of another model."""
     chain = ["documents", "document_chunks", "vectorized_chunks", "coverage"]
-    assert sorted(lineage(page)) == sorted(pairwise(chain))
+    beside = ["document_chunks", "candidate_vectors", "serving_space"]
+    arrows = [*pairwise(chain), *pairwise(beside), ("vectorized_chunks", "serving_space")]
+    assert sorted(lineage(page)) == sorted(arrows)
     picture(page, "lineage.png", part(page.locator("svg[class*=svgContainer]"), without=50))

@@ -74,7 +74,7 @@ class Place:
             connection.execute("UPDATE documents SET fingerprint = ''")
 
     def started_run(self, point: str, number: int) -> "subprocess.Popen[str]":
-        """A run in a process of its own, at work in the same place; see standing.py."""
+        """A run in a process of its own, at work in the same place; see started_services.py."""
         url = self.url.render_as_string(hide_password=False)
         arguments = [url, str(self.home), str(self.landing), point, str(number)]
         command = [sys.executable, "-m", f"{__package__}.started_services", *arguments]

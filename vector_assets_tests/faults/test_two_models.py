@@ -121,10 +121,7 @@ def traces(database: Database, space: EmbeddingSpace) -> list[str]:
 
 
 def test_a_process_of_an_unknown_space_changes_nothing(place: Place) -> None:
-    """Row: a process with another model, on the database that another one works on. It is refused each time.
-
-    Before, the one that started last decided which vectors were current.
-    """
+    """Row: a process with another model, on the database that another one works on. It is refused each time."""
     serving, unknown = work_at_once(place, added_at=None)
 
     assert (unknown.refused, unknown.vectorized, unknown.embedded) == (_RUNS, [], [])
