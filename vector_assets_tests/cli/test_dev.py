@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -30,11 +31,16 @@ def test_it_serves_until_it_is_stopped() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"VECTOR_ASSETS_HOME": home, "VECTOR_ASSETS_LANDING_DIR": home + "/landing"}
         command = [sys.executable, "-m", "vector_assets.cli", "dev", "--port", str(port)]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        with (
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process,
+            ExitStack() as stack,
+        ):
+            stack.callback(process.kill)  # or a test that fails would wait for it
             address = next(found for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
             assert address[0] == f"http://127.0.0.1:{port}"
             assert sensors(address[0]) == {
                 "vector_assets_new_chunks_sensor": "RUNNING",
+                "vector_assets_candidate_sensor": "RUNNING",
                 "vector_assets_landing_sensor": "RUNNING",
             }
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
