@@ -63,7 +63,7 @@ def _requests_or_skip(
     context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str
 ) -> TickResult:
     waiting = [
-        WaitingPartition(item.partition, item.oldest_text_at, item.pending) for item in services.pending_partitions()
+        WaitingPartition(item.partition, item.pending_since, item.pending) for item in services.pending_partitions()
     ]
     nothing_due = ngettext(
         "{number} partition has pending chunks; runs for it are under way, in the queue, or due later",

@@ -93,7 +93,7 @@ class _Counts:
 class PartitionStatus(_Counts):
     """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them.
 
-    `pending_since` is when the oldest text that is pending was written, or its space was made if that came later.
+    `pending_since` is when the chunk that has been pending for longest became so.
     """
 
     partition: PartitionKey
@@ -169,8 +169,8 @@ def grouped(statuses: Iterable[PartitionStatus], by: GroupBy) -> list[GroupStatu
 
 @dataclass(frozen=True)
 class PendingPartition:
-    """A partition with pending chunks, and when the oldest of their texts was written."""
+    """A partition with pending chunks, and when the one that has been pending for longest became so."""
 
     partition: PartitionKey
     pending: int
-    oldest_text_at: datetime
+    pending_since: datetime

@@ -99,7 +99,7 @@ def test_waiting_begins_when_the_oldest_pending_chunk_became_pending(database: D
     rows(database, "UPDATE document_chunks SET chunk_index = chunk_index + 10")
     oldest = edited[1][0][0]
     assert coverage.partition_status(KEY, SPACE.slug).pending_since == oldest
-    assert [item.oldest_text_at for item in coverage.pending_partitions(SPACE.slug)] == [oldest]
+    assert [item.pending_since for item in coverage.pending_partitions(SPACE.slug)] == [oldest]
 
     make_live(database, other)
     made = rows(database, "SELECT created_at FROM embedding_spaces WHERE slug = %s", other.slug)[0][0]
