@@ -25,12 +25,11 @@ from vector_assets.audit.chunk_audit import ChunkAudit
 from vector_assets.audit.vector_audit import VectorAudit
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs import partition_ranges as ranges
-from vector_assets.defs import vectorize_step as vectorizing
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, VECTORIZED_CHUNKS
 from vector_assets.defs.check_events import log_check_results
-from vector_assets.defs.distribution_metadata import distribution_metadata
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
+from vector_assets.defs.vectors_metadata import VectorsTotals
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.check_runner import CheckResults
 from vector_assets.quality.distribution import Distribution
@@ -69,7 +68,7 @@ def clocks(services: Services) -> Iterator[dict[str, float]]:
             ("checks", ChunkAudit, "results", ChunkAudit.results),
             ("checks", VectorAudit, "results", VectorAudit.results),
             ("distribution", Distribution, "summary_of_partition", Distribution.summary_of_partition),
-            ("distribution", vectorizing, "distribution_metadata", distribution_metadata),
+            ("distribution", VectorsTotals, "metadata", VectorsTotals.metadata),
         ):
             stack.enter_context(patch.object(place, name, timed(kind, act)))
         yield taken
@@ -102,10 +101,10 @@ def run(services: Services, runs: InProcessRuns, key: PartitionKey) -> Round:
     with clocks(services) as taken:
         result = runs.run(key, [DOCUMENT_CHUNKS, VECTORIZED_CHUNKS], {"force_revectorize": True})
     seconds = time.perf_counter() - before
-    assert result.error is None, result.error
-    taken["rows"] = result.metadata["seconds/inspect"] / len(os.sched_getaffinity(0))
+    assert result.report is not None, result.error
+    taken["rows"] = result.report.stages.inspect / len(os.sched_getaffinity(0))
     assert all(taken.values()), taken
-    named = [result.metadata.get(f"estimate_error_percent/at_{mark}") for mark in _MARKS]
+    named = [result.report.estimate_errors.get(mark) for mark in _MARKS]
     return Round(seconds, taken, "/".join("-" if error is None else f"{error:+.0f}%" for error in named))
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.progress_cost import progress_cost
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import SilentListener
@@ -89,18 +90,18 @@ def measure(filings: Path, home: Path) -> Figures:
         assert sum(status.current for status in services.status()) == alone.chunks, "the two did not do the same chunks"
         documents = sum(services.documents.counts(status.partition)[0] for status in services.status())
         skipped = len(services.documents.rejections())
-    metadata = [result.metadata for result in results]
+        costs = [progress_cost(services, result.run_id) for result in results]
     return Figures(
         documents=documents,
         skipped=skipped,
         partitions=len(partitions),
         chunks=alone.chunks,
-        quarantined=sum(item["failed"] for item in metadata),
+        quarantined=sum(result.report.failed_count for result in results if result.report),
         start_seconds=start_seconds,
         pipeline_seconds=pipeline_seconds,
         embedder_seconds=embedder_seconds,
-        progress_events=sum(item["progress_events"] for item in metadata),
-        progress_seconds=sum(item["progress_seconds"] for item in metadata),
+        progress_events=sum(count for count, _ in costs),
+        progress_seconds=sum(seconds for _, seconds in costs),
         peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.corpus import store, uniform_texts
+from benchmarks.progress_cost import progress_cost
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
@@ -41,11 +42,13 @@ def main() -> None:
                 seconds = {}
                 for interval in (1.0, _OFF):
                     config = {"force_revectorize": True, "progress_interval_seconds": interval}
-                    told = runs.run(_KEY, [VECTORIZED_CHUNKS], config).metadata
-                    seconds[interval] = told["seconds"]
+                    result = runs.run(_KEY, [VECTORIZED_CHUNKS], config)
+                    assert result.report is not None, result.error
+                    seconds[interval] = result.report.seconds
                     if interval == 1.0:
-                        shares.append(told["progress_seconds"] / told["seconds"])
-                        events.append(told["progress_events"])
+                        count, cost = progress_cost(services, result.run_id)
+                        shares.append(cost / result.report.seconds)
+                        events.append(count)
                 ratios.append(seconds[1.0] / seconds[_OFF])
         leave_embedded_server(Path(home))
     columns = ("texts", "seconds with events / without (each round)", "median", "events a run", "reporting's share")

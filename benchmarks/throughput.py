@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import InProcessRuns, recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.reports import VectorizeReport
 from vector_assets.embedding.model_files import find_model
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -50,16 +52,16 @@ class Pipeline:
 
     def __init__(self, runs: InProcessRuns, key: PartitionKey) -> None:
         self._runs, self._key = runs, key
-        self.metadata: list[dict[str, object]] = []
+        self.reports: list[VectorizeReport] = []
 
     def __call__(self, texts: Sequence[str]) -> float:
         """Texts a second, from the start of the Dagster run to its end."""
         before = time.perf_counter()
         result = self._runs.run(self._key, [VECTORIZED_CHUNKS], {"force_revectorize": True})
         seconds = time.perf_counter() - before
-        assert result.error is None, result.error
-        assert result.metadata["vectorized"] == len(texts)
-        self.metadata.append(dict(result.metadata))
+        assert result.report is not None, result.error
+        assert result.report.vectorized_count == len(texts)
+        self.reports.append(result.report)
         return len(texts) / seconds
 
 
@@ -116,7 +118,7 @@ def compare(
         **{f"{contestant}_per_second": statistics.median(values) for contestant, values in speeds.items()},
         "pipeline_to_alone": _ratio(speeds["pipeline"], speeds["alone"]),
         "pipeline_to_plain": _ratio(speeds["pipeline"], speeds["plain"]),
-        "run": pipeline.metadata[-1],
+        "run": asdict(pipeline.reports[-1]),
     }
 
 

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkSelection, ChunkWindow, TokenizedText
+from .domain.coverage import PartitionStatus
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
 from .domain.quarantine import QuarantinedChunk
+from .domain.reports import VectorizeReport
 from .domain.search import SearchFilter, SearchHit
 from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
 from .errors import VectorAssetsError
@@ -219,7 +221,11 @@ class ProgressListener(Protocol):
 
 
 class RunListener(ProgressListener, Protocol):
-    """Sees also what goes wrong."""
+    """Sees also how the runs end."""
+
+    def report(self, report: VectorizeReport, status: PartitionStatus) -> None:
+        """A partition's chunks were embedded; the status is that of the partition afterwards."""
+        ...
 
     def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
         """An attempt to materialize a partition failed."""

@@ -29,6 +29,7 @@ from .space_changes import SpaceChanges
 from .storage.audit_facts import AuditFacts
 from .storage.chunking import StoredChunking
 from .storage.chunks import PostgresChunkStore
+from .storage.company_names import CompanyNames
 from .storage.database import Database
 from .storage.database_url import parse_url, with_keepalives
 from .storage.documents import PostgresDocumentStore
@@ -125,6 +126,11 @@ class Services:
     def partition_locks(self) -> PartitionLocks:
         """Locks that give a partition to one run at a time."""
         return PartitionLocks(self.database)
+
+    @cached_property
+    def company_names(self) -> CompanyNames:
+        """The names of the companies."""
+        return CompanyNames(self.database)
 
     @cached_property
     def spaces(self) -> SpaceRegistry:

@@ -157,8 +157,8 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
     from .partition_runs import run_partitions
 
     results = run_partitions(services, list(plan.chunks), [vectors_asset(services)], config, plan)
-    vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
-    quarantined = sum(result.metadata.get("failed", 0) for result in results)
+    vectorized = sum(result.report.vectorized_count for result in results if result.report)
+    quarantined = sum(result.report.failed_count for result in results if result.report)
     failed = sum(result.error is not None for result in results)
     summary = translate(
         "{chunks}, {quarantined:,} quarantined, in {partitions} ({failed:,} failed), {duration}.",

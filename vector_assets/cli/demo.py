@@ -75,7 +75,7 @@ def _print_summary(results: "Sequence[RunResult]", seconds: float) -> None:
     if not results:
         click.echo(translate("Nothing to do: every document is read and every chunk has its vector."))
         return
-    vectorized = sum(result.metadata.get("vectorized", 0) for result in results)
+    vectorized = sum(result.report.vectorized_count for result in results if result.report)
     summary = translate(
         "{chunks} in {partitions} in {duration} ({speed:,.0f} chunks/s, with start-up and reading).",
         chunks=ngettext("{number:,} chunk vectorized", "{number:,} chunks vectorized", vectorized),

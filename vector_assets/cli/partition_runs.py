@@ -8,8 +8,9 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import readable_speed, shortcomings
+from ..domain.reports import VectorizeReport
 from ..domain.run_results import FailedCheck, RunResult
-from ..domain.wording import readable_seconds
+from ..domain.wording import readable_chunks, readable_seconds
 from ..errors import EmbedderHung
 from ..estimates.backfill_plan import BackfillPlan
 from ..estimates.backfill_time_left import BackfillTimeLeft
@@ -62,7 +63,7 @@ def run_partitions(
             results.append(runs.run(partition, assets, config, allow_shrink))
             stop.raise_if_asked()
             if remaining:
-                remaining.finish(partition, results[-1].metadata, time.monotonic() - began)
+                remaining.finish(partition, results[-1].report, time.monotonic() - began)
             progress.end(_line(results[-1]))
             if isinstance(results[-1].cause, EmbedderHung):  # each further partition would wait as long
                 break
@@ -90,22 +91,14 @@ def _print_warnings(services: Services, results: Sequence[RunResult], partitions
 
 def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -> list[str]:
     """Warn of text that the model does not read, summed over the partitions whose runs warned of it."""
-    warned = [result for result in results if "warnings" in result.metadata]
+    counted = [(result, TokenCounts.of_report(result.report)) for result in results if result.report]
+    warned = [(result, counts) for result, counts in counted if token_warnings(counts, limits)]
     if not warned:
         return []
-    counted = ("tokens", "tokens_embedded", "unknown_tokens", "truncated_chunks", "vectorized", "failed", "superseded")
-    sums = {name: sum(result.metadata[name] for result in warned) for name in counted}
-    counts = TokenCounts(
-        chunks=sums["vectorized"] + sums["failed"] + sums["superseded"],
-        truncated_chunks=sums["truncated_chunks"],
-        tokens=sums["tokens"],
-        tokens_embedded=sums["tokens_embedded"],
-        unknown_tokens=sums["unknown_tokens"],
-    )
-    example = _example(warned)
+    example = _example([result for result, _ in warned])
     return [
         translate("{warning} ({partitions})", warning=warning, partitions=example)
-        for warning in token_warnings(counts, limits)
+        for warning in token_warnings(TokenCounts.sum_of(counts for _, counts in warned), limits)
     ]
 
 
@@ -145,7 +138,7 @@ def _outcome(check: FailedCheck) -> str:
 def _line(result: RunResult) -> str:
     if result.error is not None:
         return translate("failed  {partition}: {reason}", partition=result.partition, reason=result.error)
-    items = [*_totals(result.metadata), *(_outcome(check) for check in result.failed_checks)]
+    items = [*_totals(result.report), *(_outcome(check) for check in result.failed_checks)]
     line = translate("ok  {partition}", partition=result.partition)
     return line + ("  " + " · ".join(items) if items else "")
 
@@ -154,19 +147,18 @@ def _line(result: RunResult) -> str:
 _STAGES = (marked("reading"), marked("embedding"), marked("committing"), marked("reporting"))
 
 
-def _totals(metadata: Mapping[str, Any]) -> list[str]:
-    """List the totals of the vectors; empty where the run made none."""
-    if not metadata:
+def _totals(report: VectorizeReport | None) -> list[str]:
+    """List the totals of the vectors; empty where the run did not come so far."""
+    if report is None:
         return []
-    items = [ngettext("{number:,} chunk", "{number:,} chunks", metadata["vectorized"])]
-    if metadata["batches"]:
-        items += [readable_seconds(metadata["seconds"]), readable_speed(metadata["chunks_per_second"])]
-        items.append(translate("{speed:,.0f} tokens/s", speed=metadata["tokens_per_second"]))
-        items.append(translate("bottleneck: {stage}", stage=translate(metadata["bottleneck"])))
-    if metadata["superseded"]:
-        items.append(translate("{count:,} superseded", count=metadata["superseded"]))
-    counts = (metadata[name] for name in ("failed", "truncated_chunks", "unknown_tokens", "tokens_embedded"))
-    items += shortcomings(*counts)
-    if (error := metadata.get("estimate_error_percent/at_50")) is not None:
+    items = [readable_chunks(report.vectorized_count)]
+    if report.batches:
+        items += [readable_seconds(report.seconds), readable_speed(report.chunks_per_second)]
+        items.append(translate("{speed:,.0f} tokens/s", speed=report.tokens_per_second))
+        items.append(translate("bottleneck: {stage}", stage=translate(report.stages.bottleneck)))
+    if report.superseded_count:
+        items.append(translate("{count:,} superseded", count=report.superseded_count))
+    items += shortcomings(report.failed_count, report.truncated_chunks, report.unknown_tokens, report.tokens_embedded)
+    if (error := report.estimate_errors.get(50)) is not None:
         items.append(translate("time left at half was off by {error:+.0f}%", error=error))
     return items

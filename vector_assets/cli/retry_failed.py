@@ -57,7 +57,7 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
         results = run_partitions(services, sorted(set(requeued.values())), [vectors_asset(services)], _CONFIG)
         outcome = services.quarantine.outcome(services.space.slug, list(requeued))
     click.echo(_summary(len(requeued), outcome, results, time.monotonic() - started))
-    if outcome.quarantined or any(result.error or result.metadata.get("failed") for result in results):
+    if outcome.quarantined or any(result.error or (result.report and result.report.failed_count) for result in results):
         ctx.exit(1)
 
 

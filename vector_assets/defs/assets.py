@@ -18,8 +18,9 @@ from .check_events import outputs_of_checks, specs_of
 from .materialization_metadata import chunks_metadata, documents_metadata
 from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
+from .run_progress import RunProgress
 from .step_failures import one_line_failures
-from .vectorize_step import VectorizeConfig, vectorize
+from .vectorize_step import VectorizeConfig, chunks_to_embed, vectorize
 
 GROUP = "vector_assets"
 OWNERS = ["team:data-engineering"]
@@ -177,8 +178,16 @@ def _embed_each(
         context.log.info(translate("embedding with {model}", model=found.space.model))
         return found
 
+    @cache
+    def run_progress() -> RunProgress | None:
+        """Count what the run has to embed, where it has several partitions."""
+        if context.has_partition_key:
+            return None
+        keys = [PartitionKey.parse(key) for key in context.partition_keys]
+        return RunProgress(chunks_to_embed(in_space(), config, keys))
+
     def embed(key: PartitionKey) -> PartitionResult:
-        return vectorize(context, config, in_space(), listener, key)
+        return vectorize(context, config, in_space(), listener, key, run_progress())
 
     yield from PartitionedStep(context, services, listener, embed).materialize_each()
 

@@ -12,6 +12,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..estimates.event_budget import EventBudget
 from ..translation import translate
+from .run_progress import RunProgress
 
 logger = logging.getLogger(__name__)
 
@@ -29,20 +30,30 @@ _CHUNK_COLUMNS = dg.TableSchema(
 
 
 class ProgressEvents:
-    """Logs an observation and a line for the first batch, the last, and those between that are due.
+    """Logs an observation for the first batch, the last, and those between that are due.
 
     Args:
         context: of the step that vectorizes.
         partition: the key under which the observations appear.
         interval_seconds: the least time between two events; see `EventBudget`.
         detail: `chunk` adds the batch's chunks as a table.
+        company: the name of the partition's company, empty where it is not known.
+        run: the progress of a run over several partitions.
     """
 
     def __init__(
-        self, context: dg.AssetExecutionContext, partition: PartitionKey, interval_seconds: float, detail: EventDetail
+        self,
+        context: dg.AssetExecutionContext,
+        partition: PartitionKey,
+        interval_seconds: float,
+        detail: EventDetail,
+        company: str = "",
+        run: RunProgress | None = None,
     ) -> None:
         self._context = context
         self._partition = partition
+        self._name = f"{company} {partition.stock_code}" if company else str(partition)
+        self._run = run
         self._detail = detail
         self.budget = EventBudget(interval_seconds)
         self._logged: BatchProgress | None = None
@@ -69,10 +80,12 @@ class ProgressEvents:
         self._withheld = None
         self._context.log_event(
             dg.AssetObservation(
-                asset_key=self._context.asset_key, partition=str(self._partition), metadata=self._metadata(progress)
+                asset_key=self._context.asset_key,
+                partition=str(self._partition),
+                description=f"{self._name} · {progress.batch_line()}",
+                metadata=self._metadata(progress),
             )
         )
-        self._context.log.info(f"{progress.line()} · {progress.outcomes_since(self._logged)}")
         self._logged = progress
         self.budget.spend(started, time.perf_counter() - started, time.thread_time() - computed, progress)
 
@@ -80,7 +93,7 @@ class ProgressEvents:
         # The run page shows entries in this order, and of an observation nothing but its entries. The numbers of a run
         # under way have names of their own, or they would share a plot with the totals.
         entries: dict[str, dg.MetadataValue] = {
-            "progress": dg.MetadataValue.text(progress.line()),
+            "progress": dg.MetadataValue.text(self._line(progress)),
             "outcome": dg.MetadataValue.text(progress.outcomes_since(self._logged)),
             "progress/percent": dg.MetadataValue.float(round(progress.percent, 1)),
             "progress/processed": dg.MetadataValue.int(progress.processed),
@@ -92,13 +105,13 @@ class ProgressEvents:
             "progress/unknown_tokens": dg.MetadataValue.int(progress.unknown_tokens),
         }
         figures = {
+            "seconds_left": progress.seconds_left,
             "elapsed_seconds": progress.elapsed_seconds,
             "chunks_per_second": progress.chunks_per_second,
             "tokens_per_second": progress.tokens_per_second,
             "recent_tokens_per_second": progress.recent_tokens_per_second,
             "seconds_a_batch": progress.seconds_a_batch,
             "recent_seconds_a_batch": progress.recent_seconds_a_batch,
-            "seconds_left": progress.seconds_left,
             "seconds_left_spread": progress.seconds_left_spread,
         }
         for name, figure in figures.items():
@@ -108,6 +121,9 @@ class ProgressEvents:
             records = [_record(chunk) for chunk in progress.batch_chunks]
             entries["chunks"] = dg.MetadataValue.table(records, schema=_CHUNK_COLUMNS)
         return entries
+
+    def _line(self, progress: BatchProgress) -> str:
+        return self._run.line(self._partition, progress) if self._run else progress.line()
 
 
 def _record(chunk: BatchChunk) -> dg.TableRecord:

@@ -6,8 +6,10 @@ from typing import Any
 
 import dagster as dg
 
+from ..domain.coverage import PartitionStatus
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
+from ..domain.reports import VectorizeReport
 from ..errors import VectorAssetsError
 from ..ports import RunListener
 from ..services import Services
@@ -27,6 +29,9 @@ class SilentListener:
         """Do nothing."""
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        """Do nothing."""
+
+    def report(self, report: VectorizeReport, status: PartitionStatus) -> None:
         """Do nothing."""
 
     def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:

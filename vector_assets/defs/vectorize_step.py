@@ -1,6 +1,7 @@
 """Vectorize one partition: embed its pending chunks, report progress, record the run and audit the result."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -10,7 +11,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
-from ..ports import ProgressListener
+from ..ports import RunListener
 from ..quality.check_runner import CheckResults
 from ..quality.distribution import Distribution
 from ..quality.token_warnings import TokenCounts, token_warnings
@@ -21,13 +22,13 @@ from ..storage.partition_locks import PartitionLock
 from ..translation import ngettext
 from .asset_keys import CANDIDATE_VECTORS, VECTORIZED_CHUNKS
 from .check_events import log_check_results
-from .distribution_metadata import distribution_metadata
 from .external_writes import log_external_writes
-from .materialization_metadata import vectors_metadata
 from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
+from .run_progress import RunProgress
 from .runtime.interrupts import interrupts_set
 from .step_failures import failure_of
+from .vectors_metadata import VectorsTotals
 
 
 class VectorizeConfig(dg.Config):
@@ -73,10 +74,13 @@ def vectorize(
     context: dg.AssetExecutionContext,
     config: VectorizeConfig,
     services: Services,
-    listener: ProgressListener,
+    listener: RunListener,
     key: PartitionKey,
+    run: RunProgress | None = None,
 ) -> PartitionResult:
     """Embed the partition's pending chunks, as the only run that has the partition.
+
+    `run` is the progress of a run over several partitions.
 
     Raises:
         VectorAssetsError: it could not be done.
@@ -85,7 +89,7 @@ def vectorize(
     config.check()
     services.require_live()
     log_external_writes(context, services, key)
-    step = _VectorizeStep(context, config, services, listener, key)
+    step = _VectorizeStep(context, config, services, listener, key, run)
     with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
         return step.run(lock)
 
@@ -97,8 +101,9 @@ class _VectorizeStep:
     context: dg.AssetExecutionContext
     config: VectorizeConfig
     services: Services
-    listener: ProgressListener
+    listener: RunListener
     key: PartitionKey
+    run_progress: RunProgress | None
 
     def run(self, lock: PartitionLock) -> PartitionResult:
         """Embed, record and audit; what is returned holds values only.
@@ -108,8 +113,10 @@ class _VectorizeStep:
             dagster.Failure: too many of its chunks failed, with the totals.
         """
         services, key = self.services, self.key
+        if self.run_progress:
+            self.run_progress.begin(key)
         moment = services.audit_facts.moment()
-        events = ProgressEvents(self.context, key, self.config.progress_interval_seconds, self.config.event_detail)
+        events = self._progress_events()
         distribution = Distribution(services.space.dimension)
         try:
             report = self._embed(lock, events, distribution)
@@ -129,6 +136,11 @@ class _VectorizeStep:
     def _max_failed_fraction(self) -> float:
         configured = self.config.max_failed_fraction
         return self.services.settings.max_failed_fraction if configured is None else configured
+
+    def _progress_events(self) -> ProgressEvents:
+        company = self.services.company_names.of(self.key)
+        interval, detail = self.config.progress_interval_seconds, self.config.event_detail
+        return ProgressEvents(self.context, self.key, interval, detail, company, self.run_progress)
 
     def _embed(self, lock: PartitionLock, events: ProgressEvents, distribution: Distribution) -> VectorizeReport:
         def report_batch(progress: BatchProgress) -> None:
@@ -167,9 +179,33 @@ class _VectorizeStep:
         warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
         for line in [*warnings, *_quarantine_warnings(key, status.quarantined)]:
             self.context.log.warning(line)
-        device = services.embedder.device if report.processed else None
-        totals = vectors_metadata(report, warnings, space, device, status, events)
-        return {**totals, **distribution_metadata(distribution, former, report, space.max_tokens)}
+        self.listener.report(report, status)
+        if self.run_progress:
+            self.run_progress.finish(report)
+        return VectorsTotals(
+            vectors_asset(services),
+            report,
+            status,
+            services.company_names.of(key),
+            space,
+            services.embedder.device if report.processed else None,
+            warnings,
+            events,
+            distribution,
+            former,
+        ).metadata()
+
+
+def chunks_to_embed(
+    services: Services, config: VectorizeConfig, keys: Sequence[PartitionKey]
+) -> dict[PartitionKey, int]:
+    """Count the chunks that a run of these partitions will embed, of each."""
+    if config.force_revectorize:
+        counts = {item.partition: item.chunks for item in services.status()}
+    else:
+        counts = {item.partition: item.pending for item in services.pending_partitions()}
+    most = config.limit if config.limit is not None else sys.maxsize
+    return {key: min(counts.get(key, 0), most) for key in keys}
 
 
 def _quarantine_warnings(key: PartitionKey, quarantined: int) -> list[str]:

@@ -78,20 +78,14 @@ class BatchProgress(Mapping[str, Any]):
 
     def line(self) -> str:
         """Format the progress as one line: `batch 95/132 · 3,040/4,194 chunks (72.5%) · 138 chunks/s · 8 s left`."""
-        items = [
-            translate("batch {batch:,}/{batches:,}", batch=self.batch_num, batches=self.total_batches),
-            ngettext(
-                "{processed:,}/{number:,} chunk ({percent:.1f}%)",
-                "{processed:,}/{number:,} chunks ({percent:.1f}%)",
-                self.total,
-                processed=self.processed,
-                percent=self.percent,
-            ),
-            readable_speed(self.chunks_per_second),
-        ]
+        items = [self.batch_line(), readable_share(self.processed, self.total), readable_speed(self.chunks_per_second)]
         if self.seconds_left is not None:
             items.append(translate("{duration} left", duration=readable_seconds(self.seconds_left)))
         return " · ".join(items)
+
+    def batch_line(self) -> str:
+        """Format which batch it is: `batch 95/132`."""
+        return translate("batch {batch:,}/{batches:,}", batch=self.batch_num, batches=self.total_batches)
 
     def details(self) -> str:
         """Format what `line` leaves out: `22 s elapsed · 0.23 s per batch · 29,100 tokens/s (recent: 30,200)`.
@@ -113,7 +107,21 @@ class BatchProgress(Mapping[str, Any]):
         return " · ".join(items)
 
     def outcomes_since(self, before: "BatchProgress | None") -> str:
-        """Count the chunks by outcome since `before`: `ok 32 failed 0`, and `superseded 1` where there are any."""
+        """Count the chunks by outcome since `before`: `ok 32 failed 0`, and `superseded 1` where there are any.
+
+        Of several batches it says of which: `ok 96 failed 0 (batches 93 to 95)`.
+        """
+        first = (before.batch_num if before else 0) + 1
+        if first == self.batch_num:
+            return self._counts_since(before)
+        return translate(
+            "{counts} (batches {first:,} to {last:,})",
+            counts=self._counts_since(before),
+            first=first,
+            last=self.batch_num,
+        )
+
+    def _counts_since(self, before: "BatchProgress | None") -> str:
         ok = self.vectorized_count - (before.vectorized_count if before else 0)
         failed = self.failed_count - (before.failed_count if before else 0)
         superseded = self.superseded_count - (before.superseded_count if before else 0)
@@ -122,6 +130,17 @@ class BatchProgress(Mapping[str, Any]):
                 "ok {ok:,} failed {failed:,} superseded {superseded:,}", ok=ok, failed=failed, superseded=superseded
             )
         return translate("ok {ok:,} failed {failed:,}", ok=ok, failed=failed)
+
+
+def readable_share(processed: int, total: int) -> str:
+    """Format how many of the chunks are processed: `3,040/4,194 chunks (72.5%)`."""
+    return ngettext(
+        "{processed:,}/{number:,} chunk ({percent:.1f}%)",
+        "{processed:,}/{number:,} chunks ({percent:.1f}%)",
+        total,
+        processed=processed,
+        percent=100.0 * processed / total if total else 100.0,
+    )
 
 
 def readable_speed(chunks_per_second: float) -> str:

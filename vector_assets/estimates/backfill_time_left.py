@@ -1,9 +1,9 @@
 """Estimate how long a backfill has left, from the partitions that are finished."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..domain.partition_keys import PartitionKey
+from ..domain.reports import VectorizeReport
 
 
 class BackfillTimeLeft:
@@ -24,12 +24,12 @@ class BackfillTimeLeft:
         self._chunk_seconds = 0.0
         self._other_seconds = 0.0
 
-    def finish(self, partition: PartitionKey, totals: Mapping[str, Any], seconds: float) -> None:
-        """Record that a partition took so many seconds; `totals` is its run's metadata, empty where it failed early."""
+    def finish(self, partition: PartitionKey, report: VectorizeReport | None, seconds: float) -> None:
+        """Record that a partition took so many seconds; there is no report where it failed early."""
         self.chunks -= self._to_come.pop(partition)
         self._done_partitions += 1
-        embedding = min(totals.get("seconds", 0.0), seconds)
-        self._done_chunks += sum(totals.get(name, 0) for name in ("vectorized", "failed", "superseded"))
+        embedding = min(report.seconds, seconds) if report else 0.0
+        self._done_chunks += report.processed if report else 0
         self._chunk_seconds += embedding
         self._other_seconds += seconds - embedding
 

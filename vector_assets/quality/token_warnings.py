@@ -1,6 +1,7 @@
 """Warnings about text that the model does not read: unknown tokens, and tokens beyond its limit."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from typing import Self
 
 from ..domain.reports import VectorizeReport
@@ -25,6 +26,11 @@ class TokenCounts:
         return cls(
             report.processed, report.truncated_chunks, report.tokens, report.tokens_embedded, report.unknown_tokens
         )
+
+    @classmethod
+    def sum_of(cls, counts: Iterable[Self]) -> Self:
+        """Add up the counts of several runs."""
+        return cls(*(sum(column) for column in zip(*map(astuple, counts), strict=True)))
 
 
 def token_warnings(counts: TokenCounts, limits: QualityLimits) -> list[str]:

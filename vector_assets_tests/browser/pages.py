@@ -134,7 +134,7 @@ def coloured(inside: "Locator", colour: str) -> "Locator":
 
 def metadata(page: "Page") -> Mapping[str, str]:
     """The table on a partition's page."""
-    page.get_by_role("cell", name="partition/coverage").wait_for()
+    page.get_by_role("cell", name="coverage_percent").wait_for()
     rows = [row.get_by_role("cell").all_inner_texts() for row in page.get_by_role("row").all()]
     return {cells[0].strip(): cells[1].strip() for cells in rows if len(cells) > 1}
 

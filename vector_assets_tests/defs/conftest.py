@@ -1,7 +1,8 @@
 """A Dagster instance, services with a quick embedder, and a landing directory with a few filings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -51,6 +52,14 @@ def land(landing: Path, key: PartitionKey, name: str, text: str | bytes) -> None
 def sentences(count: int) -> str:
     """So many chunks: each line fills more than half of the room, so that no two share a chunk."""
     return "\n\n".join(" ".join(f"w{line}x{word}" for word in range(40)) + "." for line in range(count))
+
+
+def figures(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
+    """Give the values of the entries, and those of the table of diagnostics."""
+    values = {name: value.value for name, value in metadata.items()}
+    table = values.pop("diagnostics", None)
+    rows = {record.data["figure"]: record.data["value"] for record in table.records} if table else {}
+    return rows | values
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import Vectors
 
 from ..fakes import FakeServices, HashEmbedder, rows
-from .conftest import CHAIN, CN, US, land, sentences
+from .conftest import CHAIN, CN, US, figures, land, sentences
 
 
 class Watching(SilentListener):
@@ -63,9 +63,9 @@ def observations(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult
 
 
 def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
-    """What the asset's materialization says."""
+    """What the asset's materialization says, its table of diagnostics included."""
     (event,) = [event for event in result.get_asset_materialization_events() if event.asset_key == key]
-    return {name: value.value for name, value in event.materialization.metadata.items()}
+    return figures(event.materialization.metadata)
 
 
 def counts(services: FakeServices) -> tuple[int, int]:
@@ -91,7 +91,7 @@ def test_filings_become_vectors(instance: dg.DagsterInstance, services: FakeServ
     assert metadata(result, DOCUMENTS)["read"] == 1
     assert metadata(result, DOCUMENT_CHUNKS)["added"] == 10
     totals = metadata(result, VECTORIZED_CHUNKS)
-    assert (totals["vectorized"], totals["batches"], totals["partition/coverage"]) == (10, 3, 1.0)
+    assert (totals["vectorized"], totals["batches"], totals["coverage_percent"]) == (10, "3", 100.0)
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == {str(US)}
     assert counts(services) == (10, 0)
 
@@ -117,6 +117,7 @@ def test_each_batch_is_an_observation(instance: dg.DagsterInstance, services: Fa
         ["batch 3/3", "10/10 chunks (100.0%)"],
     ]
     assert [item.metadata["outcome"].value for item in seen] == ["ok 4 failed 0", "ok 4 failed 0", "ok 2 failed 0"]
+    assert [item.description.split(" · ")[-1] for item in seen] == ["batch 1/3", "batch 2/3", "batch 3/3"]
     assert [progress.batch_num for progress in watched] == [1, 2, 3]
 
 
@@ -126,7 +127,7 @@ def test_a_short_run_is_reported_once(instance: dg.DagsterInstance, services: Fa
 
     seen = observations(instance, result)
     assert [item.metadata["progress/processed"].value for item in seen] == [10]
-    assert seen[-1].metadata["outcome"].value == "ok 10 failed 0"
+    assert seen[-1].metadata["outcome"].value == "ok 10 failed 0 (batches 1 to 10)"
 
 
 def test_chunk_detail_lists_the_batch(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_refusing_event_store_costs_no_batch(
     result = materialize(instance, services, US, {"batch_size": 4, "progress_interval_seconds": 0})
 
     totals = metadata(result, VECTORIZED_CHUNKS)
-    assert (totals["vectorized"], totals["progress_errors"]) == (10, 3)
+    assert (totals["vectorized"], totals["progress errors"]) == (10, "3")
 
 
 def test_failed_chunks_are_listed_and_the_rest_is_there(
@@ -190,7 +191,7 @@ def test_failed_chunks_are_listed_and_the_rest_is_there(
 
     totals = metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)
 
-    assert (totals["vectorized"], totals["failed"], totals["partition/quarantined"]) == (3, 1, 1)
+    assert (totals["vectorized"], totals["failed"], totals["quarantined"]) == (3, 1, 1)
     (record,) = totals["failures"].records
     assert (record.data["document"], record.data["message"]) == (f"{US}/bad.txt", "poison")
 
@@ -200,7 +201,7 @@ def failure_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     (event,) = [event for event in result.all_events if event.is_step_failure]
     data = event.step_failure_data.user_failure_data
     assert data is not None
-    return {name: value.value for name, value in data.metadata.items()}
+    return figures(data.metadata)
 
 
 @pytest.fixture
@@ -224,8 +225,8 @@ def test_too_many_failures_fail_the_run_after_all_else_is_committed(
         assert f"vector-assets {command} {US}" in failure(result)
     shown = failure_metadata(result)
     assert shown["error"] == "TooManyFailures"
-    assert (shown["vectorized"], shown["failed"], shown["failed_fraction"]) == (24, 12, 0.3333)
-    assert (shown["partition/current"], shown["partition/quarantined"]) == (24, 12)
+    assert (shown["vectorized"], shown["failed"]) == (24, 12)
+    assert (shown["current"], shown["quarantined"]) == ("24", 12)
     assert [record.data["error"] for record in shown["failures"].records] == ["ValueError"] * 10
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
     assert counts(services) == (24, 12)
@@ -300,7 +301,7 @@ def test_a_run_with_nothing_to_do_tells_of_the_quarantined(
     again = materialize(instance, services, US)
 
     assert again.success
-    assert metadata(again, VECTORIZED_CHUNKS)["partition/quarantined"] == 12
+    assert metadata(again, VECTORIZED_CHUNKS)["quarantined"] == 12
     warnings = [entry.user_message for entry in instance.all_logs(again.run_id) if entry.level == logging.WARNING]
     assert f"12 chunks are quarantined. See vector-assets failures {US}" in warnings
 
@@ -359,7 +360,7 @@ def test_a_missing_landing_directory_is_one_line(
 
 def test_limit_and_force(instance: dg.DagsterInstance, services: FakeServices, filings: Path) -> None:
     """Run config reaches the loop."""
-    assert metadata(materialize(instance, services, US, {"limit": 3}), VECTORIZED_CHUNKS)["partition/pending"] == 7
+    assert metadata(materialize(instance, services, US, {"limit": 3}), VECTORIZED_CHUNKS)["pending"] == 7
     assert metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)["vectorized"] == 7
     forced = materialize(instance, services, US, {"force_revectorize": True})
     assert metadata(forced, VECTORIZED_CHUNKS)["vectorized"] == 10

@@ -77,7 +77,7 @@ def test_it_has_progress_totals_and_checks_of_its_own(instance: dg.DagsterInstan
     seen = observations(instance, result)
     assert [(item.asset_key, item.partition) for item in seen] == [(CANDIDATE_VECTORS, str(US))] * 3
     totals = metadata(result, CANDIDATE_VECTORS)
-    assert (totals["vectorized"], totals["partition/coverage"]) == (10, 1.0)
+    assert (totals["vectorized"], totals["coverage_percent"]) == (10, 100.0)
     checks = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     assert {entry.asset_check_evaluation.asset_key for entry in checks} == {CANDIDATE_VECTORS}
     assert (vectors(filling, OTHER.slug), vectors(filling, SPACE.slug)) == (10, 10)

@@ -101,7 +101,7 @@ def test_a_step_that_failed_on_what_passes_is_tried_again(
 
     assert result.success
     assert (pauses.of_steps, count(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == (1, 1)
-    assert metadata(result, VECTORIZED_CHUNKS)["partition/coverage"] == 1.0
+    assert metadata(result, VECTORIZED_CHUNKS)["coverage_percent"] == 100.0
 
 
 def test_a_step_is_not_tried_for_ever(
@@ -291,7 +291,7 @@ def test_a_run_survives_a_restart_of_the_server_that_holds_dagsters_storage_too(
             result = runs.run(US, ALL, {"batch_size": 4, "progress_interval_seconds": 0})
 
         assert result.error is None
-        assert result.metadata["vectorized"] == 12
+        assert result.report.vectorized_count == 12
         assert len(services.embedder.embedded) == 12
         (run,) = dg.DagsterInstance.get().get_runs()
         assert run.status == dg.DagsterRunStatus.SUCCESS

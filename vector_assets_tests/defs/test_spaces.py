@@ -211,7 +211,7 @@ def test_a_run_of_the_filling_space_leaves_the_serving_one_alone(
 
     totals = metadata(fill(instance, other), CANDIDATE_VECTORS)
 
-    assert (totals["vectorized"], totals["partition/coverage"]) == (10, 1.0)
+    assert (totals["vectorized"], totals["coverage_percent"]) == (10, 100.0)
     assert isinstance(tick(candidate_sensor, instance, other), dg.SkipReason)
     assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert rows(services.database, f"SELECT t::text FROM chunk_vectors_{SPACE.slug} t ORDER BY 1") == serving
@@ -221,7 +221,7 @@ def test_a_run_of_the_filling_space_leaves_the_serving_one_alone(
     edit(services)
     for each in (services, other):
         again = metadata(materialize(instance, each, US), VECTORIZED_CHUNKS)
-        assert (again["vectorized"], again["partition/coverage"]) == (0, 1.0)  # the text is what it was
+        assert (again["vectorized"], again["coverage_percent"]) == (0, 100.0)  # the text is what it was
 
 
 def test_chunks_that_a_new_space_lacks_are_no_writes_of_another_program(

@@ -3,9 +3,16 @@
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.reports import StageSeconds, VectorizeReport
 from vector_assets.estimates.backfill_time_left import BackfillTimeLeft
 
 US, HK = PartitionKey("us", "report", "X"), PartitionKey("hk", "report", "X")
+
+
+def report(vectorized: int, failed: int, seconds: float) -> VectorizeReport:
+    """Give the report of a run that took so long."""
+    total = vectorized + failed
+    return VectorizeReport("run", total, 1, vectorized, 0, failed, 0, 0, 0, 0, 0, seconds, StageSeconds())
 
 
 def test_partitions_and_chunks_each_have_their_cost() -> None:
@@ -15,7 +22,7 @@ def test_partitions_and_chunks_each_have_their_cost() -> None:
     assert time_left.seconds_left() is None
 
     for key in small:
-        time_left.finish(key, {"vectorized": 9, "failed": 1, "superseded": 0, "seconds": 0.1}, 1.0)
+        time_left.finish(key, report(9, 1, 0.1), 1.0)
 
     assert time_left.chunks == 10_000
     assert time_left.seconds_left() == pytest.approx(10_000 * 0.01)
@@ -27,7 +34,7 @@ def test_partitions_to_come_count_with_their_own_cost() -> None:
     keys = [PartitionKey("us", "small", str(n)) for n in range(3)]
     time_left = BackfillTimeLeft(dict.fromkeys(keys, 10))
 
-    time_left.finish(keys[0], {"vectorized": 10, "failed": 0, "superseded": 0, "seconds": 0.5}, 2.5)
+    time_left.finish(keys[0], report(10, 0, 0.5), 2.5)
 
     assert time_left.seconds_left() == pytest.approx(20 * 0.05 + 2.0)
 
@@ -36,9 +43,9 @@ def test_a_partition_that_failed_early_costs_its_time_only() -> None:
     """It embedded nothing, and its chunks are no longer to come."""
     other = PartitionKey("us", "report", "Y")
     time_left = BackfillTimeLeft({US: 10, other: 10, HK: 10})
-    time_left.finish(US, {}, 3.0)
+    time_left.finish(US, None, 3.0)
     assert time_left.seconds_left() is None
 
-    time_left.finish(other, {"vectorized": 10, "failed": 0, "superseded": 0, "seconds": 1.0}, 2.0)
+    time_left.finish(other, report(10, 0, 1.0), 2.0)
 
     assert (time_left.chunks, time_left.seconds_left()) == (10, pytest.approx(1.0))

@@ -153,13 +153,13 @@ def finish(place: Place, pending: int | None = None, later: timedelta = timedelt
 
 
 def check_all_is_told_alike(services: FakeServices, result: RunResult) -> None:
-    """Nothing is pending; the rows, the status and the asset's metadata have the same numbers."""
+    """Nothing is pending; the rows, the status and the run's result have the same numbers."""
     after = check_invariants(services.database, HashEmbedder())
     assert after.pending == []
     counts = (len(after.current), 0, len(after.quarantined))
-    assert tuple(result.metadata[f"partition/{name}"] for name in ("current", "pending", "quarantined")) == counts
-    status = services.coverage.partition_status(KEY, services.embedder.space.slug)
-    assert (status.current, status.pending, status.quarantined) == counts
+    for status in (result.status, services.coverage.partition_status(KEY, services.embedder.space.slug)):
+        assert status is not None
+        assert (status.current, status.pending, status.quarantined) == counts
 
 
 def once(number: int, act: Callable[[], None]) -> Callable[[Sequence[str]], None]:

@@ -51,7 +51,7 @@ def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
     """Row: the clock is set back after `retry-failed`: the chunk stays listed, and the same command frees it again."""
     with place.services() as services:
         store_chunks(services.database, ["POISON"], KEY, "b.txt")
-        assert run(services).metadata["failed"] == 1
+        assert run(services).report.failed_count == 1
         quarantine = Quarantine(services.database)
         assert len(quarantine.release(SPACE.slug, [KEY])) == 1
         rows(services.database, "UPDATE pending_chunks SET next_attempt_at = now() + '1 day'")
@@ -59,7 +59,7 @@ def test_a_retry_freed_tomorrow_can_be_freed_today(place: Place) -> None:
 
         assert len(quarantine.release(SPACE.slug, [KEY])) == 1
         services.embedder.poison = "no text has this"
-        assert run(services).metadata["vectorized"] == 1
+        assert run(services).report.vectorized_count == 1
 
         assert len(check_invariants(services.database, services.embedder).current) == CHUNKS + 1
 

@@ -102,7 +102,7 @@ def waiting(place: Place) -> int:
 def check_it_went_on(services: FakeServices, result: RunResult) -> None:
     """As if nothing had been: each chunk was embedded once, and is counted once."""
     assert result.error is None
-    assert (result.metadata["vectorized"], result.metadata["superseded"]) == (CHUNKS, 0)
+    assert (result.report.vectorized_count, result.report.superseded_count) == (CHUNKS, 0)
     assert len(services.embedder.embedded) == CHUNKS
 
 

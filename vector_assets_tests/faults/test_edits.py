@@ -59,7 +59,7 @@ def test_all_at_once_while_a_batch_is_embedded(
         result = run(services)
 
         assert result.error is None
-        told = result.metadata["partition/pending"], result.metadata["partition/current"]
+        told = result.status.pending, result.status.current
 
     found = finish(place, later=_NOW)
 
@@ -83,7 +83,7 @@ def test_an_editor_whose_transaction_stays_open(place: Place, late: bool) -> Non
         result = run(services)
 
     assert result.error is None
-    assert result.metadata["superseded"] == CHUNKS // 10
-    assert result.metadata["partition/pending"] == CHUNKS // 10
+    assert result.report.superseded_count == CHUNKS // 10
+    assert result.status.pending == CHUNKS // 10
     found = finish(place, pending=CHUNKS // 10, later=_NOW)
     assert len(found.current) == CHUNKS - CHUNKS // 10

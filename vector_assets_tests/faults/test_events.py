@@ -64,8 +64,8 @@ def test_the_event_store_refuses_for_five_batches(
             result = run(services, watcher)
 
     assert result.error is None
-    assert result.metadata["vectorized"] == CHUNKS
-    assert result.metadata["progress_errors"] == 5
+    assert result.report.vectorized_count == CHUNKS
+    assert result.report.callback_errors == 5
     warnings = [record for record in caplog.records if record.message.startswith("the progress callback failed")]
     assert len(warnings) == 1
     finish(place, pending=0)
@@ -81,6 +81,6 @@ def test_events_share_a_connection_that_ends_with_the_runs(place: Place) -> None
             events, backends = watcher._connection.execute(_NOTED).fetchall()[0]
 
     assert result.error is None
-    assert events > 100
+    assert events > 50
     assert backends <= 2  # Dagster may ask for one while it uses another: then the pool keeps either
     finish(place, pending=0)

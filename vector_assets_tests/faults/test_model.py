@@ -70,7 +70,7 @@ def test_some_chunks_are_bad(place: Place, limit: float, monkeypatch: pytest.Mon
     else:
         assert result.error is not None
         assert result.error.startswith(f"{failed} of {CHUNKS:,} chunks failed")
-    assert (result.metadata["vectorized"], result.metadata["failed"]) == (CHUNKS - failed, failed)
+    assert (result.report.vectorized_count, result.report.failed_count) == (CHUNKS - failed, failed)
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", place.url.render_as_string(hide_password=False))
     listed = json.loads(CliRunner().invoke(main, ["failures", "--json"]).stdout)["failures"]
     for error, words in BAD.values():
@@ -95,7 +95,7 @@ def test_memory_becomes_scarce(place: Place) -> None:
         result = run(services)
 
     assert result.error is None
-    assert (result.metadata["vectorized"], result.metadata["failed"]) == (CHUNKS, 0)
+    assert (result.report.vectorized_count, result.report.failed_count) == (CHUNKS, 0)
     again = 1 + CHUNKS // 2000  # which a check embeds once more
     assert sizes == {len(REFERENCE_TEXTS), BATCH_SIZE, BATCH_SIZE // 4, again}
     finish(place, pending=0, later=_NOW)

@@ -112,8 +112,8 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
 
         result = run(services)
 
-        vectorized, superseded = (result.metadata.get(name) for name in ("vectorized", "superseded"))
-        print(json.dumps([result.error, vectorized, superseded, len(embedder.embedded), warnings]))
+        counts = [result.report.vectorized_count, result.report.superseded_count] if result.report else [None, None]
+        print(json.dumps([result.error, *counts, len(embedder.embedded), warnings]))
     speak()
 
 

@@ -107,7 +107,7 @@ def test_two_runs_the_first_ends_while_the_second_waits(place: Place, monkeypatc
 
         letting.result()
         assert result.error is None
-        assert (result.metadata["vectorized"], result.metadata["partition/current"]) == (0, CHUNKS)
+        assert (result.report.vectorized_count, result.status.current) == (0, CHUNKS)
         assert services.embedder.embedded == []
 
     finish(place, pending=0, later=_NOW)
@@ -128,8 +128,8 @@ def test_the_lock_is_lost_and_taken_again(place: Place, monkeypatch: pytest.Monk
         result = run(services, AtBatches({_BATCH: lambda: end_lock(place), _BATCH + 1: be_refused}))
 
         assert result.error is None
-        assert "progress_errors" not in result.metadata
-        assert result.metadata["vectorized"] == len(services.embedder.embedded) == CHUNKS
+        assert result.report.callback_errors == 0
+        assert result.report.vectorized_count == len(services.embedder.embedded) == CHUNKS
         assert [line for line in log_of(services, result.run_id) if "was lost" in line] == [
             f"the connection that held {KEY} for this run was lost; it is held again"
         ]
@@ -156,8 +156,8 @@ def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.Monke
         assert others[0].communicate(timeout=SECONDS)[0] == "ok\n"
         _, other = recorded(services)
         assert result.error is None
-        assert "progress_errors" not in result.metadata
-        assert result.metadata["vectorized"] + result.metadata["superseded"] == CHUNKS
+        assert result.report.callback_errors == 0
+        assert result.report.vectorized_count + result.report.superseded_count == CHUNKS
         (lost,) = [line for line in log_of(services, result.run_id) if "was lost" in line]
         assert f"and vector_assets run {other.run_id} " in lost
         assert "Both runs go on" in lost
@@ -185,6 +185,6 @@ def test_a_migration_in_the_middle(place: Place, tmp_path: Path, monkeypatch: py
 
         begun[0].result()
         assert result.error is None
-        assert result.metadata["vectorized"] == len(services.embedder.embedded) == CHUNKS
+        assert result.report.vectorized_count == len(services.embedder.embedded) == CHUNKS
         assert rows(services.database, "SELECT version_num FROM alembic_version") == [("9001",)]
     finish(place, pending=0, later=_NOW)

@@ -73,7 +73,7 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
         result = materialize(services)
 
         assert result.error is None
-        assert result.metadata["vectorized"] == 60 - kept
+        assert result.report.vectorized_count == 60 - kept
         assert len(services.embedder.embedded) == 60 - kept
         after = rows(
             services.database, f"SELECT chunk_id, created_at FROM chunk_vectors_{services.embedder.space.slug}"

@@ -10,8 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from ...domain.coverage import PartitionStatus
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
+from ...domain.reports import VectorizeReport
 from ...domain.run_results import FailedCheck, RunResult
 from ...errors import DatabaseFailed, InvalidSetting, VectorAssetsError
 from ...ports import ProgressListener
@@ -37,10 +39,13 @@ class _StoppableListener:
         self._listener, self._stop, self._instance = listener, stop, instance
         self.run_id = ""
         self.cause: VectorAssetsError | None = None
+        self.report_of_run: VectorizeReport | None = None
+        self.status: PartitionStatus | None = None
 
     def begin(self) -> str:
         """Forget the run before; give the id of the next one."""
         self.run_id, self.cause = str(uuid.uuid4()), None
+        self.report_of_run = self.status = None
         return self.run_id
 
     def document(self, partition: PartitionKey, source_uri: str) -> None:
@@ -50,6 +55,9 @@ class _StoppableListener:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         self._listener.batch(partition, progress)
         self._end_if_asked()
+
+    def report(self, report: VectorizeReport, status: PartitionStatus) -> None:
+        self.report_of_run, self.status = report, status
 
     def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
         """Remember the error, unless it only says that nothing is waited for any more because of the stop."""
@@ -134,7 +142,8 @@ class InProcessRuns:
         )
         error = None if result.success else _reason(result)
         cause = self._listener.cause if error else None
-        return RunResult(partition, run_id, error, cause, _vectors_metadata(result), _failed_checks(result))
+        report, status = self._listener.report_of_run, self._listener.status
+        return RunResult(partition, run_id, error, cause, report, status, _failed_checks(result))
 
     @cached_property
     def _job(self) -> dg.JobDefinition:
@@ -172,14 +181,3 @@ def _failed_checks(result: dg.ExecuteInProcessResult) -> list[FailedCheck]:
         for check in result.get_asset_check_evaluations()
         if not check.passed
     ]
-
-
-def _vectors_metadata(result: dg.ExecuteInProcessResult) -> Mapping[str, Any]:
-    for event in result.get_asset_materialization_events():
-        if event.asset_key in VECTORS:
-            return {name: value.value for name, value in event.materialization.metadata.items()}
-    for event in result.all_events:  # too many chunks failed: the totals are the failure's
-        if event.is_step_failure and event.step_key in {asset.to_python_identifier() for asset in VECTORS}:
-            failure = event.step_failure_data.user_failure_data
-            return {name: value.value for name, value in failure.metadata.items()} if failure else {}
-    return {}
