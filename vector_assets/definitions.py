@@ -6,7 +6,7 @@ They set no executor, since that project may have its own; `code_location` sets 
 import dagster as dg
 
 from .defs.assets import in_ranges
-from .defs.coverage_asset import COVERAGE_ASSETS, COVERAGE_JOBS, SCHEDULES
+from .defs.coverage_asset import COVERAGE_ASSETS, COVERAGE_JOBS, COVERAGE_SENSORS, SCHEDULES
 from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
@@ -17,6 +17,6 @@ defs = dg.Definitions(
     assets=[*in_ranges(load_settings().max_partitions_per_run), *SERVING_SPACE_ASSETS, *COVERAGE_ASSETS],
     jobs=[*JOBS, *SERVING_SPACE_JOBS, *COVERAGE_JOBS],
     schedules=SCHEDULES,
-    sensors=SENSORS,
+    sensors=[*SENSORS, *COVERAGE_SENSORS],
     resources=RESOURCES,
 )

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import StringIO
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..domain.coverage import GroupBy, GroupStatus
 from ..domain.wording import readable_age, readable_seconds
@@ -28,33 +31,92 @@ _HEADERS = (
     marked("last run"),
     marked("chunks/s"),
 )
+# The columns that a narrow terminal does without, the first ones first.
+_DISPENSABLE = ("chunks/s", "last run", "current", "oldest pending", "quarantined")
+# Below so many columns a group takes two lines: its name, and its figures.
+_LEAST_COLUMNS = 60
 
 
 def print_coverage(groups: Sequence[GroupStatus], by: GroupBy = GroupBy.PARTITION) -> None:
-    """Print one row per group, and their sum."""
+    """Print one row per group, and their sum. It fits the terminal; what is piped has all columns and no padding."""
     now = datetime.now(UTC)
-    rows = [(group.name, *_cells(group, now)) for group in groups]
+    shown = list(groups)
     if len(groups) > 1:
-        total = GroupStatus.of("", groups)
-        name = ngettext("{number:,} partition", "{number:,} partitions", total.partitions)
-        rows.append((name, *_cells(total, now)))
-    headers = [translate(header) for header in (_NAME_HEADERS[by], *_HEADERS)]
+        partitions = sum(group.partitions for group in groups)
+        shown.append(GroupStatus.of(ngettext("{number:,} partition", "{number:,} partitions", partitions), groups))
+    if out.is_terminal and out.width < _LEAST_COLUMNS:
+        for group in shown:
+            out.print(group.name, _figures(group), sep="\n  ", markup=False)
+        return
+    headers = {header: translate(header) for header in (_NAME_HEADERS[by], *_HEADERS)}
+    rows = [[Text(group.name), *_cells(group, now)] for group in shown]
+    table = _table(headers, rows, out.width if out.is_terminal else None, has_sum=len(groups) > 1)
+    if out.is_terminal:
+        out.print(table)
+    else:
+        out.print(_unpadded(table), markup=False, end="")
+
+
+def _table(headers: dict[str, str], rows: Sequence[Sequence[Text]], width: int | None, has_sum: bool) -> Table:
+    """Make a table of the columns that the width has room for. A number is shown whole, however narrow it is."""
+    widths = {
+        header: max(cell_len(title), *(cell_len(row[number].plain) for row in rows))  # Chinese is two cells wide
+        for number, (header, title) in enumerate(headers.items())
+    }
+    kept = _fitting(widths, width)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, (header, cells) in enumerate(zip(headers, zip(*rows, strict=True), strict=True)):
-        # A number is shown whole, however narrow the window is. Chinese characters are two cells wide.
-        width = max(cell_len(cell) for cell in (header, *cells))
-        table.add_column(header, min_width=width, justify="left" if number == 0 else "right")
+    for number, header in enumerate(kept):
+        table.add_column(headers[header], min_width=widths[header], justify="left" if number == 0 else "right")
+    places = [list(headers).index(header) for header in kept]
     for number, row in enumerate(rows):
-        table.add_row(*row, end_section=number == len(groups) - 1)
-    out.print(table)
+        table.add_row(*(row[place] for place in places), end_section=has_sum and number == len(rows) - 2)
+    return table
 
 
-def _cells(group: GroupStatus, now: datetime) -> tuple[str, ...]:
+def _fitting(widths: dict[str, int], width: int | None) -> list[str]:
+    """Choose the columns: all, but for as many of the dispensable ones as do not fit."""
+    kept = list(widths)
+    for header in _DISPENSABLE:
+        # A column is followed by its padding and by a divider; the table has two edges.
+        if width is None or sum(widths[name] + 2 for name in kept) + 1 <= width:
+            break
+        kept.remove(header)
+    return kept
+
+
+def _unpadded(table: Table) -> str:
+    """Format the table as lines without blanks at their ends."""
+    lines = StringIO()
+    Console(file=lines, width=10_000, color_system=None).print(table)
+    return "".join(line.rstrip() + "\n" for line in lines.getvalue().splitlines())
+
+
+def _cells(group: GroupStatus, now: datetime) -> list[Text]:
     run = group.last_run
-    return (
-        *(f"{count:,}" for count in (group.chunks, group.current, group.pending, group.quarantined)),
-        group.coverage_percent,
-        readable_seconds(group.seconds_pending(now)) if group.pending_since else "",
-        readable_age(run.ended_at, now) if run else "",
-        f"{run.chunks_per_second:,.0f}" if run else "",
-    )
+    return [
+        Text(f"{group.chunks:,}"),
+        Text(f"{group.current:,}"),
+        Text(f"{group.pending:,}", "yellow" if group.pending else ""),
+        Text(f"{group.quarantined:,}", "red" if group.quarantined else ""),
+        Text(group.coverage_percent, "green" if group.current == group.chunks else "yellow"),
+        Text(readable_seconds(group.seconds_pending(now)) if group.pending_since else ""),
+        Text(readable_age(run.ended_at, now) if run else ""),
+        Text(f"{run.chunks_per_second:,.0f}" if run else ""),
+    ]
+
+
+def _figures(group: GroupStatus) -> str:
+    """Format the figures of a group as one short line."""
+    items = [
+        translate(
+            "{current:,}/{chunks:,} ({coverage})",
+            current=group.current,
+            chunks=group.chunks,
+            coverage=group.coverage_percent,
+        )
+    ]
+    if group.pending:
+        items.append(translate("{count:,} pending", count=group.pending))
+    if group.quarantined:
+        items.append(translate("{count:,} quarantined", count=group.quarantined))
+    return " · ".join(items)

@@ -10,7 +10,10 @@ from .options import examples, json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..domain.coverage import LastRun, PartitionStatus
+    from ..domain.partition_keys import PartitionKey
     from ..domain.spaces import EmbeddingSpace
 
 # The table has a row per partition up to this many, and a row per market above: nobody reads more rows.
@@ -31,7 +34,8 @@ _EXAMPLES = examples(
 def status(selection: Selection, by: str | None, as_json: bool) -> None:
     """Show how complete the partitions are: chunks, current, pending and quarantined ones, and the coverage.
 
-    Then the age of the oldest pending text, when the last run ended, and how fast it was.
+    Then the age of the oldest pending text, when the last run ended, and how fast it was. A narrow terminal shows fewer
+    columns: first without the speed, then without the last run, the current chunks, the age and the quarantined ones.
 
     PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
     --json has every partition.
@@ -43,22 +47,29 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     with open_services() as services:
         space = services.spaces.serving()
         chosen = selected(services.status(), selection)
+        names = services.company_names.all()
     if as_json:
-        click.echo(json.dumps(_document(chosen, space), ensure_ascii=False))
+        click.echo(json.dumps(_document(chosen, names, space), ensure_ascii=False))
     elif not chosen:
         print_no_chunks()
     else:
-        _print(chosen, by, space)
+        _print(chosen, by, names, space)
 
 
-def _print(statuses: "list[PartitionStatus]", by: str | None, space: "EmbeddingSpace | None") -> None:
+def _print(
+    statuses: "list[PartitionStatus]",
+    by: str | None,
+    names: "Mapping[PartitionKey, str]",
+    space: "EmbeddingSpace | None",
+) -> None:
     """Print the table and what it does not show."""
-    from ..domain.coverage import GroupBy, GroupStatus, grouped
+    from ..domain.coverage import GroupBy, GroupStatus, grouped, with_company_names
     from .coverage_table import print_coverage
     from .terminal import out
 
     group_by = GroupBy(by or ("partition" if len(statuses) <= _MOST_ROWS else "market"))
-    print_coverage(grouped(statuses, group_by), group_by)
+    groups = grouped(statuses, group_by)
+    print_coverage(with_company_names(groups, names) if group_by is GroupBy.COMPANY else groups, group_by)
     if by is None and group_by is GroupBy.MARKET:
         hint = translate(
             "--by partition lists all {count:,} partitions; --by company and --by doc_type sum them up differently.",
@@ -85,9 +96,14 @@ def _print(statuses: "list[PartitionStatus]", by: str | None, space: "EmbeddingS
         out.print(of_space)
 
 
-def _document(statuses: "list[PartitionStatus]", space: "EmbeddingSpace | None") -> dict[str, object]:
+def _document(
+    statuses: "list[PartitionStatus]", names: "Mapping[PartitionKey, str]", space: "EmbeddingSpace | None"
+) -> dict[str, object]:
     return {
-        "partitions": [{"partition": str(item.partition), **_figures(item)} for item in statuses],
+        "partitions": [
+            {"partition": str(item.partition), "company_name": names.get(item.partition, ""), **_figures(item)}
+            for item in statuses
+        ],
         "space": space
         and {
             "slug": space.slug,

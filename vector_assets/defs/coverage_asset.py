@@ -8,11 +8,12 @@ import dagster as dg
 from ..charts.coverage_heatmap import TITLE, CoverageGrid, draw_heatmap
 from ..charts.coverage_table import column_types, coverage_rows, coverage_totals
 from ..charts.figure import as_markdown
-from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped
+from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, with_company_names
 from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS
+from .jobs import vectorize
 from .runtime.run_processes import sign_run
 from .runtime.tags import PRIORITY_TAG
 from .step_failures import one_line_failures
@@ -57,6 +58,7 @@ def coverage(
     with one_line_failures(context, services.retries.pause):
         space = services.spaces.serving()
         statuses = services.coverage.status(space.slug if space else None)
+        names = services.company_names.all()
     now = datetime.now(UTC)
     yield dg.MaterializeResult(
         metadata={
@@ -65,7 +67,7 @@ def coverage(
             "heat_map": dg.MetadataValue.md(_heat_map(statuses)),
             "markets": _table("market", grouped(statuses, GroupBy.MARKET), now),
             "doc_types": _table("doc_type", grouped(statuses, GroupBy.DOC_TYPE), now),
-            "companies": _table("company", grouped(statuses, GroupBy.COMPANY), now),
+            "companies": _table("company", with_company_names(grouped(statuses, GroupBy.COMPANY), names), now),
         },
         check_results=[check_result(freshness(statuses, services.settings.freshness_slo_hours, now))],
     )
@@ -128,6 +130,31 @@ coverage_hourly = dg.ScheduleDefinition(
     description="Counts every hour how complete all partitions are, and checks that none has been pending too long.",
 )
 
+# Between two counts that runs ask for. The page is up to date soon after a backfill, and not counted for each of its
+# runs.
+_LEAST_MINUTES = 10
+
+
+@dg.run_status_sensor(
+    name="vector_assets_coverage_sensor",
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    request_job=coverage_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=f"Counts after a run that embedded chunks, but not more often than every {_LEAST_MINUTES} minutes.",
+)
+def coverage_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Request a count after a run of the vectors, unless there was one a short time ago."""
+    run = context.dagster_run
+    if run.job_name != vectorize.name and VECTORIZED_CHUNKS not in (run.asset_selection or ()):
+        return dg.SkipReason(f"the run {run.run_id[:8]} embedded nothing")
+    last = context.instance.get_latest_materialization_event(COVERAGE)
+    if last is not None and datetime.now(UTC).timestamp() - last.timestamp < 60 * _LEAST_MINUTES:
+        return dg.SkipReason(f"counted less than {_LEAST_MINUTES} minutes ago")
+    return dg.RunRequest()
+
+
 COVERAGE_ASSETS = [coverage]
+COVERAGE_SENSORS = [coverage_sensor]
 COVERAGE_JOBS = [coverage_job]
 SCHEDULES = [coverage_hourly]

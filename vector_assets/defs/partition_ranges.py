@@ -95,6 +95,7 @@ class PartitionedStep:
         _tag_run(context, [key])
         try:
             with one_line_failures(context, pause, partial(self.listener.failure, key)):
+                _tag_company(context, self.services.company_names.of(key))
                 result = self.work(key)
         except dg.Failure as failure:
             _log_failure(context, key, failure)
@@ -155,6 +156,12 @@ class _Range:
         ]
         metadata = {"partitions": dg.MetadataValue.table(records)}
         raise failure_of(error, metadata) from self.failures[-1][1]
+
+
+def _tag_company(context: dg.AssetExecutionContext, name: str) -> None:
+    """Tag the run with the company's name, where it is known."""
+    if name and "company" not in context.run.tags:
+        context.instance.add_run_tags(context.run_id, {"company": name})
 
 
 def _log_result(context: dg.AssetExecutionContext, key: PartitionKey, result: PartitionResult) -> None:

@@ -96,6 +96,7 @@ class ProgressEvents:
             "progress": dg.MetadataValue.text(self._line(progress)),
             "outcome": dg.MetadataValue.text(progress.outcomes_since(self._logged)),
             "progress/percent": dg.MetadataValue.float(round(progress.percent, 1)),
+            **_figures(seconds_left=progress.seconds_left),
             "progress/processed": dg.MetadataValue.int(progress.processed),
             "progress/total": dg.MetadataValue.int(progress.total),
             "progress/vectorized": dg.MetadataValue.int(progress.vectorized_count),
@@ -103,20 +104,16 @@ class ProgressEvents:
             "progress/failed": dg.MetadataValue.int(progress.failed_count),
             "progress/truncated": dg.MetadataValue.int(progress.truncated_chunks),
             "progress/unknown_tokens": dg.MetadataValue.int(progress.unknown_tokens),
+            **_figures(
+                elapsed_seconds=progress.elapsed_seconds,
+                chunks_per_second=progress.chunks_per_second,
+                tokens_per_second=progress.tokens_per_second,
+                recent_tokens_per_second=progress.recent_tokens_per_second,
+                seconds_a_batch=progress.seconds_a_batch,
+                recent_seconds_a_batch=progress.recent_seconds_a_batch,
+                seconds_left_spread=progress.seconds_left_spread,
+            ),
         }
-        figures = {
-            "seconds_left": progress.seconds_left,
-            "elapsed_seconds": progress.elapsed_seconds,
-            "chunks_per_second": progress.chunks_per_second,
-            "tokens_per_second": progress.tokens_per_second,
-            "recent_tokens_per_second": progress.recent_tokens_per_second,
-            "seconds_a_batch": progress.seconds_a_batch,
-            "recent_seconds_a_batch": progress.recent_seconds_a_batch,
-            "seconds_left_spread": progress.seconds_left_spread,
-        }
-        for name, figure in figures.items():
-            if figure is not None:
-                entries[f"progress/{name}"] = dg.MetadataValue.float(round(figure, 1 if figure >= 10 else 3))
         if self._detail == "chunk":
             records = [_record(chunk) for chunk in progress.batch_chunks]
             entries["chunks"] = dg.MetadataValue.table(records, schema=_CHUNK_COLUMNS)
@@ -124,6 +121,15 @@ class ProgressEvents:
 
     def _line(self, progress: BatchProgress) -> str:
         return self._run.line(self._partition, progress) if self._run else progress.line()
+
+
+def _figures(**figures: float | None) -> Mapping[str, dg.MetadataValue]:
+    """Give the figures that are known, with three decimals below 10."""
+    return {
+        f"progress/{name}": dg.MetadataValue.float(round(figure, 1 if figure >= 10 else 3))
+        for name, figure in figures.items()
+        if figure is not None
+    }
 
 
 def _record(chunk: BatchChunk) -> dg.TableRecord:

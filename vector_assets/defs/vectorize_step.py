@@ -183,7 +183,6 @@ class _VectorizeStep:
         if self.run_progress:
             self.run_progress.finish(report)
         return VectorsTotals(
-            vectors_asset(services),
             report,
             status,
             services.company_names.of(key),

@@ -18,6 +18,7 @@ from ..quality.distribution import Distribution
 from ..quality.vector_shift import vector_shift
 from ..quality.vector_summary import VectorSummary
 from ..translation import ngettext, translate
+from .asset_keys import DOCUMENTS
 from .progress_events import ProgressEvents
 
 _SHOWN_CHARACTERS = 300
@@ -33,13 +34,11 @@ class VectorsTotals:
     """What is known when a run over one partition has ended.
 
     Attributes:
-        asset: of which the partition is materialized.
         company: the name of the partition's company, empty where it is not known.
         device: what computed the vectors; None where there was nothing to compute.
         former: what the partition's vectors were like before the run.
     """
 
-    asset: dg.AssetKey
     report: VectorizeReport
     status: PartitionStatus
     company: str
@@ -63,7 +62,7 @@ class VectorsTotals:
             "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
             "model": dg.MetadataValue.text(self.space.model),
             "company": dg.MetadataValue.text(f"{self.company} {status.partition.stock_code}".strip()),
-            "partition": dg.MetadataValue.url(_partition_page(self.asset, str(status.partition))),
+            "documents": dg.MetadataValue.url(_page_of_partition(DOCUMENTS, str(status.partition))),
         }
         if self.warnings:
             entries["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in self.warnings))
@@ -113,7 +112,7 @@ def _if_any(**counts: int) -> Metadata:
     return {name: dg.MetadataValue.int(count) for name, count in counts.items() if count}
 
 
-def _partition_page(asset: dg.AssetKey, partition: str) -> str:
+def _page_of_partition(asset: dg.AssetKey, partition: str) -> str:
     """Give the page of the partition, from the root of the server on which the link is shown."""
     return f"/assets/{'/'.join(asset.path)}?view=partitions&partition={quote(partition, safe='')}"
 

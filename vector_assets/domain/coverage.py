@@ -1,7 +1,7 @@
 """How complete the partitions are: their counts of chunks, their last runs, and sums over many of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -165,6 +165,12 @@ def grouped(statuses: Iterable[PartitionStatus], by: GroupBy) -> list[GroupStatu
         return by.name_of(status.partition)
 
     return [GroupStatus.of(name, list(members)) for name, members in groupby(sorted(statuses, key=name_of), name_of)]
+
+
+def with_company_names(groups: Iterable[GroupStatus], names: Mapping[PartitionKey, str]) -> list[GroupStatus]:
+    """Put the company's name behind the stock code of each group: `AAPL Apple Inc.`, where the name is known."""
+    by_code = {partition.stock_code: name for partition, name in names.items()}
+    return [replace(group, name=f"{group.name} {by_code.get(group.name, '')}".rstrip()) for group in groups]
 
 
 @dataclass(frozen=True)

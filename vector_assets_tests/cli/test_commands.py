@@ -35,8 +35,8 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
         (str(US), 3, 3),
     ]
     assert set(status["partitions"][0]) == {
-        "partition", "chunks", "current", "pending", "quarantined", "coverage", "pending_since", "last_run", "tokens",
-        "tokens_lost", "truncated_chunks",
+        "partition", "company_name", "chunks", "current", "pending", "quarantined", "coverage", "pending_since",
+        "last_run", "tokens", "tokens_lost", "truncated_chunks",
     }  # fmt: skip
     assert status["partitions"][0]["last_run"]["run_id"]
     assert status["space"]["slug"] == embedder.space.slug

@@ -42,6 +42,7 @@ def test_it_serves_until_it_is_stopped() -> None:
                 "vector_assets_new_chunks_sensor": "RUNNING",
                 "vector_assets_candidate_sensor": "RUNNING",
                 "vector_assets_landing_sensor": "RUNNING",
+                "vector_assets_coverage_sensor": "RUNNING",
             }
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             assert len(family) > 3

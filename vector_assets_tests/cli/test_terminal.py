@@ -1,6 +1,7 @@
 """What the terminal shows of long work."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -15,6 +16,7 @@ from vector_assets.cli.terminal import log_printed
 from vector_assets.domain.coverage import GroupBy, LastRun, PartitionStatus, grouped
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
+from vector_assets.estimates.backfill_time_left import BackfillTimeLeft
 from vector_assets.translation import use_language
 
 from ..fakes import KEY
@@ -80,20 +82,72 @@ def test_a_launched_backfill_prints_what_changed(monkeypatch: pytest.MonkeyPatch
     ]
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_columns_of_the_coverage_are_straight(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every line takes as many cells of the terminal, and no number is shortened in a narrow one."""
-    use_language(language)
+@pytest.mark.parametrize("columns", [120, 80, 50])
+def test_the_bars_fit_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stock code, the percent and the time left stay, however narrow it is."""
     shown = StringIO()
-    monkeypatch.setattr(coverage_table, "out", Console(file=shown, width=20, soft_wrap=True))
-    run = LastRun("run", datetime.now(UTC), 1_234_567, 9, 1.0)
-    statuses = [
-        PartitionStatus(PartitionKey("us", "annual_report", "AAPL"), 1_234_567, 0, 0, None, run),
-        PartitionStatus(PartitionKey("hk", "announcement", "00700"), 3, 2, 1, datetime(2024, 1, 1, tzinfo=UTC), None),
+    monkeypatch.setattr(
+        progress_bars, "err", Console(file=shown, force_terminal=True, width=columns, color_system=None)
+    )
+    batch = BatchProgress(2, 5, 32, 64, 160, 64, 0, 0, 9, 9, 0, 0, 4.0, 2.0, 9.0, 6.0, 1.2, ())
+
+    with PartitionsProgress(3, BackfillTimeLeft({KEY: 160})) as progress:
+        progress.begin(KEY)
+        progress.batch(KEY, batch)
+
+    drawn = shown.getvalue().replace("\r", "\n").split("\n")
+    last = [line for line in drawn if "6 s left" in line][-1]
+    assert KEY.stock_code in last
+    assert "40%" in last
+    assert max(cell_len(_CONTROL.sub("", line)) for line in drawn) <= columns
+
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+_RUN = LastRun("run", datetime.now(UTC), 1_234_567, 9, 1.0)
+_STATUSES = [
+    PartitionStatus(PartitionKey("us", "annual_report", "AAPL"), 1_234_567, 0, 0, None, _RUN),
+    PartitionStatus(PartitionKey("hk", "announcement", "00700"), 3, 2, 1, datetime(2024, 1, 1, tzinfo=UTC), None),
+]
+
+
+def coverage_shown(monkeypatch: pytest.MonkeyPatch, columns: int, is_terminal: bool) -> list[str]:
+    """Print the coverage, without colours; give the lines."""
+    shown = StringIO()
+    console = Console(file=shown, width=columns, force_terminal=is_terminal, color_system=None, soft_wrap=True)
+    monkeypatch.setattr(coverage_table, "out", console)
+    print_coverage(grouped(_STATUSES, GroupBy.PARTITION))
+    return [line for line in _CONTROL.sub("", shown.getvalue()).splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("columns", [140, 80, 60])
+def test_the_columns_of_the_coverage_are_straight(columns: int, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line takes as many cells, no more than there are; no number is shortened."""
+    use_language(language)
+
+    lines = coverage_shown(monkeypatch, columns, is_terminal=True)
+
+    assert len({cell_len(line) for line in lines}) == 1
+    assert cell_len(lines[0]) <= columns
+    assert {"1,234,567", "100%", "0%", "us/annual_report/AAPL"} <= set(" ".join(lines).split())
+
+
+def test_below_sixty_columns_a_partition_takes_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its key, and its figures; what is 0 is left out."""
+    assert coverage_shown(monkeypatch, 50, is_terminal=True) == [
+        "hk/announcement/00700",
+        "  0/3 (0%) · 2 pending · 1 quarantined",
+        "us/annual_report/AAPL",
+        "  1,234,567/1,234,567 (100%)",
+        "2 partitions",
+        "  1,234,567/1,234,570 (99.9%) · 2 pending · 1 quarantined",
     ]
 
-    print_coverage(grouped(statuses, GroupBy.PARTITION))
 
-    lines = [line for line in shown.getvalue().splitlines() if line]
-    assert len({cell_len(line) for line in lines}) == 1
-    assert {"1,234,567", "100%", "0%"} <= set(shown.getvalue().split())
+def test_what_is_piped_has_all_columns_and_no_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever width the terminal behind the pipe has."""
+    lines = coverage_shown(monkeypatch, 40, is_terminal=False)
+
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert len(lines[0].split("  ")) >= 9

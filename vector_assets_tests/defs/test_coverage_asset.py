@@ -14,7 +14,7 @@ from PIL import Image
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
-from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, MAX_LATE_PARTITIONS, check_result
+from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, MAX_LATE_PARTITIONS, check_result, coverage_sensor
 from vector_assets.defs.partitions import PARTITIONS_NAME
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.run_history import Runs
@@ -116,7 +116,7 @@ def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance,
         ("us", "66.6%"),
     ]
     assert [line["doc_type"] for line in lines(figures["doc_types"])] == ["announcement", "annual_report"]
-    assert [line["company"] for line in lines(figures["companies"])] == ["999001", "00700", "XTEST"]
+    assert [line["company"] for line in lines(figures["companies"])] == ["999001 X", "00700 X", "XTEST X"]
     for name in ("markets", "doc_types", "companies"):
         for count in ("chunks", "current", "pending", "quarantined"):
             assert sum(line[count] for line in lines(figures[name])) == figures[count]
@@ -281,3 +281,22 @@ def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance,
 
     assert requested(tick(new_chunks_sensor, instance, services)) == [str(US)]
     assert Runs(instance).partitions_under_way() == set()
+
+
+def after_run(instance: dg.DagsterInstance, job: str, selection: set[dg.AssetKey] | None = None) -> object:
+    """Evaluate the sensor that counts, after a run of the job has succeeded."""
+    run = create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.SUCCESS, asset_selection=selection)
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, job_name=job)
+    return coverage_sensor(dg.build_run_status_sensor_context("coverage", event, instance, run))
+
+
+def test_runs_of_the_vectors_are_followed_by_a_count(instance: dg.DagsterInstance, services: FakeServices) -> None:
+    """Of a job or of the asset's page; not right after another count, and not after other runs."""
+    first = after_run(instance, "vector_assets_vectorize")
+    by_hand = after_run(instance, "__ASSET_JOB", {VECTORIZED_CHUNKS})
+    other = after_run(instance, "vector_assets_ingest")
+    materialize(instance, services)
+    soon_after = after_run(instance, "vector_assets_vectorize")
+
+    assert [type(found) for found in (first, by_hand)] == [dg.RunRequest] * 2
+    assert [type(found) for found in (other, soon_after)] == [dg.SkipReason] * 2

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from vector_assets.charts.vectors_chart import MIN_RUN_SECONDS
-from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.progress_events import ProgressEvents
 from vector_assets.defs.vectors_metadata import VectorsTotals, distribution_figures
 from vector_assets.domain.coverage import PartitionStatus
@@ -34,9 +33,7 @@ def shown(failed: int = 0, pending: int = 0, seconds: float = 1.0, company: str 
     report = VectorizeReport("run", 200, 7, 200 - failed, 0, failed, 40_000, 40_000, 0, 0, 0, seconds, StageSeconds())
     status = PartitionStatus(US, 1200, pending, failed, datetime.now(UTC) if pending else None, None)
     events = ProgressEvents(dg.build_asset_context(), US, 1.0, "batch")
-    return VectorsTotals(
-        VECTORIZED_CHUNKS, report, status, company, SPACE, "CPU", [], events, distribution_of(issuer(0)), None
-    ).metadata()
+    return VectorsTotals(report, status, company, SPACE, "CPU", [], events, distribution_of(issuer(0)), None).metadata()
 
 
 def test_the_main_figures_come_first_and_plots_show_what_may_change() -> None:
