@@ -1,8 +1,10 @@
 """Texts to embed: chunks as the product cuts them, or slices of very different lengths."""
 
 import random
+from itertools import accumulate
 from pathlib import Path
 
+from vector_assets.domain.chunks import DocumentChunk
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.ingestion.landing_directory import LandingDirectory
@@ -14,7 +16,8 @@ def uniform_texts(services: Services, filings: Path, count: int) -> list[str]:
     """Chunks of the filings in a random order, repeated where they are too few."""
     chunks: list[str] = []
     for landed in LandingDirectory(filings).scan().documents:
-        chunks.extend(services.ingestion.chunker.split(read_document(landed.path, landed.source_uri)))
+        document = read_document(landed.path, landed.source_uri)
+        chunks.extend(chunk.text for chunk in services.ingestion.chunker.split(document))
     return _taken(chunks, count)
 
 
@@ -38,8 +41,10 @@ def _taken(texts: list[str], count: int) -> list[str]:
 
 
 def store(services: Services, key: PartitionKey, texts: list[str], chunker: str = "benchmark") -> None:
-    """Put the texts into the tables as the chunks of one document, as if that chunker had cut them."""
-    document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", str(key), "1")
+    """Put the texts into the tables as the chunks of one document, as if that chunker had made them."""
+    document = Document(f"{key}/benchmark.txt", key, "", "benchmark", "", "en", "\n".join(texts), "1")
     services.documents.save([document], [])
+    ends = list(accumulate(len(text) + 1 for text in texts))
+    chunks = [DocumentChunk(text, end - 1 - len(text), end - 1) for text, end in zip(texts, ends, strict=True)]
     for stored in services.documents.unchunked_documents(key, chunker):
-        services.documents.replace_chunks(stored, texts, chunker)
+        services.documents.replace_chunks(stored, chunks, chunker)

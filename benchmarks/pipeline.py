@@ -134,7 +134,8 @@ def _texts(services: Services, filings: Path) -> Iterator[str]:
     from vector_assets.ingestion.readers import read_document
 
     for document in LandingDirectory(filings).scan().documents:
-        yield from services.ingestion.chunker.split(read_document(document.path, document.source_uri))
+        chunks = services.ingestion.chunker.split(read_document(document.path, document.source_uri))
+        yield from (chunk.text for chunk in chunks)
 
 
 def main() -> None:

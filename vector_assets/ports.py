@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .domain.batches import ChunkFailure, EmbeddedChunk
-from .domain.chunks import ChunkSelection, ChunkWindow, TokenizedText
+from .domain.chunks import ChunkSelection, ChunkWindow, DocumentChunk, TokenizedText
 from .domain.coverage import PartitionStatus
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from .domain.partition_keys import PartitionKey
@@ -200,10 +200,10 @@ class ChunkingStore(Protocol):
         """Yield the documents whose present text this chunker has not chunked, by source_uri, one at a time."""
         ...
 
-    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
-        """Make the document's chunks be `texts`, keeping the ids of unchanged ones, in one transaction.
+    def replace_chunks(self, document: StoredDocument, chunks: Sequence[DocumentChunk], chunker: str) -> ChunkChanges:
+        """Make these the document's chunks, keeping the ids of those whose text is unchanged, in one transaction.
 
-        Nothing is changed if the document's text is no longer `document.text`.
+        Nothing is changed if the stored document is no longer the same as `document`.
         """
         ...
 

@@ -1,6 +1,7 @@
 """Fakes for components that are slow or must fail on demand, and functions that set up what a test needs."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from vector_assets.domain.chunks import TokenizedText
+from vector_assets.domain.chunks import DocumentChunk, TokenizedText
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import EmbeddingSpace, Vectors
@@ -142,7 +143,9 @@ def store_chunks(database: AnyDatabase, texts: Sequence[str], key: PartitionKey 
     document = Document(f"{key}/{name}", key, "X", "title", "2024", "en", "\n".join(texts), "1")
     stores.documents.save([document], [])
     for stored in stores.chunking.unchunked_documents(key, "lines"):
-        stores.chunking.replace_chunks(stored, stored.text.split("\n") if stored.text else [], "lines")
+        lines = re.finditer(r"^.*$", stored.text, re.MULTILINE) if stored.text else []
+        chunks = [DocumentChunk(line[0], *line.span()) for line in lines]
+        stores.chunking.replace_chunks(stored, chunks, "lines")
 
 
 def make_vectorizer(

@@ -131,7 +131,7 @@ class MemoryStores:
 
     def shift_indices(self, by: int) -> None:
         for chunk in self.database.chunks.values():
-            chunk.chunk_index += by
+            chunk.position = chunk.position._replace(chunk_index=chunk.chunk_index + by)
 
     def move_documents(self, to: PartitionKey) -> None:
         for row in list(self.database.documents.values()):

@@ -31,6 +31,20 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class DocumentChunk:
+    """A chunk as chunking makes it: `text` ends with the document's text from `char_from` to `char_to`.
+
+    A line of context may precede this slice. Pages are counted from 1; None: the document has no pages.
+    """
+
+    text: str
+    char_from: int
+    char_to: int
+    page_from: int | None = None
+    page_to: int | None = None
+
+
+@dataclass(frozen=True)
 class ChunkSelection:
     """The pending chunks that a run selects: those of a partition, or those of the given ids (sorted, no repeats)."""
 

@@ -38,10 +38,14 @@ class DocumentRejection:
 
 @dataclass(frozen=True)
 class StoredDocument:
-    """A document's identity in the store, with the text that is split into chunks."""
+    """A document's identity in the store, with all that its chunks are made of."""
 
     id: UUID
     source_uri: str
+    partition: PartitionKey
+    company_name: str
+    title: str
+    period: str
     text: str
 
 

@@ -1,32 +1,31 @@
-"""Text is split into chunks that fit the model, at paragraphs and sentences of English and Chinese."""
+"""Text is split into chunks of at most so many tokens, at the best boundaries of English and Chinese."""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from statistics import quantiles
 from typing import Self
 
-from semantic_text_splitter import TextSplitter
 from tokenizers import Tokenizer
 
 from ..domain.chunking import ChunkingRecipe
+from ..domain.chunks import DocumentChunk
 from ..errors import InvalidSetting
+from .boundaries import Boundaries
+from .line_wrapping import unwrap
 
-_VERSION = 2
+_VERSION = 3
 """Increase this number when the same text is split differently. Then doctor says that a rechunk would change chunks."""
 
-_LINES = re.compile(r"[^\n\f]*[\n\f]|[^\n\f]+")
-# On a page with wrapped lines, nine in ten lines are no longer than this (about 45 characters on Chinese pages, and at
-# most about 160 on English ones). Text with longer lines has one paragraph in each line.
-_MAX_LINE_WIDTH = 240
-# A line that fills this share of the line width was broken by the page, not by the writer.
-_FULL_LINE_SHARE = 0.75
-# The time of the splitter grows with the square of the length of a text without any boundary. Blocks of this length
-# take a second or two. A longer text is first divided into blocks, at paragraphs if it has any.
-BLOCK_CHARACTERS = 100_000
-_BLOCK_ENDS = ("\n\n", "\n", "。", ". ", " ")
-_SENTENCE_CONTINUES = ",，、&/-–—"
+# The context line takes a quarter of a chunk at most. Smaller chunks than this have none.
+_CONTEXT_SHARE = 4
+_MIN_TOKENS_WITH_CONTEXT = 32
+# Boundaries and tokens take many times the memory of their text. A longer text is first divided into blocks, at
+# paragraphs if it has any.
+BLOCK_CHARACTERS = 500_000
+_BLOCK_ENDS = ("\n\n", "\f", "\n", "。", ". ", " ")
+_NOT_SPACE = re.compile(r"\S")
 
 
 class Chunker:
@@ -45,7 +44,6 @@ class Chunker:
         self._tokenizer = tokenizer
         self._identity = identity
         self._max_tokens = max_tokens
-        self._splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, max_tokens)
 
     @classmethod
     def of(cls, recipe: ChunkingRecipe) -> Self:
@@ -65,27 +63,60 @@ class Chunker:
         digest = hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()[:12]
         return f"v{_VERSION}-{self._max_tokens}-{digest}"
 
-    def split(self, text: str) -> list[str]:
-        """Return the chunks of the text in order: unaltered slices, stripped of white space, none of them blank."""
-        # The splitter looks for sentences in a copy in which wrapped lines are joined. The copy is as long as the text,
-        # so its offsets are valid in the text.
-        unwrapped = unwrap(text)
-        chunks = []
-        for block_start, block in _blocks(unwrapped):
-            for piece_start, piece in self._splitter.chunk_indices(block):
-                start = block_start + piece_start
-                original = text[start : start + len(piece)].strip()
-                if original:
-                    chunks.extend(self._split_again(original))
-        return chunks
+    def split(self, text: str, context: str = "", paged: bool = False) -> list[DocumentChunk]:
+        """Return the chunks of the text in order, none of them blank.
 
-    def _split_again(self, chunk: str) -> list[str]:
-        """Split a chunk again if it is too long with its true line breaks, which may need more tokens than spaces."""
-        if "\n" not in chunk and "\f" not in chunk:
-            return [chunk]
-        if len(self._tokenizer.encode(chunk, add_special_tokens=False).ids) <= self._max_tokens:
-            return [chunk]
-        return list(self._splitter.chunks(chunk))
+        Each is a line with the context, shortened if it is long, and an unaltered slice of the text without the white
+        space around it. A text that is not `paged` has page numbers if it has a form feed.
+        """
+        context_line = self._context_line(context)
+        page_ends = [match.start() for match in re.finditer("\f", text)] if paged or "\f" in text else None
+        return [
+            DocumentChunk(context_line + text[start:end], start, end, _page(page_ends, start), _page(page_ends, end))
+            for block_start, block in _blocks(text)
+            for start, end in self._spans(block, block_start, context_line)
+        ]
+
+    def _context_line(self, context: str) -> str:
+        context = " ".join(context.split())
+        if not context or self._max_tokens < _MIN_TOKENS_WITH_CONTEXT:
+            return ""
+        most = self._max_tokens // _CONTEXT_SHARE
+        end = _nth_token(self._token_starts(context), 0, most, len(context))
+        while self._count(context[:end] + "\n") > most:
+            end -= 1
+        return context[:end].rstrip() + "\n"
+
+    def _spans(self, block: str, block_start: int, context_line: str) -> Iterator[tuple[int, int]]:
+        """Yield the offsets in the text at which the chunks of a block begin and end."""
+        boundaries = Boundaries(unwrap(block))
+        token_starts = self._token_starts(block)
+        room = max(self._max_tokens - self._count(context_line), 1)
+        start = _skip_space(block, 0)
+        while start < len(block):
+            end = self._end(block, start, room, context_line, boundaries, token_starts)
+            yield block_start + start, block_start + start + len(block[start:end].rstrip())
+            start = _skip_space(block, end)
+
+    def _end(
+        self, block: str, start: int, room: int, context_line: str, boundaries: Boundaries, token_starts: Sequence[int]
+    ) -> int:
+        """Return where the chunk from `start` ends best. It has at least one character, whatever its tokens."""
+        while True:
+            limit = _nth_token(token_starts, start, room, len(block))
+            end = limit if limit == len(block) else boundaries.best_end(start, limit)
+            excess = self._count(context_line + block[start:end].rstrip()) - self._max_tokens
+            if excess <= 0 or end == start + 1:
+                return end
+            # A slice may have more tokens alone than within the text.
+            room = max(room - excess, 0)
+
+    def _token_starts(self, text: str) -> list[int]:
+        """Return the offset at which each token of the text begins, ascending."""
+        return [start for start, _ in self._tokenizer.encode(text, add_special_tokens=False).offsets]
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -108,26 +139,17 @@ def _block_end(text: str, start: int) -> int:
     return end
 
 
-def unwrap(text: str) -> str:
-    """Return a copy of the text, equally long, with a space for each line break or page break inside a sentence.
-
-    Other page breaks become line breaks. The rows of tables stay apart, because they end in figures or are short.
-    """
-    lines = _LINES.findall(text)
-    lengths = [len(line.rstrip()) for line in lines if line.strip()]
-    if len(lengths) < 2:
-        return text.replace("\f", "\n")
-    line_width = quantiles(lengths, n=10)[-1]
-    if line_width > _MAX_LINE_WIDTH:
-        return text.replace("\f", "\n")
-    return "".join(_unwrapped(lines, _FULL_LINE_SHARE * line_width))
+def _nth_token(token_starts: Sequence[int], start: int, tokens: int, end: int) -> int:
+    """Return the offset after so many tokens from `start`: at least one character further, at most `end`."""
+    index = bisect_left(token_starts, start) + tokens
+    return max(token_starts[index], start + 1) if index < len(token_starts) else end
 
 
-def _unwrapped(lines: list[str], full_length: float) -> Iterator[str]:
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        content = line.rstrip()
-        ends_in_sentence = content[-1:].isalpha() or content[-1:] in _SENTENCE_CONTINUES
-        if content and len(content) >= full_length and ends_in_sentence and following.strip():
-            yield content + " " * (len(line) - len(content))
-        else:
-            yield line.replace("\f", "\n")
+def _skip_space(text: str, start: int) -> int:
+    found = _NOT_SPACE.search(text, start)
+    return found.start() if found else len(text)
+
+
+def _page(page_ends: Sequence[int] | None, offset: int) -> int | None:
+    """Return the number of the page on which this offset lies, from 1."""
+    return None if page_ends is None else bisect_left(page_ends, offset) + 1

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..domain.documents import ChunkChanges, Document, DocumentRejection
+from ..domain.chunks import DocumentChunk
+from ..domain.documents import ChunkChanges, Document, DocumentRejection, StoredDocument
 from ..domain.partition_keys import PartitionKey
 from ..errors import DocumentError, PartitionWouldShrink
 from ..ports import ChunkingStore, DocumentStore
 from .chunker import Chunker
+from .context import context_of
 from .landing_directory import LandedDocument, LandingDirectory
 from .reader_process import ReaderProcess
 
@@ -132,8 +134,7 @@ class Ingestion:
         documents, changes = 0, ChunkChanges()
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
             on_document(document.source_uri)
-            texts = self.chunker.split(document.text)
-            changes += self._chunks.replace_chunks(document, texts, self.chunker.identity)
+            changes += self._chunks.replace_chunks(document, self._split(document), self.chunker.identity)
             documents += 1
         return ChunksReport(documents, changes)
 
@@ -153,10 +154,13 @@ class Ingestion:
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
             if document.id in to_replace.documents:
                 on_document(document.source_uri)
-                remaining += len(self.chunker.split(document.text))
+                remaining += len(self._split(document))
             if 2 * remaining >= to_replace.partition:
                 return
         raise PartitionWouldShrink(str(partition), to_replace.partition, remaining)
+
+    def _split(self, document: StoredDocument) -> list[DocumentChunk]:
+        return self.chunker.split(document.text, context_of(document), document.source_uri.lower().endswith(".pdf"))
 
     def _forget_vanished(self, partition: PartitionKey | None, found: dict[str, str]) -> None:
         """Delete the rejections of files that no longer exist."""

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from ..domain.chunks import text_hash
+from ..domain.chunks import DocumentChunk, text_hash
 from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from ..domain.partition_keys import PartitionKey
 from .database import Connection, Database, repeatable
 from .partition_columns import IN_PARTITION, partition_parameters
 
-# Insert a document, or replace all that is known of it. A trigger computes content_hash, and clears chunked_by when the
-# text has changed.
+# Insert a document, or replace all that is known of it. A trigger computes content_hash, and clears chunked_by when
+# anything has changed that chunks are made of.
 _SAVE = """
 INSERT INTO documents (market, doc_type, stock_code, company_name, title, period, language,
                        source_uri, fingerprint, text, content_hash)
@@ -34,7 +34,7 @@ ON CONFLICT (source_uri) DO UPDATE SET
 """
 _DELETE_REJECTIONS = "DELETE FROM document_rejections WHERE source_uri = ANY(%(source_uris)s)"
 
-# A document of ingestion whose present text this chunker has not chunked. Ingestion gives every document a fingerprint;
+# A document of ingestion that this chunker has not chunked as it is now. Ingestion gives every document a fingerprint;
 # one without is another program's, and so are its chunks.
 _UNCHUNKED: LiteralString = "chunked_by IS DISTINCT FROM %(chunker)s AND fingerprint <> ''"
 _UNCHUNKED_IDS: LiteralString = f"SELECT id FROM documents WHERE {IN_PARTITION} AND {_UNCHUNKED} ORDER BY source_uri"
@@ -63,38 +63,59 @@ WHERE %(partition)s::text IS NULL OR partition = %(partition)s
 ORDER BY source_uri
 """
 
-_DOCUMENT = "SELECT source_uri, text FROM documents WHERE id = %s"
-# Until the chunks are replaced, nobody else writes the document's text.
-_LOCK_DOCUMENT = "SELECT content_hash FROM documents WHERE id = %s FOR NO KEY UPDATE"
+_DOCUMENT: LiteralString = """
+SELECT id, source_uri, market, doc_type, stock_code, company_name, title, period, text FROM documents WHERE id = %s
+"""
+# Until the chunks are replaced, nobody else writes the document.
+_LOCK_DOCUMENT: LiteralString = f"{_DOCUMENT} FOR NO KEY UPDATE"
 _MARK_CHUNKED = "UPDATE documents SET chunked_by = %s WHERE id = %s"
 
 _STORED_CHUNKS = """
-SELECT id, chunk_index, content_hash FROM document_chunks WHERE document_id = %s ORDER BY chunk_index
+SELECT id, content_hash, chunk_index, char_from, char_to, page_from, page_to
+FROM document_chunks WHERE document_id = %s ORDER BY chunk_index
 """
 _DELETE_CHUNKS = "DELETE FROM document_chunks WHERE id = ANY(%s)"
 # An index may be in use by a chunk that moves later: all that move first get an index that no document reaches.
 _MOVE_ASIDE = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000 WHERE id = ANY(%s)"
-_SET_INDEX = "UPDATE document_chunks SET chunk_index = %s WHERE id = %s"
+_MOVE = """
+UPDATE document_chunks SET chunk_index = %s, char_from = %s, char_to = %s, page_from = %s, page_to = %s WHERE id = %s
+"""
 # A trigger fills in the document's partition and the text's hash.
 _INSERT_CHUNK = """
-INSERT INTO document_chunks (document_id, market, doc_type, stock_code, chunk_index, text, content_hash)
-VALUES (%s, '', '', '', %s, %s, '')
+INSERT INTO document_chunks (document_id, text, chunk_index, char_from, char_to, page_from, page_to,
+                             market, doc_type, stock_code, content_hash)
+VALUES (%s, %s, %s, %s, %s, %s, %s, '', '', '', '')
 """
+
+
+class ChunkPosition(NamedTuple):
+    """The place of a chunk in its document."""
+
+    chunk_index: int
+    char_from: int | None
+    char_to: int | None
+    page_from: int | None
+    page_to: int | None
+
+
+def position_of(index: int, chunk: DocumentChunk) -> ChunkPosition:
+    """Return the place of a document's chunk with this index."""
+    return ChunkPosition(index, chunk.char_from, chunk.char_to, chunk.page_from, chunk.page_to)
 
 
 class ExistingChunk(NamedTuple):
     """A chunk that is stored now."""
 
     id: UUID
-    chunk_index: int
     content_hash: bytes
+    position: ChunkPosition
 
 
 class ChunkMatch(NamedTuple):
     """What becomes of a document's chunks when it is chunked again.
 
-    `kept` maps the ids of stored chunks to their new index, `moved` are those of them whose index changes, `removed`
-    are ids of stored chunks that go, `added` are positions of new texts that no stored chunk has.
+    `kept` maps the ids of stored chunks to their new index, `moved` are those of them whose position changes, `removed`
+    are ids of stored chunks that go, `added` are indexes of new chunks whose text no stored chunk has.
     """
 
     kept: dict[UUID, int]
@@ -103,21 +124,22 @@ class ChunkMatch(NamedTuple):
     added: list[int]
 
 
-def match_chunks(existing: Sequence[ExistingChunk], hashes: Sequence[bytes]) -> ChunkMatch:
+def match_chunks(existing: Sequence[ExistingChunk], chunks: Sequence[DocumentChunk]) -> ChunkMatch:
     """Match new chunks to stored ones of the same text, equal texts in their order."""
     by_text: defaultdict[bytes, deque[ExistingChunk]] = defaultdict(deque)
-    for chunk in existing:
-        by_text[chunk.content_hash].append(chunk)
+    for stored in existing:
+        by_text[stored.content_hash].append(stored)
     match = ChunkMatch({}, [], [], [])
-    for index, content_hash in enumerate(hashes):
-        if not by_text[content_hash]:
+    for index, chunk in enumerate(chunks):
+        same_text = by_text[text_hash(chunk.text)]
+        if not same_text:
             match.added.append(index)
             continue
-        chunk = by_text[content_hash].popleft()
-        match.kept[chunk.id] = index
-        if chunk.chunk_index != index:
-            match.moved.append(chunk.id)
-    match.removed.extend(chunk.id for left in by_text.values() for chunk in left)
+        stored = same_text.popleft()
+        match.kept[stored.id] = index
+        if stored.position != position_of(index, chunk):
+            match.moved.append(stored.id)
+    match.removed.extend(stored.id for left in by_text.values() for stored in left)
     return match
 
 
@@ -195,22 +217,22 @@ class PostgresDocumentStore:
     @repeatable
     def _document(self, id_: UUID) -> StoredDocument | None:
         with self._database.transaction() as connection:
-            row = connection.execute(_DOCUMENT, (id_,)).fetchone()
-        return StoredDocument(id_, row[0], row[1]) if row else None
+            return _read_document(connection, _DOCUMENT, id_)
 
     @repeatable
-    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
-        """Make the document's chunks be `texts`; unchanged ones keep id and vector, removed ones take theirs along."""
+    def replace_chunks(self, document: StoredDocument, chunks: Sequence[DocumentChunk], chunker: str) -> ChunkChanges:
+        """Replace the document's chunks; unchanged ones keep id and vector, removed ones take theirs along."""
         with self._database.transaction() as connection:
-            row = connection.execute(_LOCK_DOCUMENT, (document.id,)).fetchone()
-            if row is None or bytes(row[0]) != text_hash(document.text):
+            if _read_document(connection, _LOCK_DOCUMENT, document.id) != document:
                 return ChunkChanges()
-            match = match_chunks(_stored_chunks(connection, document.id), [text_hash(text) for text in texts])
+            match = match_chunks(_stored_chunks(connection, document.id), chunks)
             connection.execute(_DELETE_CHUNKS, (match.removed,))
             connection.execute(_MOVE_ASIDE, (match.moved,))
+            moves = [(*position_of(index := match.kept[id_], chunks[index]), id_) for id_ in match.moved]
+            added = [(document.id, chunks[index].text, *position_of(index, chunks[index])) for index in match.added]
             with connection.cursor() as cursor:
-                cursor.executemany(_SET_INDEX, [(match.kept[id_], id_) for id_ in match.moved])
-                cursor.executemany(_INSERT_CHUNK, [(document.id, index, texts[index]) for index in match.added])
+                cursor.executemany(_MOVE, moves)
+                cursor.executemany(_INSERT_CHUNK, added)
             connection.execute(_MARK_CHUNKED, (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 
@@ -243,6 +265,11 @@ def _count(connection: Connection, query: LiteralString, partition: PartitionKey
     return int(row[0])
 
 
+def _read_document(connection: Connection, query: LiteralString, id_: UUID) -> StoredDocument | None:
+    row = connection.execute(query, (id_,)).fetchone()
+    return StoredDocument(row[0], row[1], PartitionKey(*row[2:5]), *row[5:]) if row else None
+
+
 def _stored_chunks(connection: Connection, document_id: UUID) -> list[ExistingChunk]:
     rows = connection.execute(_STORED_CHUNKS, (document_id,))
-    return [ExistingChunk(id_, index, bytes(content_hash)) for id_, index, content_hash in rows]
+    return [ExistingChunk(id_, bytes(content_hash), ChunkPosition(*place)) for id_, content_hash, *place in rows]

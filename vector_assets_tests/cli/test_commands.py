@@ -18,6 +18,9 @@ from ..defs.conftest import CN, US, land
 from ..fakes import HashEmbedder
 from .conftest import OTHER, SERVING, Command, counts, statuses
 
+# The only chunk of the Chinese filing: the context line, and the text.
+CHINESE_CHUNK = "999001 2024-01\n董事会审议通过了年度报告。"
+
 
 def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEmbedder) -> None:
     """ingest, backfill, status and search, each doing its part; a second time nothing is left."""
@@ -41,7 +44,7 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
     assert status["partitions"][0]["last_run"]["run_id"]
     assert status["space"]["slug"] == embedder.space.slug
 
-    hits = json.loads(command("search", "董事会审议通过了年度报告。", "--limit", "1", "--json").stdout)["hits"]
+    hits = json.loads(command("search", CHINESE_CHUNK, "--limit", "1", "--json").stdout)["hits"]
     assert hits == [
         {
             "score": pytest.approx(1, abs=1e-3),
@@ -52,14 +55,14 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
             "period": "",
             "language": "zh",
             "chunk_index": 0,
-            "text": "董事会审议通过了年度报告。",
+            "text": CHINESE_CHUNK,
         }
     ]
 
-    in_english = command("search", "董事会审议通过了年度报告。", "--language", "en")
+    in_english = command("search", CHINESE_CHUNK, "--language", "en")
     assert "99900" not in in_english.output
     assert f"{US}/2024.txt  chunk" in in_english.output
-    assert "Nothing found" in command("search", "董事会审议通过了年度报告。", "--period", "FY1900").output
+    assert "Nothing found" in command("search", CHINESE_CHUNK, "--period", "FY1900").output
 
     runs = dg.DagsterInstance.get().get_runs_count()
     assert command("ingest", str(filings)).exit_code == 0
@@ -287,7 +290,7 @@ def test_a_search_answers_from_what_serves_whatever_model_a_process_has(
         model.embed_query = lambda text, name=name, embed=embed_query: asked.append(name) or embed(text)
 
     def best(**variables: str) -> float:
-        found = command("search", "董事会审议通过了年度报告。", "--limit", "1", "--json", **variables)
+        found = command("search", CHINESE_CHUNK, "--limit", "1", "--json", **variables)
         assert found.exit_code == 0, found.output
         return json.loads(found.stdout)["hits"][0]["score"]
 

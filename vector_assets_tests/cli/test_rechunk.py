@@ -93,7 +93,7 @@ def test_rechunk_says_what_it_costs_and_does_it(
     assert f"{len(before)} chunks in 2 partitions" in said.output
     assert recipe(database) != name
     kept = [chunk for chunk in chunks(database) if chunk in before]
-    assert [text for _, text in kept] == ["董事会审议通过了年度报告。"]
+    assert [text for _, text in kept] == ["999001 2024-01\n董事会审议通过了年度报告。"]
     assert counts(command, "current") == {"cn/announcement/999001": 1, str(US): 0}
     assert command("rechunk").output == "Nothing to do: the documents are chunked like this already.\n"
 

@@ -1,5 +1,6 @@
 """The chunker only splits: no character is lost, no chunk is too long, and chunks end between sentences."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tokenizers.pre_tokenizers import Sequence, Split
 
 from vector_assets.errors import InvalidSetting
 from vector_assets.ingestion import chunker as module
-from vector_assets.ingestion.chunker import Chunker, unwrap
+from vector_assets.ingestion.chunker import Chunker
+from vector_assets.ingestion.line_wrapping import unwrap
 
 from ..fakes import WordTokenCounter
 
@@ -39,6 +41,10 @@ def tokenizer() -> Tokenizer:
 @cache
 def chunker(room: int) -> Chunker:
     return Chunker(tokenizer(), room)
+
+
+def split(text: str, room: int) -> list[str]:
+    return [chunk.text for chunk in chunker(room).split(text)]
 
 
 def tokens(text: str) -> int:
@@ -67,14 +73,38 @@ def wrapped(sentences: list[str], width: int, gap: str) -> str:
 
 
 @settings(max_examples=200, deadline=None)
-@given(TEXTS, st.sampled_from(ROOMS))
-def test_any_text(text: str, room: int):
-    """Chunks are slices of the text that fit, none blank; together they hold all that is not white, in order."""
-    chunks = chunker(room).split(text)
+@given(TEXTS, st.sampled_from(ROOMS), st.sampled_from(["", "ABC Corp. 10-Q 2024Q1", "甲公司 重大合同公告 " * 20]))
+def test_any_text(text: str, room: int, context: str):
+    """Chunks are slices of the text that fit, none blank; between their offsets lies only white space, in order."""
+    chunks = chunker(room).split(text, context)
 
-    assert visible("".join(chunks)) == visible(text)
-    assert all(chunk in text and chunk == chunk.strip() != "" for chunk in chunks)
-    assert all(tokens(chunk) <= room for chunk in chunks)
+    assert all(tokens(chunk.text) <= room for chunk in chunks)
+    offsets = [0, *(offset for chunk in chunks for offset in (chunk.char_from, chunk.char_to)), len(text)]
+    assert offsets == sorted(offsets)
+    assert not any(text[gap_from:gap_to].strip() for gap_from, gap_to in zip(offsets[::2], offsets[1::2], strict=True))
+    slices = [text[chunk.char_from : chunk.char_to] for chunk in chunks]
+    assert all(piece == piece.strip() != "" for piece in slices)
+    if room < 64 or not context:
+        assert [chunk.text for chunk in chunks] == slices
+    else:
+        assert all(
+            re.fullmatch(r"(ABC|甲公司)[^\n]*\n" + re.escape(piece), chunk.text)
+            for piece, chunk in zip(slices, chunks, strict=True)
+        )
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS, st.booleans())
+def test_pages_of_any_text(text: str, paged: bool):
+    """Pages are counted by form feeds, from 1; a text without any has page numbers only if it is said to have some."""
+    chunks = chunker(8).split(text, paged=paged)
+
+    pages = [(chunk.page_from, chunk.page_to) for chunk in chunks]
+    if paged or "\f" in text:
+        ends = [(chunk.char_from, chunk.char_to) for chunk in chunks]
+        assert pages == [tuple(1 + text.count("\f", 0, offset) for offset in places) for places in ends]
+    else:
+        assert set(pages) <= {(None, None)}
 
 
 @settings(max_examples=300, deadline=None)
@@ -85,25 +115,25 @@ def test_unwrap_any_text(text: str):
 
     assert len(unwrapped) == len(text)
     assert all(new == old or (new.isspace() and old.isspace()) for new, old in zip(unwrapped, text, strict=True))
-    assert "\f" not in unwrapped
+    assert set(unwrapped) - {" "} <= set(text)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\f ", "\u3000"])
 def test_blank_text(text: str):
     """Blank text has no chunks."""
-    assert chunker(16).split(text) == []
+    assert split(text, 16) == []
 
 
 def test_short_text_is_one_chunk():
     """A text that fits is one chunk, its inner lines as they were."""
-    assert chunker(64).split("\n  Revenue grew.\r\n\n营业收入增长。\n") == ["Revenue grew.\r\n\n营业收入增长。"]
+    assert split("\n  Revenue grew.\r\n\n营业收入增长。\n", 64) == ["Revenue grew.\r\n\n营业收入增长。"]
 
 
 def test_a_word_that_does_not_fit():
     """A word that is longer than a chunk may be is split, because nothing may be left out."""
     word = "x" * 50 + "营" * 50
 
-    chunks = chunker(8).split(word)
+    chunks = split(word, 8)
 
     assert "".join(chunks) == word
     assert max(map(tokens, chunks)) <= 8
@@ -118,7 +148,7 @@ def test_texts_of_several_blocks(text: str, monkeypatch: pytest.MonkeyPatch):
     """A text of several blocks is split completely, with or without boundaries to split at."""
     monkeypatch.setattr(module, "BLOCK_CHARACTERS", 1_000)
 
-    chunks = chunker(64).split(text)
+    chunks = split(text, 64)
 
     assert visible("".join(chunks)) == visible(text)
     assert all(tokens(chunk) <= 64 for chunk in chunks)
@@ -128,10 +158,10 @@ def test_blocks_end_between_paragraphs(monkeypatch: pytest.MonkeyPatch):
     """The ends of blocks have no effect on the chunks if the text has paragraphs."""
     paragraphs = [f"In {year} the net revenue of the company rose to {year} million dollars." for year in range(400)]
     text = "\n\n".join(paragraphs)
-    whole = chunker(16).split(text)
+    whole = split(text, 16)
     monkeypatch.setattr(module, "BLOCK_CHARACTERS", 1_000)
 
-    assert chunker(16).split(text) == whole
+    assert split(text, 16) == whole
     assert len(whole) >= 400
 
 
@@ -153,7 +183,7 @@ def test_wrapped_english():
     ]
     text = wrapped(sentences, 70, " ")
 
-    chunks = chunker(64).split(text)
+    chunks = split(text, 64)
 
     assert len(chunks) > 5
     assert all(chunk.endswith("dollars.") and chunk.startswith("In the year") for chunk in chunks)
@@ -165,7 +195,7 @@ def test_wrapped_chinese():
     sentences = ["报告期内公司实现营业收入稳步增长，主要系核心产品销量提升以及海外市场拓展所致。"] * 24
     text = wrapped(sentences, 35, "")
 
-    chunks = chunker(64).split(text)
+    chunks = split(text, 64)
 
     assert len(chunks) > 5
     assert all(chunk.endswith("。") and chunk.startswith("报") for chunk in chunks)
@@ -179,7 +209,7 @@ def test_sentence_across_pages():
     padding = "Nothing else of importance is to be told about the seasons of this trade."
     text = f"{padding}\n{first}\f{second}\n{padding}"
 
-    chunks = chunker(40).split(text)
+    chunks = split(text, 40)
 
     assert any(f"{first}\f{second}" in chunk for chunk in chunks)
 
@@ -188,7 +218,7 @@ def test_table_rows():
     """A table is split between its rows if they fit."""
     rows = [f"Segment {number}  1,{number:03},500  2,{number:03},750  {number}.5%" for number in range(60)]
 
-    chunks = chunker(64).split("\n".join(rows))
+    chunks = split("\n".join(rows), 64)
 
     assert len(chunks) > 10
     assert [line for chunk in chunks for line in chunk.split("\n")] == rows
@@ -205,10 +235,10 @@ def test_unwrap_keeps_the_writers_lines():
 
 
 def test_unwrap_leaves_long_lines():
-    """Text with one paragraph a line is not joined; page breaks become line breaks."""
+    """Text with one paragraph a line is not joined; page breaks stay."""
     paragraph = "The company sells industrial pumps to customers in many countries " * 5 + "and"
 
-    assert unwrap(f"{paragraph}\n{paragraph}\f{paragraph}") == f"{paragraph}\n{paragraph}\n{paragraph}"
+    assert unwrap(f"{paragraph}\n{paragraph}\f{paragraph}") == f"{paragraph}\n{paragraph}\f{paragraph}"
 
 
 # The room
@@ -220,7 +250,7 @@ def test_line_breaks_that_cost_tokens():
     counting.pre_tokenizer = Sequence([Split(" ", "removed"), Split("\n", "isolated")])
     text = "\n".join(["customers in forty countries and"] * 12)
 
-    chunks = Chunker(counting, 7).split(text)
+    chunks = [chunk.text for chunk in Chunker(counting, 7).split(text)]
 
     assert visible("".join(chunks)) == visible(text)
     assert max(len(counting.encode(chunk).ids) for chunk in chunks) <= 7
@@ -235,7 +265,7 @@ def test_no_room(room: int):
 
 def test_room_of_one():
     """A chunk size of one token is enough for a text of single tokens."""
-    assert Chunker(tokenizer(), 1).split("revenue grew 营") == ["revenue", "grew", "营"]
+    assert split("revenue grew 营", 1) == ["revenue", "grew", "营"]
 
 
 def test_identity():

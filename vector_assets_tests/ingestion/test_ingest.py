@@ -142,19 +142,24 @@ def test_changed_file(ingestion: Ingestion, database: Database, landing: Path):
     assert texts(database) == {A: "Revenue fell.", B: "Costs fell."}
 
 
-def test_changed_manifest_row(ingestion: Ingestion, database: Database, landing: Path):
-    """A new title in the manifest reaches the document, but its chunks stay as they are."""
+def test_changed_manifest_row(database: Database, landing: Path):
+    """A new title in the manifest reaches the document and the context of its chunks; a new language does not."""
+    ingestion = make(database, landing, room=64)
     put(landing, A, "Revenue grew.")
     ingestion.read_documents(KEY)
     ingestion.chunk_documents(KEY)
-    put(landing, "manifest.csv", f"path,title\n{A},Annual Report\n")
+    first = list(chunks(database))
+    put(landing, "manifest.csv", f"path,company_name,title,period\n{A},X Inc.,Report of X Inc.,2024Q1\n")
 
     report = ingestion.read_documents(KEY)
     changes = ingestion.chunk_documents(KEY).changes
 
     assert report.read == (A,)
-    assert rows(database, "SELECT title FROM documents") == [("Annual Report",)]
-    assert (changes.added, changes.removed) == (0, 0)
+    assert changes == ChunkChanges(added=1, removed=1)
+    assert (first, list(chunks(database))) == (["XTEST a\nRevenue grew."], ["Report of X Inc. 2024Q1\nRevenue grew."])
+    put(landing, "manifest.csv", f"path,company_name,title,period,language\n{A},X Inc.,Report of X Inc.,2024Q1,en\n")
+    ingestion.read_documents(KEY)
+    assert ingestion.chunk_documents(KEY).documents == 0
 
 
 def test_corrected_file(ingestion: Ingestion, database: Database, landing: Path):
@@ -407,13 +412,34 @@ def test_documents_are_cut(ingestion: Ingestion, database: Database, landing: Pa
     assert list(chunks(database)) == ["one two three four.", "five six seven eight."]
 
 
+def test_chunks_have_their_place(ingestion: Ingestion, database: Database, landing: Path):
+    """A chunk has its pages and its offsets in the document, also when they change and the chunk stays."""
+    put(landing, A, "one two three four.\ffive six seven eight.")
+    put(landing, f"{KEY}/b.pdf", pdf(lines(b"one page only")))
+    put(landing, f"{KEY}/c.txt", "no pages here")
+    ingestion.read_documents(KEY)
+    ingestion.chunk_documents(KEY)
+    places = "SELECT chunk_index, char_from, char_to, page_from, page_to FROM document_chunks ORDER BY document_id, 1"
+    first, before = rows(database, places), chunks(database)
+    put(landing, A, "zero zero zero zero.\fone two three four.\ffive six seven eight.")
+
+    ingestion.read_documents(KEY)
+    changes = ingestion.chunk_documents(KEY).changes
+
+    others = [(0, 0, 13, 1, 1), (0, 0, 13, None, None)]
+    assert first == [(0, 0, 19, 1, 1), (1, 20, 41, 2, 2), *others]
+    assert changes == ChunkChanges(unchanged=2, added=1)
+    assert chunks(database).items() > before.items()
+    assert rows(database, places) == [(0, 0, 20, 1, 1), (1, 21, 40, 2, 2), (2, 41, 62, 3, 3), *others]
+
+
 def test_another_chunker(ingestion: Ingestion, database: Database, landing: Path):
     """A chunker with another size chunks all documents again, though no text changed."""
     put(landing, A, "one two three four. five six seven eight.")
     ingestion.read_documents(KEY)
     ingestion.chunk_documents(KEY)
 
-    report = make(database, landing, room=50).chunk_documents(KEY)
+    report = make(database, landing, room=20).chunk_documents(KEY)
 
     assert (report.documents, report.changes) == (1, ChunkChanges(added=1, removed=2))
     assert list(chunks(database)) == ["one two three four. five six seven eight."]

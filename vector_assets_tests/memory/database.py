@@ -10,10 +10,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from vector_assets.domain.chunks import TokenizedText, text_hash
+from vector_assets.domain.chunks import DocumentChunk, TokenizedText, text_hash
 from vector_assets.domain.documents import Document, DocumentRejection
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, StoredReferenceVectors
+from vector_assets.storage.documents import ChunkPosition, position_of
 
 # Earlier than any moment, as PostgreSQL's -infinity is.
 _DUE = datetime.min.replace(tzinfo=UTC)
@@ -40,10 +41,15 @@ class ChunkRow:
     id: UUID
     document_id: UUID
     partition: PartitionKey
-    chunk_index: int
+    position: ChunkPosition
     text: str
     content_hash: bytes
     updated_at: datetime
+
+    @property
+    def chunk_index(self) -> int:
+        """Its number in the document, from 0."""
+        return self.position.chunk_index
 
 
 @dataclass
@@ -88,6 +94,10 @@ class SpaceRow:
     served_until: datetime | None = None
 
 
+def _chunk_sources(document: Document) -> tuple[str, ...]:
+    return document.text, document.partition.stock_code, document.company_name, document.title, document.period
+
+
 class MemoryDatabase:
     """All tables. Whoever reads or writes more than one row holds `lock`."""
 
@@ -107,10 +117,10 @@ class MemoryDatabase:
         return space_slug in self.spaces and self.spaces[space_slug].status in LIVE
 
     def save_document(self, document: Document) -> None:
-        """Insert or update; new text is unchunked, and a new partition is the chunks' too."""
+        """Insert or update; a document whose chunks would change is unchunked, and its partition is its chunks' too."""
         for row in self.documents.values():
             if row.document.source_uri == document.source_uri:
-                if row.document.text != document.text:
+                if _chunk_sources(row.document) != _chunk_sources(document):
                     row.chunked_by = None
                 if row.document.partition != document.partition:
                     self._move_chunks(row.id, document.partition)
@@ -124,10 +134,11 @@ class MemoryDatabase:
             chunk.partition, chunk.updated_at = partition, now()
             self._queue(chunk)
 
-    def insert_chunk(self, document_id: UUID, index: int, text: str) -> None:
+    def insert_chunk(self, document_id: UUID, index: int, chunk: DocumentChunk) -> None:
         """Fill in the partition and the hash; the chunk has no vector yet."""
         id_, partition = next(self._ids), self.documents[document_id].document.partition
-        self.chunks[id_] = ChunkRow(id_, document_id, partition, index, text, text_hash(text), now())
+        position, content_hash = position_of(index, chunk), text_hash(chunk.text)
+        self.chunks[id_] = ChunkRow(id_, document_id, partition, position, chunk.text, content_hash, now())
         self._queue(self.chunks[id_])
 
     def edit_chunk(self, chunk: ChunkRow, text: str) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from vector_assets.domain.chunks import text_hash
+from vector_assets.domain.chunks import DocumentChunk
 from vector_assets.domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.storage.documents import ExistingChunk, match_chunks
+from vector_assets.storage.documents import ExistingChunk, match_chunks, position_of
 
 from .database import DocumentRow, MemoryDatabase
 
@@ -69,25 +69,30 @@ class MemoryChunkingStore:
             found = [row for row in self._unchunked(chunker) if row.document.partition == partition]
         for row in sorted(found, key=lambda row: row.document.source_uri):
             if row.id in self._database.documents:
-                yield StoredDocument(row.id, row.document.source_uri, row.document.text)
+                yield _stored(row)
 
-    def replace_chunks(self, document: StoredDocument, texts: Sequence[str], chunker: str) -> ChunkChanges:
+    def replace_chunks(self, document: StoredDocument, chunks: Sequence[DocumentChunk], chunker: str) -> ChunkChanges:
         """Unchanged chunks keep their ids."""
         with self._database.lock:
             row = self._database.documents.get(document.id)
-            if row is None or row.document.text != document.text:
+            if row is None or _stored(row) != document:
                 return ChunkChanges()
             stored = self._database.chunks_of(document.id)
-            existing = [ExistingChunk(chunk.id, chunk.chunk_index, chunk.content_hash) for chunk in stored]
-            match = match_chunks(existing, [text_hash(text) for text in texts])
+            match = match_chunks([ExistingChunk(item.id, item.content_hash, item.position) for item in stored], chunks)
             self._database.delete_chunks(match.removed)
             for id_, index in match.kept.items():
-                self._database.chunks[id_].chunk_index = index
+                self._database.chunks[id_].position = position_of(index, chunks[index])
             for index in match.added:
-                self._database.insert_chunk(document.id, index, texts[index])
+                self._database.insert_chunk(document.id, index, chunks[index])
             row.chunked_by = chunker
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 
     def _unchunked(self, chunker: str) -> list[DocumentRow]:
         rows = self._database.documents.values()
         return [row for row in rows if row.chunked_by != chunker and row.document.fingerprint]
+
+
+def _stored(row: DocumentRow) -> StoredDocument:
+    document = row.document
+    names = document.company_name, document.title, document.period
+    return StoredDocument(row.id, document.source_uri, document.partition, *names, document.text)

@@ -6,11 +6,11 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vector_assets.domain.chunks import text_hash
+from vector_assets.domain.chunks import DocumentChunk, text_hash
 from vector_assets.domain.documents import ChunkChanges, Document, DocumentRejection
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.database import Database
-from vector_assets.storage.documents import ExistingChunk, match_chunks
+from vector_assets.storage.documents import ChunkPosition, ExistingChunk, match_chunks
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
 from ..stores import Stores
@@ -52,15 +52,17 @@ def test_equal_chunks_of_a_document_each_have_an_id(stores: Stores) -> None:
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
 def test_matching_keeps_as_much_as_can_be_kept(old: list[str], new: list[str]) -> None:
     """Kept, removed and added chunks are exactly the common, the former and the new texts, counted with repeats."""
-    existing = [ExistingChunk(UUID(int=100 + at), at, text_hash(text)) for at, text in enumerate(old)]
+    places = [ChunkPosition(at, at, at + 1, None, None) for at in range(len(old))]
+    existing = [ExistingChunk(UUID(int=100 + at), text_hash(text), places[at]) for at, text in enumerate(old)]
 
-    match = match_chunks(existing, [text_hash(text) for text in new])
+    match = match_chunks(existing, [DocumentChunk(text, at, at + 1) for at, text in enumerate(new)])
 
     kept_texts = sorted(old[id_.int - 100] for id_ in match.kept)
     assert kept_texts == sorted(text for text in set(old) for _ in range(min(old.count(text), new.count(text))))
     assert all(old[id_.int - 100] == new[index] for id_, index in match.kept.items())
     assert len(match.kept) + len(match.removed) == len(old)
     assert sorted([*match.kept.values(), *match.added]) == list(range(len(new)))
+    assert set(match.moved) == {id_ for id_, index in match.kept.items() if id_.int - 100 != index}
 
 
 def test_chunks_of_other_programs_get_partition_and_hash(database: Database) -> None:
@@ -110,7 +112,7 @@ def test_a_document_that_moves_takes_its_chunks_along(stores: Stores) -> None:
 
 
 def test_a_document_is_chunked_once_by_one_chunker(stores: Stores) -> None:
-    """Nothing is chunked twice alike; new text, or another chunker, is."""
+    """Nothing is chunked twice alike; new text, a new title, or another chunker, is."""
     store_chunks(stores.database, ["a"])
 
     assert list(stores.chunking.unchunked_documents(KEY, "lines")) == []
@@ -118,6 +120,12 @@ def test_a_document_is_chunked_once_by_one_chunker(stores: Stores) -> None:
     assert len(list(stores.chunking.unchunked_documents(KEY, "other"))) == 1
     stores.documents.save([changed("changed")], [])
     assert len(list(stores.chunking.unchunked_documents(KEY, "lines"))) == 1
+    assert stores.chunking.unchunked_partitions("lines") == [KEY]
+    (document,) = stores.chunking.unchunked_documents(KEY, "lines")
+    stores.chunking.replace_chunks(document, [], "lines")
+    stores.documents.save([replace(changed("changed"), language="zh")], [])
+    assert stores.chunking.unchunked_partitions("lines") == []
+    stores.documents.save([replace(changed("changed"), title="changed")], [])
     assert stores.chunking.unchunked_partitions("lines") == [KEY]
 
 
@@ -127,14 +135,17 @@ def changed(text: str) -> Document:
 
 
 def test_chunks_of_text_that_changed_meanwhile_are_not_stored(stores: Stores) -> None:
-    """A slow chunker cannot overwrite the chunks of newer text."""
+    """A slow chunker cannot overwrite the chunks of newer text, nor of a newer title."""
     store_chunks(stores.database, ["a", "b"])
     (old,) = stores.chunking.unchunked_documents(KEY, "slow")
     stores.documents.save([changed("newer")], [])
 
-    changes = stores.chunking.replace_chunks(old, ["stale"], "slow")
+    changes = stores.chunking.replace_chunks(old, [DocumentChunk("stale", 0, 5)], "slow")
 
     assert changes == ChunkChanges()
+    (old,) = stores.chunking.unchunked_documents(KEY, "slow")
+    stores.documents.save([replace(changed("newer"), title="newer")], [])
+    assert stores.chunking.replace_chunks(old, [DocumentChunk("stale", 0, 5)], "slow") == ChunkChanges()
     assert list(stores.texts()) == ["a", "b"]
 
 

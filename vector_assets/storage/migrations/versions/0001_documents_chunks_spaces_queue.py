@@ -55,16 +55,18 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_partition ON documents (market, doc_type, stock_code);
 
--- chunked_by names how the present text was chunked; new text has not been chunked yet.
+-- chunked_by names how the document was chunked as it is now: chunks are made of its text, and of what they say of it.
 CREATE FUNCTION documents_fill() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
-    IF TG_OP = 'UPDATE' AND NEW.content_hash IS DISTINCT FROM OLD.content_hash THEN
+    IF TG_OP = 'UPDATE' AND (NEW.content_hash, NEW.stock_code, NEW.company_name, NEW.title, NEW.period) IS DISTINCT FROM
+                            (OLD.content_hash, OLD.stock_code, OLD.company_name, OLD.title, OLD.period) THEN
         NEW.chunked_by := NULL;
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER documents_fill BEFORE INSERT OR UPDATE OF text, content_hash ON documents
+CREATE TRIGGER documents_fill
+    BEFORE INSERT OR UPDATE OF text, content_hash, stock_code, company_name, title, period ON documents
     FOR EACH ROW EXECUTE FUNCTION documents_fill();
 """
 
@@ -90,7 +92,9 @@ CREATE TABLE document_rejections (
 );
 """
 
-# Nothing in a chunk's row depends on an embedding space: storing a vector never rewrites the chunk.
+# Nothing in a chunk's row depends on an embedding space: storing a vector never rewrites the chunk. Offsets count
+# characters of the document's text from 0, pages from 1. Other programs may leave them out, and so does a document that
+# has no pages.
 CHUNKS = f"""
 CREATE TABLE document_chunks (
     id            uuid PRIMARY KEY DEFAULT new_uuid(),
@@ -99,6 +103,10 @@ CREATE TABLE document_chunks (
     chunk_index   integer NOT NULL CHECK (chunk_index >= 0),
     text          text NOT NULL,
     content_hash  bytea NOT NULL,
+    char_from     integer CHECK (char_from >= 0),
+    char_to       integer CHECK (char_to >= char_from),
+    page_from     integer CHECK (page_from >= 1),
+    page_to       integer CHECK (page_to >= page_from),
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (document_id, chunk_index)
