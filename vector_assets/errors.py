@@ -113,7 +113,8 @@ class InvalidPattern(VectorAssetsError):
     def __init__(self, pattern: str) -> None:
         super().__init__(
             translate(
-                "invalid pattern {pattern!r}. Write three parts, each a name or *, e.g. us/*/* or */*/AAPL.",
+                "invalid pattern {pattern!r}. Write a part of a partition key or several, with * for any letters, e.g. "
+                "AAPL, us/ or us/*/AAPL.",
                 pattern=pattern,
             )
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = examples(
     "vector-assets backfill                        every pending chunk",
-    "vector-assets backfill 'us/*/*' --dry-run     what a market would take",
+    "vector-assets backfill us/ --dry-run          what a market would take",
     "vector-assets backfill --company AAPL --force",
     "vector-assets backfill --launch               by the Dagster that is running",
 )
@@ -47,7 +47,8 @@ def backfill(
 ) -> None:
     """Embed the pending chunks of all partitions, or of the selected ones.
 
-    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
+    company, us/annual_report/ a document type of a market.
     Partitions must match any of the patterns, and --market, --company and --doc-type where these are given.
 
     The work is done by this process, in one Dagster run per partition. Ctrl-C keeps the batches that are committed;

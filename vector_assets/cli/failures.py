@@ -23,7 +23,7 @@ _SHOWN = 20
 _SHOWN_CHARACTERS = 160
 
 
-_EXAMPLES = examples("vector-assets failures 'us/*/*'", "vector-assets failures --company AAPL --json")
+_EXAMPLES = examples("vector-assets failures us/", "vector-assets failures --company AAPL --json")
 
 
 @click.command(short_help="List the quarantined chunks with their errors.", epilog=_EXAMPLES)
@@ -32,7 +32,8 @@ _EXAMPLES = examples("vector-assets failures 'us/*/*'", "vector-assets failures 
 def failures(selection: Selection, as_json: bool) -> None:
     """List the quarantined chunks: those that failed on their own, each with its error and its attempts.
 
-    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
+    company, us/annual_report/ a document type of a market.
 
     A quarantined chunk delays no other chunk. It is tried again when its text changes (correct the filing and ingest
     it) or when it is retried (fix the cause, e.g. the model, and run vector-assets retry-failed). The list has the

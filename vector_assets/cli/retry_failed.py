@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # current would be marked as failed because of a retry. The summary and the exit code report the outcome instead.
 _CONFIG = {"max_failed_fraction": 1.0}
 
-_EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed 'us/*/*' --doc-type annual_report")
+_EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed us/ --doc-type annual_report")
 
 
 @click.command("retry-failed", short_help="Retry the quarantined chunks.", epilog=_EXAMPLES)
@@ -30,7 +30,8 @@ _EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed '
 def retry_failed(ctx: click.Context, selection: Selection) -> None:
     """Retry the quarantined chunks of all partitions, or of the selected ones.
 
-    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
+    company, us/annual_report/ a document type of a market.
     vector-assets failures lists the chunks and why they failed: fix the cause first.
 
     The chunks become pending, and one Dagster run per partition embeds them in this process, together with the other

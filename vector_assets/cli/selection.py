@@ -63,7 +63,7 @@ def selected(statuses: Sequence[PartitionStatus], selection: Selection) -> list[
     patterns = [PartitionPattern.parse(text) for text in selection.patterns]
     for text, pattern in zip(selection.patterns, patterns, strict=True):
         if not any(pattern.matches(key) for key in keys):
-            raise _nothing_matches(text, text, {str(key) for key in keys})
+            raise _nothing_matches(text, text, _comparable(keys, text))
     wanted = [
         _known("--market", selection.markets, keys, lambda key: key.market),
         _known("--company", selection.companies, keys, lambda key: key.stock_code),
@@ -72,7 +72,7 @@ def selected(statuses: Sequence[PartitionStatus], selection: Selection) -> list[
 
     def is_selected(key: PartitionKey) -> bool:
         matches_pattern = not patterns or any(pattern.matches(key) for pattern in patterns)
-        return matches_pattern and all(not names or name_of(key) in names for names, name_of in wanted)
+        return matches_pattern and all(not names or name_of(key).lower() in names for names, name_of in wanted)
 
     found = [status for status in statuses if is_selected(status.partition)]
     if statuses and not found:
@@ -84,10 +84,18 @@ def _known(
     option: str, names: tuple[str, ...], keys: Sequence[PartitionKey], name_of: Callable[[PartitionKey], str]
 ) -> tuple[tuple[str, ...], Callable[[PartitionKey], str]]:
     present = {name_of(key) for key in keys}
+    folded = {name.lower() for name in present}
     for name in names:
-        if name not in present:
+        if name.lower() not in folded:
             raise _nothing_matches(f"{option} {name}", name, present)
-    return names, name_of
+    return tuple(name.lower() for name in names), name_of
+
+
+def _comparable(keys: Sequence[PartitionKey], text: str) -> set[str]:
+    """Give what a pattern can be compared with: whole keys, or the parts of keys where it has one part."""
+    if "/" in text:
+        return {str(key) for key in keys}
+    return {name for key in keys for name in (key.market, key.doc_type, key.stock_code)}
 
 
 def _nothing_matches(given: str, text: str, present: set[str]) -> NothingMatches:

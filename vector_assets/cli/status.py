@@ -22,7 +22,7 @@ _BY = ("partition", "market", "doc_type", "company")
 
 _EXAMPLES = examples(
     "vector-assets status",
-    "vector-assets status 'us/*/*' --by company",
+    "vector-assets status us/ --by company",
     "vector-assets status --json | jq '.partitions[] | select(.pending > 0)'",
 )
 
@@ -37,7 +37,8 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     Then the age of the oldest pending text, when the last run ended, and how fast it was. A narrow terminal shows fewer
     columns: first without the speed, then without the last run, the current chunks, the age and the quarantined ones.
 
-    PATTERN is a partition key in which * stands for any name, e.g. us/*/* for a market or */*/AAPL for a company.
+    PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
+    company, us/annual_report/ a document type of a market.
     --json has every partition.
     """
     from .open_services import open_services

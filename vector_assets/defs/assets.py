@@ -20,10 +20,12 @@ from .partition_ranges import PartitionedStep, PartitionResult, Results
 from .partitions import PARTITIONS
 from .run_progress import RunProgress
 from .step_failures import one_line_failures
+from .table_columns import CHUNK_COLUMNS, DOCUMENT_COLUMNS, VECTOR_COLUMNS
 from .vectorize_step import VectorizeConfig, chunks_to_embed, vectorize
 
-GROUP = "vector_assets"
 OWNERS = ["team:data-engineering"]
+TAGS = {"domain": "company_filings"}
+_COLUMNS = "dagster/column_schema"
 EMBEDDER_POOL = "vector_assets_embedder"
 """Runs that embed share it; dagster.yaml says how many of them may be at work at once."""
 
@@ -31,8 +33,10 @@ EMBEDDER_POOL = "vector_assets_embedder"
 @dg.asset(
     key=DOCUMENTS,
     partitions_def=PARTITIONS,
-    group_name=GROUP,
+    group_name="bronze",
     owners=OWNERS,
+    tags=TAGS,
+    metadata={_COLUMNS: DOCUMENT_COLUMNS},
     kinds={"file", "postgres"},
     description="Filings as text, one row per document, read from the landing directory. New and changed files are "
     "read; one that cannot be used is listed with the reason and skipped.",
@@ -69,8 +73,10 @@ class ChunkingConfig(dg.Config):
     key=DOCUMENT_CHUNKS,
     deps=[DOCUMENTS],
     partitions_def=PARTITIONS,
-    group_name=GROUP,
+    group_name="silver",
     owners=OWNERS,
+    tags=TAGS,
+    metadata={_COLUMNS: CHUNK_COLUMNS},
     kinds={"postgres"},
     check_specs=specs_of(DOCUMENT_CHUNKS, CHUNK_CHECKS),
     description="Documents chunked at paragraphs and sentences, in pieces that fit the model. Unchanged chunks keep "
@@ -111,8 +117,10 @@ def _document_log(
     key=VECTORIZED_CHUNKS,
     deps=[DOCUMENT_CHUNKS],
     partitions_def=PARTITIONS,
-    group_name=GROUP,
+    group_name="silver",
     owners=OWNERS,
+    tags=TAGS,
+    metadata={_COLUMNS: VECTOR_COLUMNS},
     kinds={"huggingface", "postgres"},
     check_specs=specs_of(VECTORIZED_CHUNKS, VECTOR_CHECKS),
     output_required=False,
@@ -135,8 +143,10 @@ def vectorized_chunks(
     key=CANDIDATE_VECTORS,
     deps=[DOCUMENT_CHUNKS],
     partitions_def=PARTITIONS,
-    group_name=GROUP,
+    group_name="silver",
     owners=OWNERS,
+    tags=TAGS,
+    metadata={_COLUMNS: VECTOR_COLUMNS},
     kinds={"huggingface", "postgres"},
     check_specs=specs_of(CANDIDATE_VECTORS, VECTOR_CHECKS),
     output_required=False,

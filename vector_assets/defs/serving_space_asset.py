@@ -9,7 +9,7 @@ from ..domain.spaces import SpaceOverview
 from ..errors import InvalidSetting
 from ..services import Services
 from .asset_keys import CANDIDATE_VECTORS, SERVING_SPACE, VECTORIZED_CHUNKS
-from .assets import GROUP, OWNERS
+from .assets import OWNERS, TAGS
 from .runtime.run_processes import sign_run
 from .step_failures import one_line_failures
 
@@ -34,8 +34,9 @@ class PromotionConfig(dg.Config):
 @dg.asset(
     key=SERVING_SPACE,
     deps=[VECTORIZED_CHUNKS, CANDIDATE_VECTORS],
-    group_name=GROUP,
+    group_name="gold",
     owners=OWNERS,
+    tags=TAGS,
     kinds={"postgres"},
     description="Which embedding space searches read, and how complete each is. It changes only where the run config "
     "says promote or rollback; promotions by vector-assets spaces are recorded here too.",

@@ -1,4 +1,4 @@
-"""Patterns that select partitions by their keys, as `us/*/*`."""
+"""Patterns that select partitions by their keys, as `us/` or `*/annual_report/AAPL`."""
 
 import re
 from dataclasses import dataclass
@@ -8,31 +8,36 @@ from typing import Self
 from ..errors import InvalidPattern
 from .partition_keys import PartitionKey
 
+_PARTS = 3
+
 
 @dataclass(frozen=True)
 class PartitionPattern:
-    """Three glob patterns, one for each part of the key: `us/*/*` is a market, `*/*/AAPL` a company in all markets."""
+    """A glob pattern over the parts of a key, in any letter case.
 
-    market: str
-    doc_type: str
-    stock_code: str
+    With three parts, each part of the key has its own. With fewer, they are neighboring parts of the key: `AAPL` and
+    `/AAPL` are a company in all markets, `us/` is a market, `us/annual_report` and `annual_report/AAPL` are what they
+    say. An empty part matches anything.
+    """
+
+    parts: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse a pattern.
 
         Raises:
-            InvalidPattern: the text does not have three parts, or a part could match nothing.
+            InvalidPattern: the text is empty, has more than three parts, or a part could match nothing.
         """
         parts = text.split("/")
-        if len(parts) != 3 or not all(re.fullmatch(r"[A-Za-z0-9._*?-]+", part, re.ASCII) for part in parts):
+        if not text or len(parts) > _PARTS or not all(re.fullmatch(r"[A-Za-z0-9._*?-]*", part) for part in parts):
             raise InvalidPattern(text)
-        return cls(*parts)
+        return cls(tuple(part.lower() or "*" for part in parts))
 
     def matches(self, key: PartitionKey) -> bool:
-        """Return whether each part of the key matches its pattern, letter case included."""
-        return (
-            fnmatchcase(key.market, self.market)
-            and fnmatchcase(key.doc_type, self.doc_type)
-            and fnmatchcase(key.stock_code, self.stock_code)
+        """Return whether the pattern's parts match neighboring parts of the key."""
+        names = [name.lower() for name in (key.market, key.doc_type, key.stock_code)]
+        return any(
+            all(map(fnmatchcase, names[first : first + len(self.parts)], self.parts))
+            for first in range(_PARTS - len(self.parts) + 1)
         )

@@ -179,7 +179,7 @@ def test_a_failing_partition_does_not_keep_the_others(command: Command, filings:
     ("arguments", "words"),
     [
         (["ingest", "/no/such/folder"], "VECTOR_ASSETS_LANDING_DIR"),
-        (["backfill", "us"], "three parts"),
+        (["backfill", "us/[a]"], "invalid pattern"),
         (["backfill", "zz/*/*"], "no partition matches"),
         (["status", "a/b/c"], "no partition matches"),
         (["search", "anything"], "vector-assets backfill"),

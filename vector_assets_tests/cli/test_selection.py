@@ -21,6 +21,13 @@ STATUSES = [PartitionStatus(PartitionKey.parse(key), 1, 0, 0, None, None) for ke
         (Selection(markets=("us",), doc_types=("report",)), KEYS[3:]),
         (Selection(("*/*/AAPL", "hk/*/*")), KEYS[1:4]),
         (Selection(("*/*/AAPL",), doc_types=("report",)), KEYS[3:4]),
+        (Selection(("us/",)), KEYS[2:]),
+        (Selection(("/AAPL",)), KEYS[2:4]),
+        (Selection(("aapl",)), KEYS[2:4]),
+        (Selection(("us/report",)), KEYS[3:]),
+        (Selection(("report/AAPL", "HK")), [KEYS[1], KEYS[3]]),
+        (Selection(("us//A*",)), KEYS[2:4]),
+        (Selection(markets=("US",), companies=("msft",)), KEYS[4:]),
     ],
 )
 def test_each_kind_narrows_the_others(selection: Selection, meant: list[str]) -> None:
@@ -32,7 +39,8 @@ def test_each_kind_narrows_the_others(selection: Selection, meant: list[str]) ->
     ("selection", "message"),
     [
         (Selection(markets=("uss",)), "no partition matches --market uss. The nearest are us."),
-        (Selection(companies=("aapl",)), "no partition matches --company aapl. The nearest are AAPL."),
+        (Selection(companies=("aaple",)), "no partition matches --company aaple. The nearest are AAPL."),
+        (Selection(("mstf",)), "no partition matches mstf. The nearest are MSFT."),
         (Selection(companies=("AAPL", "0700")), "no partition matches --company 0700. The nearest are 00700"),
         (Selection(doc_types=("reports",)), "no partition matches --doc-type reports. The nearest are report."),
         (Selection(("us/report/MSTF",)), "no partition matches us/report/MSTF. The nearest are us/report/MSFT"),

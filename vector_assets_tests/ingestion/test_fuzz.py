@@ -226,7 +226,7 @@ def test_any_key(text: str) -> None:
     if not error_of(lambda: PartitionKey.parse(text), InvalidPartitionKey):
         assert str(PartitionKey.parse(text)) == text
     if not error_of(lambda: PartitionPattern.parse(text), InvalidPattern):
-        assert text.count("/") == 2
+        assert text.count("/") <= 2
 
 
 def scanned(root: Path) -> LandingScan:
