@@ -1,6 +1,7 @@
-"""How long after another program has written a chunk its vector is committed, while `vector-assets dev` runs.
+"""How long after a chunk was written, or a file has arrived, its vector is committed, while `vector-assets dev` runs.
 
-Some of the program's transactions commit late: by then the clock of their chunks has run for a while already.
+Another program writes the chunks. Some of its transactions commit late: by then the clock of their chunks has run for a
+while already. The files are small ones of companies that are new.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -80,8 +82,15 @@ class Program:
                 self._open.remove(item)
 
 
-def measure(home: Path, filings: Path, inserts: int, partitions: int, over_seconds: float) -> list[float]:
-    """Seconds from each commit to the vector; asserts that none is missing."""
+class Arrivals(NamedTuple):
+    """Seconds from the commit of each chunk, and from the arrival of each file, to its vector."""
+
+    chunks: list[float]
+    files: list[float]
+
+
+def measure(home: Path, filings: Path, inserts: int, partitions: int, over_seconds: float, files: int) -> Arrivals:
+    """Measure chunks, then files; asserts that no vector is missing."""
     pick = random.Random(0)
     with Services(load_settings(home=home, landing_dir=home / "landing")) as services:
         services.spaces.register_first(services.space)
@@ -99,13 +108,32 @@ def measure(home: Path, filings: Path, inserts: int, partitions: int, over_secon
                     program.commit_due()
             program.commit_due(everything=True)
             _wait_until_nothing_is_pending(services)
+            with services.database.transaction() as connection:
+                made = dict(connection.execute(_MADE.format(slug=services.embedder.space.slug)).fetchall())
+            assert made.keys() == program.committed.keys(), "a chunk has no vector"
+            seconds = [float(made[chunk_id]) - committed for chunk_id, committed in program.committed.items()]
+            of_files = [_land(services, home / "landing", texts[number], number) for number in range(files)]
         finally:
             dev.send_signal(signal.SIGTERM)
             dev.wait(60)
+    return Arrivals(seconds, of_files)
+
+
+def _land(services: Services, landing: Path, text: str, number: int) -> float:
+    """Put a file of a new company into the landing directory, and give the seconds until its vector is there."""
+    folder = landing / "us" / "benchmark" / f"F{number:05}"
+    folder.mkdir(parents=True)
+    time.sleep(random.Random(number).uniform(0, 10))  # at any moment between two looks
+    (folder / "filing.txt").write_text(text)
+    arrived = time.time()
+    query = _MADE.format(slug=services.embedder.space.slug) + " WHERE stock_code = %s"
+    while time.time() - arrived < _LONGEST_WAIT_SECONDS:
         with services.database.transaction() as connection:
-            made = dict(connection.execute(_MADE.format(slug=services.embedder.space.slug)).fetchall())
-    assert made.keys() == program.committed.keys(), "a chunk has no vector"
-    return [float(made[chunk_id]) - committed for chunk_id, committed in program.committed.items()]
+            made = connection.execute(query, (folder.name,)).fetchall()
+        if made:
+            return float(made[0][1]) - arrived
+        time.sleep(0.2)
+    raise AssertionError(f"{folder.name} has no vector")
 
 
 def _wait_until_nothing_is_pending(services: Services) -> None:
@@ -137,17 +165,21 @@ def main() -> None:
     parser.add_argument("--inserts", type=int, default=200)
     parser.add_argument("--partitions", type=int, default=20)
     parser.add_argument("--over-seconds", type=float, default=240.0, help="the inserts are spread over so long")
+    parser.add_argument("--files", type=int, default=10)
     add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        seconds = measure(
-            Path(home), arguments.filings, arguments.inserts, arguments.partitions, arguments.over_seconds
-        )
+        how = (arguments.inserts, arguments.partitions, arguments.over_seconds, arguments.files)
+        seconds, of_files = measure(Path(home), arguments.filings, *how)
         leave_embedded_server(Path(home))
     columns = ("chunks", "partitions", "seconds from commit to vector (median)", "95 of 100 within", "longest")
     table = Table(*columns, json_file=arguments.json)
     within = statistics.quantiles(seconds, n=20)[-1]
     table.add(len(seconds), arguments.partitions, statistics.median(seconds), within, max(seconds))
+    if of_files:
+        print()
+        table = Table("files", "seconds from arrival to vector (median)", "longest")
+        table.add(len(of_files), statistics.median(of_files), max(of_files))
 
 
 if __name__ == "__main__":

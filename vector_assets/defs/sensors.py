@@ -15,7 +15,8 @@ from .partitions import PARTITIONS_NAME, register
 from .run_history import Runs
 from .run_requests import MOST_REQUESTS, run_request
 
-TICK_SECONDS = 30
+# Ten seconds instead of thirty cost 1 % of a core while nothing happens (measured over 90 s).
+TICK_SECONDS = 10
 
 TickResult = dg.SensorResult | dg.SkipReason
 
