@@ -12,6 +12,9 @@ from ..translation import ngettext, translate
 # What a partition takes beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
 _PARTITION_SECONDS = 0.4
 
+# A shorter run is mostly start-up, and its speed says little of a longer one. Where there is none so long, all count.
+_LONG_RUN_SECONDS = 5.0
+
 # The speed of so many last runs is the speed of this machine; older runs may be another machine's.
 _RECENT_RUNS = 20
 
@@ -47,6 +50,7 @@ def plan_backfill(chunks: Mapping[PartitionKey, int], statuses: Sequence[Partiti
     """Plan a backfill of so many chunks of each partition; `statuses` are those of all partitions with a last run."""
     runs = {status.partition: status.last_run for status in statuses if status.last_run is not None}
     recent = sorted(runs.values(), key=lambda run: run.ended_at)[-_RECENT_RUNS:]
+    recent = [run for run in recent if run.seconds >= _LONG_RUN_SECONDS] or recent
     seconds = sum(run.seconds for run in recent)
     if seconds <= 0:
         return BackfillPlan(chunks, None, None)

@@ -19,25 +19,30 @@ class _Point(NamedTuple):
 
 
 class RunTimeLeft:
-    """Estimates the time left as the tokens to come at the speed since the first batch.
+    """Estimates the time left as the tokens to come at the speed since the first batches.
 
-    The first batch itself does not count, because the reading of the first window came with it. Tokens are counted and
-    not chunks, because batches are sorted by length.
+    The first batches themselves do not count, because the reading of the first window came with them. Tokens are
+    counted and not chunks, because batches are sorted by length. Batches that are embedded at the same time end
+    together: the speed is taken over a multiple of so many batches, or a few that end at once would look like a
+    hundredfold speed.
 
     Args:
+        concurrency: how many batches are embedded at the same time.
         clock: seconds that only go forward.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, concurrency: int = 1, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._concurrency = concurrency
         self._clock = clock
         self._started = clock()
-        self._first: _Point | None = None
+        self._batches = 0
+        self._first: list[_Point] = []
         self._recent: deque[_Point] = deque(maxlen=_RECENT_BATCHES + 1)
         self._accuracy = EstimateAccuracy()
         self.seconds_left: float | None = None
         """The estimate; None until there is a speed."""
         self.spread: float | None = None
-        """By how many seconds the estimate at the recent speed differs."""
+        """By how many seconds the estimate at the recent speed differs; None until the run is longer than that."""
 
     @property
     def elapsed(self) -> float:
@@ -47,11 +52,14 @@ class RunTimeLeft:
     def batch_committed(self, processed: int, tokens: int, tokens_to_come: float) -> None:
         """Make a new estimate: so many chunks and tokens are processed, and so many tokens are expected."""
         now = _Point(self.elapsed, tokens)
-        self._first = self._first or now
+        if len(self._first) < self._concurrency:
+            self._first.append(now)
         self._recent.append(now)
-        self.seconds_left = overall = _seconds(tokens_to_come, self._first, now)
+        self.seconds_left = overall = _seconds(tokens_to_come, self._first[self._batches % self._concurrency], now)
+        self._batches += 1
         recent = _seconds(tokens_to_come, self._recent[0], now)
-        self.spread = None if overall is None or recent is None else abs(recent - overall)
+        has_spread = self._batches > _RECENT_BATCHES + self._concurrency
+        self.spread = abs(recent - overall) if has_spread and recent is not None and overall is not None else None
         self._accuracy.record(processed, now.elapsed, self.seconds_left)
 
     @property

@@ -14,6 +14,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
 from ..errors import InvalidChunkId, InvalidSetting
+from ..estimates.time_left import RunTimeLeft
 from ..ports import ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
 from ..translation import translate
@@ -126,8 +127,8 @@ class Vectorizer:
         total = pending if limit is None else min(limit, pending)
         # The clock of speed and estimate starts after the model was loaded; otherwise the first estimates are absurd.
         stages = StageSeconds(load=self._load_embedder() if total else 0.0)
-        counts = RunCounts(run_id, total, stages)
         concurrency = self._embedder.concurrency if total else 1
+        counts = RunCounts(run_id, total, stages, RunTimeLeft(concurrency))
         reader = WindowReader(self._chunks, self._embedder, self._batch_size, self._deadline)
         splitter = BatchSplitter(self._batch_size, concurrency)
         embedder = BatchEmbedder(self._embedder, self._deadline)

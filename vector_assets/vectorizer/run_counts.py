@@ -33,7 +33,7 @@ class RunCounts:
     run_id: str
     total: int
     stages: StageSeconds
-    estimate: RunTimeLeft = field(default_factory=RunTimeLeft)
+    estimate: RunTimeLeft
     batches: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     tokens: int = 0

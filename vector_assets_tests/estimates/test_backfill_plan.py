@@ -45,6 +45,16 @@ def test_the_speed_is_that_of_recent_runs() -> None:
     assert plan.seconds == pytest.approx(1.0 + 0.4)
 
 
+def test_the_speed_is_that_of_runs_that_were_long_enough() -> None:
+    """A run of a few chunks is start-up above all."""
+    short = status(HK, LastRun("s", NOON, 2, 200, 1.0))
+    long = status(US, LastRun("l", NOON, 1000, 100_000, 10.0))
+
+    plan = plan_backfill({US: 1000}, [short, long])
+
+    assert plan.seconds == pytest.approx(10.0 + 0.4)
+
+
 def test_without_any_run_there_is_no_estimate() -> None:
     """Nobody knows how fast this machine is."""
     plan = plan_backfill({US: 5}, [status(US, None)])

@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 def test_the_first_batch_has_no_speed(clock: Clock) -> None:
     """It came with the first window's reading."""
-    estimate = RunTimeLeft(clock)
+    estimate = RunTimeLeft(clock=clock)
     clock.now = 9.0
     estimate.batch_committed(10, 100, 900)
     assert (estimate.seconds_left, estimate.spread, estimate.recent_seconds_a_batch) == (None, None, None)
@@ -30,13 +30,13 @@ def test_the_first_batch_has_no_speed(clock: Clock) -> None:
     clock.now = 10.0
     estimate.batch_committed(20, 200, 800)
 
-    assert (estimate.seconds_left, estimate.spread) == (8.0, 0.0)
+    assert (estimate.seconds_left, estimate.spread) == (8.0, None)
     assert (estimate.recent_seconds_a_batch, estimate.recent_tokens_per_second) == (1.0, 100.0)
 
 
 def test_the_spread_is_the_difference_to_the_recent_speed(clock: Clock) -> None:
     """Twenty batches of a second, then sixteen of two: nobody knows which speed will last."""
-    estimate = RunTimeLeft(clock)
+    estimate = RunTimeLeft(clock=clock)
     for number in range(37):
         clock.now += 1.0 if number <= 20 else 2.0
         estimate.batch_committed(number, number * 100, 1000)
@@ -49,7 +49,7 @@ def test_the_spread_is_the_difference_to_the_recent_speed(clock: Clock) -> None:
 
 def test_at_the_end_the_estimates_are_scored(clock: Clock) -> None:
     """Ten seconds for the first half and thirty for the second: the estimate in the middle was a third of it."""
-    estimate = RunTimeLeft(clock)
+    estimate = RunTimeLeft(clock=clock)
     for number in range(1, 41):
         clock.now += 0.5 if number <= 20 else 1.5
         estimate.batch_committed(number, number * 100, (40 - number) * 100)
@@ -62,7 +62,20 @@ def test_at_the_end_the_estimates_are_scored(clock: Clock) -> None:
 
 def test_nothing_is_left_when_no_token_is(clock: Clock) -> None:
     """Also after a single batch."""
-    estimate = RunTimeLeft(clock)
+    estimate = RunTimeLeft(clock=clock)
     estimate.batch_committed(10, 100, 0)
 
     assert estimate.seconds_left == 0.0
+
+
+def test_batches_that_end_together_are_no_speed(clock: Clock) -> None:
+    """Four at a time, four seconds each: the first estimate comes with the fifth batch, and each is right."""
+    estimate = RunTimeLeft(4, clock)
+    seen = []
+    for number in range(1, 13):
+        clock.now = 4.0 * ((number + 3) // 4) + 0.001 * (number % 4)
+        estimate.batch_committed(10 * number, 100 * number, 4000)
+        seen.append(estimate.seconds_left)
+
+    assert seen[:4] == [None] * 4
+    assert seen[4:] == pytest.approx([40.0] * 8, rel=0.01)
