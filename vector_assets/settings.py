@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         None,
         validation_alias="EMBEDDING_MODEL",
         description="A sentence-transformers model, by name or folder. Unset: the model that serves, or in an empty "
-        "database sentence-transformers/all-MiniLM-L6-v2, which is bundled and reads English.",
+        "database multilingual-e5-small-q4, which is bundled and reads English, Chinese and some 90 other languages.",
     )
     embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_LANGUAGE",
         description="The language of progress, check results and the terminal: auto (that of the locale), en or zh.",
     )
+
+    @property
+    def models_dir(self) -> Path:
+        """Where bundled models are unpacked, and models converted for OpenVINO are kept."""
+        return self.home / "models"
 
     @property
     def display_language(self) -> Language:

@@ -16,6 +16,7 @@ from vector_assets.storage.embedded_server import leave_embedded_server, start_e
 from vector_assets.storage.migrate import ensure_database, migrate
 from vector_assets.translation import use_language
 
+from .embedding.embedders import ENGLISH
 from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
 from .storage.proxy import Proxy
@@ -49,10 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def english_for_commands() -> Iterator[None]:
-    """Commands that tests start print English, whatever the locale of the machine is."""
+def settings_of_commands() -> Iterator[None]:
+    """Commands that tests start print English, whatever the locale of the machine is, and load the smaller model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VECTOR_ASSETS_LANGUAGE", "en")
+        patch.setenv("EMBEDDING_MODEL", ENGLISH)
         yield
 
 

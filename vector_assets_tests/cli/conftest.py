@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
-from vector_assets.embedding.model_files import BUNDLED_MODEL
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.errors import ModelNotFound
 from vector_assets.services import Services
 
@@ -30,7 +30,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> HashEmbedder:
     return embedder
 
 
-SERVING = replace(SPACE, model=BUNDLED_MODEL, source=BUNDLED_MODEL)
+SERVING = replace(SPACE, model=MULTILINGUAL_MODEL, source=MULTILINGUAL_MODEL)
 OTHER = replace(SPACE, model="org/other", source="org/other")
 THIRD = replace(SPACE, model="org/third", source="org/third")
 

@@ -11,7 +11,7 @@ import pytest
 
 from vector_assets.cli import main
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.embedding.model_files import BUNDLED_MODEL
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.quality.drift import REFERENCE_TEXTS
 
 from ..defs.conftest import CN, US, land
@@ -275,7 +275,7 @@ def test_doctor_says_what_the_space_of_this_process_is_for(
     code, line = vectors(**other)
     assert (code, "org/other, whose embedding space is retired" in line) == (1, True)
 
-    models[BUNDLED_MODEL].space = replace(SERVING, weights_digest="others")
+    models[MULTILINGUAL_MODEL].space = replace(SERVING, weights_digest="others")
     code, line = vectors()
     assert (code, "Restore the former weights" in line) == (1, True)
 
@@ -301,9 +301,9 @@ def test_a_search_answers_from_what_serves_whatever_model_a_process_has(
     command("backfill", EMBEDDING_MODEL="org/other")
     scores.append(best(EMBEDDING_MODEL="org/other"))
     command("spaces", "promote", OTHER.slug)
-    scores += [best(), best(EMBEDDING_MODEL=BUNDLED_MODEL)]
+    scores += [best(), best(EMBEDDING_MODEL=MULTILINGUAL_MODEL)]
 
-    assert asked == [BUNDLED_MODEL] * 3 + ["org/other"] * 2
+    assert asked == [MULTILINGUAL_MODEL] * 3 + ["org/other"] * 2
     assert scores == pytest.approx([1] * 5, abs=1e-3)
 
 
@@ -315,7 +315,7 @@ def test_status_counts_what_serves(command: Command, filings: Path, models: dict
     command("spaces", "add", "org/other", "--yes")
 
     assert json.loads(command("status", "--json", EMBEDDING_MODEL="org/other").stdout) == before
-    assert before["space"]["model"] == BUNDLED_MODEL
+    assert before["space"]["model"] == MULTILINGUAL_MODEL
     command("spaces", "promote", OTHER.slug, "--force")
     after = json.loads(command("status", "--json").stdout)
     assert after["space"]["model"] == "org/other"

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from vector_assets.cli import main, terminal
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
-from vector_assets.embedding.model_files import BUNDLED_MODEL
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.errors import InvalidModel
 from vector_assets.storage.database import Database
 
@@ -89,7 +89,7 @@ def test_the_table_shows_what_each_space_is_for_and_how_complete_it_is(
     header, *lines = [line.split() for line in shown.output.splitlines() if line.strip(" ─")]
     assert header == ["space", "model", "status", "coverage", "pending", "quarantined", "size", "registered"]
     assert [line[:6] for line in lines] == [
-        [SERVING.slug, BUNDLED_MODEL, "serving", "80.0%", "0", "1"],
+        [SERVING.slug, MULTILINGUAL_MODEL, "serving", "80.0%", "0", "1"],
         [OTHER.slug, "org/other", "filling", "0.0%", "5", "0"],
     ]
     command("spaces", "retire", OTHER.slug)
@@ -119,7 +119,7 @@ def test_the_json_has_all_figures(command: Command, filling: Models) -> None:
         "slug", "model", "revision", "dimension", "status", "coverage", "pending", "quarantined", "bytes", "created_at",
     }  # fmt: skip
     assert [first[name] for name in ("slug", "model", "revision", "dimension", "status", "coverage", "pending")] == [
-        SERVING.slug, BUNDLED_MODEL, "1", 8, "serving", 1.0, 0,
+        SERVING.slug, MULTILINGUAL_MODEL, "1", 8, "serving", 1.0, 0,
     ]  # fmt: skip
     assert [second[name] for name in ("status", "coverage", "pending", "quarantined")] == ["filling", 0.0, 4, 0]
     assert first["bytes"] > 0
@@ -157,7 +157,7 @@ def test_adding_a_model_again_changes_nothing(command: Command, complete: Models
     assert again.exit_code == 0
     assert f"{OTHER.slug} is being filled" in again.output
     assert listed(command) == before
-    serving = command("spaces", "add", BUNDLED_MODEL, "--yes")
+    serving = command("spaces", "add", MULTILINGUAL_MODEL, "--yes")
     assert serving.exit_code == 0
     assert "is being filled" not in serving.output
     assert listed(command) == before
@@ -217,10 +217,10 @@ def test_a_model_that_is_not_found_is_one_line(command: Command, serving: Models
 def test_a_model_with_other_weights_gets_a_space_of_its_own(command: Command, serving: Models) -> None:
     """The vectors of the two cannot be compared; the former space serves until the other one is promoted."""
     changed = replace(SERVING, weights_digest="others")
-    serving[BUNDLED_MODEL] = HashEmbedder(changed)
+    serving[MULTILINGUAL_MODEL] = HashEmbedder(changed)
     new = replace(changed, generation=1).slug
 
-    added = command("spaces", "add", BUNDLED_MODEL, "--yes")
+    added = command("spaces", "add", MULTILINGUAL_MODEL, "--yes")
 
     assert added.exit_code == 0, added.output
     assert statuses(command) == {SERVING.slug: "serving", new: "filling"}

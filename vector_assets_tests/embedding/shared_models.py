@@ -15,7 +15,7 @@ from fasteners import InterProcessLock
 import vector_assets.embedding
 
 from . import tiny_models
-from .embedders import BUNDLED, openvino_embedder
+from .embedders import ENGLISH, openvino_embedder
 
 _LIBRARIES = ("openvino", "sentence-transformers", "torch", "transformers")
 # Folders of other versions of the code are removed when no test run has begun with them for so long.
@@ -55,7 +55,7 @@ class SharedModels:
 
     def _make(self) -> None:
         tiny_models.make_tiny_model(self._folder / "tiny", "bert", "mean")
-        for model in (str(self.tiny), BUNDLED):
+        for model in (str(self.tiny), ENGLISH):
             for precision in ("auto", "f32"):
                 embedder = openvino_embedder(model, self.converted, precision)
                 assert embedder.device.startswith("OpenVINO"), f"{model} is not converted"

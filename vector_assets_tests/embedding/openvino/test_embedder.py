@@ -12,7 +12,7 @@ from vector_assets.embedding.openvino.conversion import PARITY_TEXTS
 from vector_assets.embedding.openvino.embedder import OpenVINOEmbedder
 from vector_assets.embedding.torch_embedder import SentenceTransformerEmbedder
 
-from ..embedders import BUNDLED, openvino_embedder, torch_embedder
+from ..embedders import ENGLISH, openvino_embedder, torch_embedder
 
 # Texts without any sense are among them: coarse arithmetic shows there first.
 TEXTS = [*PARITY_TEXTS, "", "   ", "word " * 600, "\u200b\u00a0 \U0001f642"]
@@ -21,13 +21,13 @@ TEXTS = [*PARITY_TEXTS, "", "   ", "word " * 600, "\u200b\u00a0 \U0001f642"]
 @pytest.fixture(scope="module")
 def embedder(converted_models: Path) -> OpenVINOEmbedder:
     """The bundled model in the precision that OpenVINO chooses."""
-    return openvino_embedder(BUNDLED, converted_models)
+    return openvino_embedder(ENGLISH, converted_models)
 
 
 @pytest.fixture(scope="module")
 def exact(converted_models: Path) -> OpenVINOEmbedder:
     """The bundled model in float32."""
-    return openvino_embedder(BUNDLED, converted_models, "f32")
+    return openvino_embedder(ENGLISH, converted_models, "f32")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_f32_on_request_is_nearer(exact: OpenVINOEmbedder, reference: SentenceTr
 
 def test_a_question_is_embedded_with_its_prompt(converted_models: Path, exact: OpenVINOEmbedder) -> None:
     """And a document with its own."""
-    prompted = openvino_embedder(BUNDLED, converted_models, "f32", document_prompt="passage: ", query_prompt="query: ")
+    prompted = openvino_embedder(ENGLISH, converted_models, "f32", document_prompt="passage: ", query_prompt="query: ")
 
     question = prompted.embed_query("net sales")
     document = prompted.embed(prompted.tokenize(["net sales"]))[0]
@@ -95,9 +95,9 @@ def test_a_converted_model_needs_no_torch(converted_models: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from vector_assets_tests.embedding.embedders import BUNDLED, openvino_embedder
+from vector_assets_tests.embedding.embedders import ENGLISH, openvino_embedder
 
-embedder = openvino_embedder(BUNDLED, Path(sys.argv[1]))
+embedder = openvino_embedder(ENGLISH, Path(sys.argv[1]))
 embedder.embed(embedder.tokenize(["net sales"]))
 embedder.embed_query("net sales")
 print(sorted({"torch", "transformers", "sentence_transformers", "openvino"} & set(sys.modules)))
