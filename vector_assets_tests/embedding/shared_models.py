@@ -13,6 +13,7 @@ from pathlib import Path
 from fasteners import InterProcessLock
 
 import vector_assets.embedding
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 
 from . import tiny_models
 from .embedders import ENGLISH, openvino_embedder
@@ -23,7 +24,7 @@ _UNUSED_SECONDS = 3600
 
 
 class SharedModels:
-    """The tiny model, and the bundled and the tiny model converted and compiled. Tests only read them.
+    """The tiny model, and the bundled ones and the tiny one converted and compiled. Tests only read them.
 
     The folder's name holds a digest of the code and the libraries that a conversion depends on. One process makes the
     folder while others wait for its lock.
@@ -55,8 +56,9 @@ class SharedModels:
 
     def _make(self) -> None:
         tiny_models.make_tiny_model(self._folder / "tiny", "bert", "mean")
-        for model in (str(self.tiny), ENGLISH):
-            for precision in ("auto", "f32"):
+        precisions = {str(self.tiny): ("auto", "f32"), ENGLISH: ("auto", "f32"), MULTILINGUAL_MODEL: ("auto",)}
+        for model in precisions:
+            for precision in precisions[model]:
                 embedder = openvino_embedder(model, self.converted, precision)
                 assert embedder.device.startswith("OpenVINO"), f"{model} is not converted"
 
@@ -79,6 +81,7 @@ def _sources() -> Iterator[Path]:
     """The files that decide what a converted model is."""
     package = Path(vector_assets.embedding.__file__).parent
     yield from sorted((package / "openvino").glob("*.py"))
+    yield from sorted((package / "bundled").glob("*.py"))
     yield package / "torch_embedder.py"
     yield Path(tiny_models.__file__)
 
