@@ -21,7 +21,7 @@ from benchmarks.chunkings import Chunking
 from benchmarks.embedding_cache import EmbeddingCache
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.documents import StoredDocument
-from vector_assets.embedding.model_files import BUNDLED_MODEL
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.ingestion.landing_directory import LandedDocument, LandingDirectory
 from vector_assets.ingestion.readers import read_document
 from vector_assets.services import Services
@@ -132,7 +132,9 @@ def _parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filings", type=Path, required=True, help="a landing directory with the documents")
     parser.add_argument("--questions", type=Path, required=True, nargs="+", metavar="FILE", help="JSON Lines files")
-    parser.add_argument("--models", nargs="+", default=[BUNDLED_MODEL], help="names or folders, as EMBEDDING_MODEL")
+    parser.add_argument(
+        "--models", nargs="+", default=[MULTILINGUAL_MODEL], help="names or folders, as EMBEDDING_MODEL"
+    )
     parser.add_argument(
         "--tokens", type=int, nargs="+", default=[256], help="chunk sizes, as VECTOR_ASSETS_CHUNK_TOKENS"
     )
