@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+from tokenizers.models import WordLevel
 
 from ..domain.chunks import TokenizedText
 from ..domain.spaces import EmbeddingSpace
@@ -63,9 +64,12 @@ class TokenCounter:
 
     @cached_property
     def _finishing(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_str(self.tokenizer.to_str())
-        tokenizer.enable_truncation(self._space.max_tokens)
-        return tokenizer
+        """Truncates and adds the special tokens. It needs no vocabulary; copying a large one would take a second."""
+        finishing = Tokenizer(WordLevel({}, unk_token=""))
+        if self.tokenizer.post_processor is not None:
+            finishing.post_processor = self.tokenizer.post_processor
+        finishing.enable_truncation(self._space.max_tokens)
+        return finishing
 
 
 def _load(folder: ModelFolder) -> Tokenizer:

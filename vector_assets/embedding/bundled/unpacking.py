@@ -10,7 +10,7 @@ import logging
 import mmap
 import os
 import shutil
-from collections.abc import Mapping
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from fasteners import InterProcessLock
 from ...domain.wording import readable_bytes
 from ...errors import BundledModelUnavailable, ModelNotWritten
 from ...translation import translate
+from ..file_records import file_digest, file_record, is_unchanged
 from .carrier import Carrier
 from .config_files import CONFIG_FILES
 from .tokenizer_file import write_tokenizer
@@ -42,6 +43,8 @@ _DIGESTS = {
 _MANIFEST = "manifest.json"
 _BYTES_NEEDED = 260 * 1024**2
 
+_one_thread = threading.Lock()  # two threads of one process would both get the lock of processes
+
 
 def carrier_is_installed() -> bool:
     """Return whether the package with the weights is there, without importing it."""
@@ -64,7 +67,7 @@ def unpack_multilingual(models: Path) -> Path:
     if not _is_whole(folder):
         try:
             models.mkdir(parents=True, exist_ok=True)
-            with InterProcessLock(models / f".{MULTILINGUAL_MODEL}.lock"):
+            with _one_thread, InterProcessLock(models / f".{MULTILINGUAL_MODEL}.lock"):
                 if not _is_whole(folder):  # another process may have made it while this one waited
                     _make(folder)
         except OSError as error:
@@ -77,16 +80,11 @@ def _is_whole(folder: Path) -> bool:
     try:
         manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
         return manifest["source"] == _FILE_DIGEST and all(
-            manifest["files"][name]["sha256"] == digest and _is_unchanged(folder / name, manifest["files"][name])
+            manifest["files"][name]["sha256"] == digest and is_unchanged(folder / name, manifest["files"][name])
             for name, digest in _DIGESTS.items()
         )
     except (OSError, ValueError, LookupError, TypeError):
         return False
-
-
-def _is_unchanged(file: Path, entry: Mapping[str, object]) -> bool:
-    found = _stamp(file)
-    return found == {name: entry[name] for name in found} or _digest(file) == entry["sha256"]
 
 
 def _make(folder: Path) -> None:
@@ -113,7 +111,7 @@ def _carrier_file() -> Path:
         raise BundledModelUnavailable(MULTILINGUAL_MODEL, f"the package {_PACKAGE} is not installed")
     file = Path(spec.origin).with_name(_FILE)
     try:
-        found = _digest(file)
+        found = file_digest(file)
     except OSError as error:
         raise BundledModelUnavailable(MULTILINGUAL_MODEL, f"{file} cannot be read ({error.strerror})") from error
     if found != _FILE_DIGEST:
@@ -138,20 +136,9 @@ def _write(source: Path, folder: Path) -> None:
     for name, content in CONFIG_FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    files = {name: {"sha256": _digest(folder / name), **_stamp(folder / name)} for name in _DIGESTS}
+    files = {name: file_record(folder / name) for name in _DIGESTS}
     for name, expected in _DIGESTS.items():
-        if (found := str(files[name]["sha256"])) != expected:
+        if (found := files[name]["sha256"]) != expected:
             problem = f"its {name} has sha256 {found[:12]}…, expected {expected[:12]}…"
             raise BundledModelUnavailable(MULTILINGUAL_MODEL, problem)
     (folder / _MANIFEST).write_text(json.dumps({"source": _FILE_DIGEST, "files": files}, indent=2), "utf-8")
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _stamp(file: Path) -> dict[str, int]:
-    """Return what shows that a file was changed, without reading it."""
-    info = file.stat()
-    return {"bytes": info.st_size, "mtime_ns": info.st_mtime_ns}

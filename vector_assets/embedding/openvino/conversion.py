@@ -12,6 +12,7 @@ from ...domain.spaces import EmbeddingSpace, Vectors
 from ...errors import ConversionFailed
 from ..model_files import ModelFolder
 from ..torch_embedder import load_sentence_transformer, sentence_vectors
+from .bert_graph import write_bert
 from .compiled_model import CompiledModel
 from .library import import_openvino
 
@@ -56,11 +57,16 @@ def conversion_name(space: EmbeddingSpace) -> str:
 def convert(
     target: Path, folder: ModelFolder, space: EmbeddingSpace, compile_model: Callable[[Path], CompiledModel]
 ) -> None:
-    """Write `model.xml` and `model.bin` (float32) into the folder `target`; `compile_model` loads such a file.
+    """Write `model.xml` and `model.bin` into the folder `target`; `compile_model` loads such a file.
+
+    A model whose files are known byte for byte is converted without torch: a test has compared its vectors.
 
     Raises:
         ConversionFailed: the model cannot be converted, or the converted model gives other vectors.
     """
+    if folder.verified_digest is not None:
+        write_bert(folder.path, target / "model.xml")
+        return
     model = load_sentence_transformer(folder, space, "cpu")
     try:
         _write(target / "model.xml", model)

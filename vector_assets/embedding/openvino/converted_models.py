@@ -1,10 +1,9 @@
 """Keeps converted models on disk: each is found whole or not at all, also when two processes convert it at once.
 
-A converted model is a folder with `model.xml`, `model.bin` and `conversion.json`, which holds the sha256 of both. Where
-a model cannot be converted, the folder holds only the reason in `conversion.json`, so that it is not tried again.
+A converted model is a folder with `model.xml`, `model.bin` and `conversion.json`, which holds a record of both. Where a
+model cannot be converted, the folder holds only the reason in `conversion.json`, so that it is not tried again.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -20,8 +19,11 @@ import psutil
 from ...domain.wording import readable_bytes
 from ...errors import ConversionFailed
 from ...translation import translate
+from ..file_records import file_record, is_unchanged
 
 logger = logging.getLogger(__name__)
+
+_FILES = ("model.xml", "model.bin")
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ class ModelCache:
             record = json.loads((folder / "conversion.json").read_text("utf-8"))
             if "refused" in record:
                 raise ConversionFailed(self._model, record["refused"])
-            if record == _digests(folder):
+            if set(record) == set(_FILES) and all(is_unchanged(folder / name, record[name]) for name in _FILES):
                 return ConvertedModel(folder)
         except FileNotFoundError:
             if not folder.exists():
                 return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             unread = translate("the converted model in {folder} cannot be read ({error})", folder=folder, error=error)
             logger.warning(unread)
         broken = translate("the converted model in {folder} is broken and will be converted again", folder=folder)
@@ -127,7 +129,7 @@ def _written(folder: Path, write: Callable[[Path], None]) -> Path:
     folder.mkdir()
     try:
         write(folder)
-        record = _digests(folder)
+        record: dict[str, object] = {name: file_record(folder / name) for name in _FILES}
     except ConversionFailed as error:
         shutil.rmtree(folder)
         folder.mkdir()
@@ -143,11 +145,3 @@ def _move(folder: Path, target: Path) -> None:
     except OSError:
         if not (target / "conversion.json").exists():
             raise
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    digests = {}
-    for name in ("model.xml", "model.bin"):
-        with (folder / name).open("rb") as file:
-            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
