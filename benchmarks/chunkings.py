@@ -44,38 +44,35 @@ class Chunking:
         room -= self.overlap + (_HEADING_TOKENS if self.context == "headings" else 0)
         context = "" if self.context == "none" else context_of(document)
         chunks = Chunker(tokenizer, room).split(document.text, context)
-        if self.overlap:
-            return list(_overlapping(document.text, chunks, tokenizer, self.overlap))
-        if self.context == "headings":
-            return list(_with_headings(document.text, chunks))
-        return [chunk.text for chunk in chunks]
+        repeated = _overlaps(document.text, chunks, tokenizer, self.overlap)
+        paths = _paths(document.text, chunks) if self.context == "headings" else [""] * len(chunks)
+        return [_text(chunk, path, overlap) for chunk, path, overlap in zip(chunks, paths, repeated, strict=True)]
 
 
-def _overlapping(text: str, chunks: Sequence[DocumentChunk], tokenizer: Tokenizer, overlap: int) -> Iterator[str]:
+def _text(chunk: DocumentChunk, path: str, overlap: str) -> str:
+    end_of_line = len(chunk.text) - (chunk.char_to - chunk.char_from)
+    context_line, piece = chunk.text[:end_of_line], chunk.text[end_of_line:]
+    return (f"{context_line.rstrip()} > {path}\n" if path else context_line) + overlap + piece
+
+
+def _overlaps(text: str, chunks: Sequence[DocumentChunk], tokenizer: Tokenizer, tokens: int) -> Iterator[str]:
+    """Yield what each chunk repeats of the one before: whole words, in these tokens at most."""
     token_starts = [start for start, _ in tokenizer.encode(text, add_special_tokens=False).offsets]
     former_start = 0
     for chunk in chunks:
-        token = max(bisect_left(token_starts, chunk.char_from) - overlap, 0)
-        repeated = text[max(token_starts[token], former_start) : chunk.char_from]
+        first_token = max(bisect_left(token_starts, chunk.char_from) - tokens, 0)
+        repeated = text[max(token_starts[first_token], former_start) : chunk.char_from]
         whole_words = re.search(r"(?:\s|[。，；])(.*)", repeated, re.DOTALL)
-        context_line, piece = _divided(chunk)
-        yield context_line + (whole_words[1] if whole_words else "") + piece
+        yield whole_words[1] if whole_words and tokens else ""
         former_start = chunk.char_from
 
 
-def _with_headings(text: str, chunks: Sequence[DocumentChunk]) -> Iterator[str]:
-    paths = [(0, ""), *_heading_paths(text)]
+def _paths(text: str, chunks: Sequence[DocumentChunk]) -> Iterator[str]:
+    """Yield the headings above each chunk, those of the document first."""
+    paths = [(-1, ""), *_heading_paths(text)]
     offsets = [offset for offset, _ in paths]
     for chunk in chunks:
-        _, path = paths[bisect_right(offsets, chunk.char_from - 1) - 1]
-        context_line, piece = _divided(chunk)
-        yield f"{context_line.rstrip()} > {path}\n{piece}" if path else context_line + piece
-
-
-def _divided(chunk: DocumentChunk) -> tuple[str, str]:
-    """Return the chunk's context line and its slice of the text."""
-    end_of_line = len(chunk.text) - (chunk.char_to - chunk.char_from)
-    return chunk.text[:end_of_line], chunk.text[end_of_line:]
+        yield paths[bisect_right(offsets, chunk.char_from - 1) - 1][1]
 
 
 def _heading_paths(text: str) -> Iterator[tuple[int, str]]:
