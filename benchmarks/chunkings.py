@@ -17,7 +17,7 @@ from vector_assets.ingestion.line_wrapping import unwrap
 
 Context = Literal["document", "headings", "none"]
 _LINE = re.compile(r"[^\n\f]+")
-# The longest heading path that a chunk gets, in characters and in tokens.
+# The longest heading of a path in characters, and the tokens that chunks leave free for the path.
 _HEADING_CHARACTERS = 60
 _HEADING_TOKENS = 24
 _LEVELS = (r"part\b|第.{1,5}[章节節部]", r"item\b|[一二三四五六七八九十]+[、．.]")

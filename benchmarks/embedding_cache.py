@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from vector_assets.ports import Embedder
 
 # What an interrupted run loses at most.
 _TEXTS_PER_FILE = 512
+_TEXTS_PER_CALL = 32
 Vectors = NDArray[np.float32]
 
 
@@ -43,7 +45,10 @@ class EmbeddingCache:
         )
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        return np.asarray(self._embedder.embed(self._embedder.tokenize(texts)), np.float32)
+        tokenized = self._embedder.tokenize(texts)
+        calls = [tokenized[first : first + _TEXTS_PER_CALL] for first in range(0, len(tokenized), _TEXTS_PER_CALL)]
+        with ThreadPoolExecutor(self._embedder.concurrency) as threads:
+            return np.concatenate(list(threads.map(self._embedder.embed, calls)))
 
     def _vectors(self, kind: bytes, texts: Sequence[str], embed: Callable[[Sequence[str]], Vectors]) -> Vectors:
         hashes = [hashlib.sha256(kind + text.encode()).digest() for text in texts]

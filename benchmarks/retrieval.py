@@ -65,7 +65,7 @@ def _first_rank(scores: Scores, documents: Sequence[str], wanted: set[str]) -> f
 
 
 class Comparison:
-    """Measures chunkings and models on question sets, a row of the table each."""
+    """Measures models and chunkings on all question sets, and adds a row for each to the table."""
 
     def __init__(self, documents: Sequence[StoredDocument], sets: Sequence[QuestionSet], table: Table) -> None:
         self._documents = documents
@@ -98,9 +98,8 @@ class Comparison:
         return [text for text, _ in found], [source_uri for _, source_uri in found]
 
     def _add(self, ranker: str, chunking: Chunking, documents: list[str], score: Callable[[list[str]], Scores]) -> None:
-        for questions in self._sets:
-            hits = figures(score(questions.questions), documents, questions.relevant)
-            self._table.add(questions.name, len(questions.questions), ranker, str(chunking), len(documents), *hits)
+        found = [figures(score(item.questions), documents, item.relevant) for item in self._sets]
+        self._table.add(ranker, str(chunking), len(documents), *found)
 
 
 def _services(model: str, chunk_tokens: int) -> Services:
@@ -115,12 +114,12 @@ def stored_document(landed: LandedDocument) -> StoredDocument:
 
 
 def main() -> None:
-    """Print a row for each question set, model and chunking."""
+    """Print a row for each model and chunking."""
     arguments = _parsed_arguments()
     documents = [stored_document(landed) for landed in LandingDirectory(arguments.filings).scan().documents]
-    columns = ("questions", "number", "ranked by", "chunking", "chunks", *(f"hit@{rank}" for rank in _RANKS), "MRR")
-    table = Table(*columns, json_file=arguments.json)
-    comparison = Comparison(documents, [QuestionSet.of(file) for file in arguments.questions], table)
+    sets = [QuestionSet.of(file) for file in arguments.questions]
+    names = [f"{item.name} ({len(item.questions)}): hit@1, 5, 10, MRR" for item in sets]
+    comparison = Comparison(documents, sets, Table("ranked by", "chunking", "chunks", *names, json_file=arguments.json))
     for parts in product(arguments.context, arguments.overlap, arguments.tokens):
         chunking = Chunking(tokens=parts[2], overlap=parts[1], context=parts[0])
         comparison.measure_bm25(arguments.models[0], chunking)
@@ -136,7 +135,7 @@ def _parsed_arguments() -> argparse.Namespace:
         "--models", nargs="+", default=[MULTILINGUAL_MODEL], help="names or folders, as EMBEDDING_MODEL"
     )
     parser.add_argument(
-        "--tokens", type=int, nargs="+", default=[256], help="chunk sizes, as VECTOR_ASSETS_CHUNK_TOKENS"
+        "--tokens", type=int, nargs="+", default=[192], help="chunk sizes, as VECTOR_ASSETS_CHUNK_TOKENS"
     )
     parser.add_argument(
         "--overlap", type=int, nargs="+", default=[0], help="tokens that a chunk repeats of the one before"

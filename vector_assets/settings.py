@@ -35,7 +35,7 @@ class Settings(BaseSettings):
         description="The directory where filings arrive; its layout is market/doc_type/stock_code/<file>.",
     )
     chunk_tokens: int = Field(
-        256,
+        192,
         ge=16,
         validation_alias="VECTOR_ASSETS_CHUNK_TOKENS",
         description="The most tokens in a chunk, with special tokens. If the model's own limit is lower, that applies.",

@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from tokenizers import Tokenizer
 
@@ -87,25 +87,21 @@ class Chunker:
             end -= 1
         return context[:end].rstrip() + "\n"
 
-    def _spans(self, block: str, block_start: int, context_line: str) -> Iterator[tuple[int, int]]:
-        """Yield the offsets in the text at which the chunks of a block begin and end."""
-        boundaries = Boundaries(unwrap(block))
-        token_starts = self._token_starts(block)
-        room = max(self._max_tokens - self._count(context_line), 1)
-        start = _skip_space(block, 0)
-        while start < len(block):
-            end = self._end(block, start, room, context_line, boundaries, token_starts)
-            yield block_start + start, block_start + start + len(block[start:end].rstrip())
-            start = _skip_space(block, end)
+    def _spans(self, text: str, text_start: int, context_line: str) -> Iterator[tuple[int, int]]:
+        """Yield the offsets in the whole text at which the chunks of a block begin and end."""
+        block = _Block(text, Boundaries(unwrap(text)), self._token_starts(text))
+        start = _skip_space(text, 0)
+        while start < len(text):
+            end = self._end(block, start, context_line)
+            yield text_start + start, text_start + start + len(text[start:end].rstrip())
+            start = _skip_space(text, end)
 
-    def _end(
-        self, block: str, start: int, room: int, context_line: str, boundaries: Boundaries, token_starts: Sequence[int]
-    ) -> int:
+    def _end(self, block: "_Block", start: int, context_line: str) -> int:
         """Return where the chunk from `start` ends best. It has at least one character, whatever its tokens."""
+        room = self._max_tokens - self._count(context_line)
         while True:
-            limit = _nth_token(token_starts, start, room, len(block))
-            end = limit if limit == len(block) else boundaries.best_end(start, limit)
-            excess = self._count(context_line + block[start:end].rstrip()) - self._max_tokens
+            end = block.best_end(start, room)
+            excess = self._count(context_line + block.text[start:end].rstrip()) - self._max_tokens
             if excess <= 0 or end == start + 1:
                 return end
             # A slice may have more tokens alone than within the text.
@@ -117,6 +113,19 @@ class Chunker:
 
     def _count(self, text: str) -> int:
         return len(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
+
+
+class _Block(NamedTuple):
+    """A part of a text that is chunked at once."""
+
+    text: str
+    boundaries: Boundaries
+    token_starts: Sequence[int]
+
+    def best_end(self, start: int, tokens: int) -> int:
+        """Return where a chunk of at most so many tokens of this text ends best."""
+        limit = _nth_token(self.token_starts, start, tokens, len(self.text))
+        return limit if limit == len(self.text) else self.boundaries.best_end(start, limit)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:

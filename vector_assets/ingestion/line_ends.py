@@ -15,26 +15,28 @@ _BULLET = re.compile(r"\W{1,3}")
 _COUNTER = re.compile(rf"[(（]?(?:\d{{1,3}}|[a-zA-Z]|[ivxIVX]{{1,5}}|{_CHINESE_NUMBER})[)）.、．]")
 _NUMBERED_HEADING = re.compile(
     rf"\s*(?:#{{1,6}}\s|第{_CHINESE_NUMBER}[章节節部条條]|{_CHINESE_NUMBER}[、．.]|[(（]{_CHINESE_NUMBER}[)）]"
-    r"|\d{1,2}(?:\.\d{1,2}){1,3}\s|\d{1,2}、"
+    r"|\d{1,2}(?:\.\d{1,2}){1,3}\s+[^\W\d_]|\d{1,2}、"
     r"|(?:item|note|part|section|chapter|article)\s+(?:\d{1,2}[A-Za-z]?|[IVX]{1,4})\b)",
     re.IGNORECASE,
 )
 _SENTENCE_ENDS = "。！？；.!?;,，、"
+# Longer lines are sentences, or rows of a table.
 _LONGEST_HEADING = 100
 # A heading is followed by prose: a line of at least these characters, counting a Chinese one as two.
 _SHORTEST_PROSE = 60
 
 
 class _Line(NamedTuple):
+    start: int
     end: int
     text: str
 
 
 def line_ends(text: str) -> Iterator[tuple[int, Strength]]:
     """Yield the offset after each line that is not blank but the last, and how well a chunk may end there."""
-    lines = [_Line(match.end(), match[0].strip()) for match in _LINE.finditer(text) if not match[0].isspace()]
+    lines = [_Line(*match.span(), match[0].strip()) for match in _LINE.finditer(text) if not match[0].isspace()]
     for line, following in pairwise(lines):
-        gap = text[line.end : following.end - len(following.text)]
+        gap = text[line.end : following.start]
         yield line.end, _strength(line.text, following.text, gap.count("\n") > 1 or "\f" in gap)
 
 
