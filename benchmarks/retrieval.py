@@ -131,9 +131,7 @@ def _parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--filings", type=Path, required=True, help="a landing directory with the documents")
     parser.add_argument("--questions", type=Path, required=True, nargs="+", metavar="FILE", help="JSON Lines files")
-    parser.add_argument(
-        "--models", nargs="+", default=[MULTILINGUAL_MODEL], help="names or folders, as EMBEDDING_MODEL"
-    )
+    parser.add_argument("--models", nargs="+", default=[MULTILINGUAL_MODEL], help="as EMBEDDING_MODEL")
     parser.add_argument(
         "--tokens", type=int, nargs="+", default=[192], help="chunk sizes, as VECTOR_ASSETS_CHUNK_TOKENS"
     )
