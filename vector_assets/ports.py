@@ -17,6 +17,7 @@ from .domain.quarantine import QuarantinedChunk
 from .domain.reports import VectorizeReport
 from .domain.search import SearchFilter, SearchHit
 from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
+from .domain.terms import QuestionTerms, QueuedText, TermCounts
 from .errors import VectorAssetsError
 from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts
 
@@ -107,8 +108,48 @@ class VectorStore(Protocol):
         """
         ...
 
+
+class SearchableVectors(Protocol):
+    """Where a question is compared with the current vectors of a space."""
+
     def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
-        """Find the chunks with the greatest cosine similarity, exactly, best first; only by current vectors."""
+        """Find the chunks with the greatest cosine similarity, exactly, best first."""
+        ...
+
+    def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:
+        """Compare with the vectors of these chunks, in any order; a chunk without a current one is left out."""
+        ...
+
+
+class TermStore(Protocol):
+    """Where the terms of chunks are stored, and which chunks need theirs."""
+
+    def queued(self, partition: PartitionKey, after_id: UUID, limit: int) -> list[QueuedText]:
+        """Read chunks whose terms are missing or outdated, by id."""
+        ...
+
+    def store(self, partition: PartitionKey, found: Sequence[tuple[QueuedText, TermCounts]]) -> None:
+        """Store the terms of chunks, except where the text has changed since it was read."""
+        ...
+
+    def refresh_statistics(self, least_change: float) -> bool:
+        """Count in how many chunks each term occurs, if the number of chunks has changed by this share since."""
+        ...
+
+
+class LexicalIndex(Protocol):
+    """Where chunks are found by their terms."""
+
+    def question(self, counts: TermCounts) -> QuestionTerms | None:
+        """Look the terms of a question up; None where nothing can be found by terms."""
+        ...
+
+    def candidates(self, question: QuestionTerms, where: SearchFilter, limit: int) -> list[tuple[UUID, float]]:
+        """Find the chunks with the highest BM25, best first."""
+        ...
+
+    def scores(self, question: QuestionTerms, chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
+        """Compute the BM25 of the chunks; one that has none of the terms is left out."""
         ...
 
 

@@ -23,10 +23,11 @@ from .errors import EmbedderDrifted, NoSpaceToFill, SpaceNotLive, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
-from .search import Search, Searcher
+from .search import Search, Searcher, TermFiller
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.audit_facts import AuditFacts
+from .storage.chunk_terms import ChunkTerms
 from .storage.chunking import StoredChunking
 from .storage.chunks import PostgresChunkStore
 from .storage.company_names import CompanyNames
@@ -126,6 +127,16 @@ class Services:
     def partition_locks(self) -> PartitionLocks:
         """Locks that give a partition to one run at a time."""
         return PartitionLocks(self.database)
+
+    @cached_property
+    def chunk_terms(self) -> ChunkTerms:
+        """The terms of the chunks, by which they are found beside their vectors."""
+        return ChunkTerms(self.database)
+
+    @property
+    def term_filler(self) -> TermFiller:
+        """Fills in the terms of chunks that are new or have changed."""
+        return TermFiller(self.chunk_terms)
 
     @cached_property
     def company_names(self) -> CompanyNames:
@@ -361,7 +372,7 @@ class Services:
     @cached_property
     def search(self) -> Search:
         """Search in whatever space serves at the moment of a question."""
-        return Search(self.spaces, self._searcher)
+        return Search(self.spaces, self._searcher, self.chunk_terms)
 
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
         embedder = self.embedder

@@ -94,6 +94,7 @@ def document_chunks(
     def chunk(key: PartitionKey) -> PartitionResult:
         log_document = _document_log(context, listener, key, marked("chunking {document}"))
         report = services.ingestion.chunk_documents(key, log_document, config.allow_shrink)
+        services.term_filler.fill(key)
         _, count = services.documents.counts(key)
         results = services.chunk_audit.results(key)
         return PartitionResult(chunks_metadata(report, count), services.coverage.content_digest(key), results)

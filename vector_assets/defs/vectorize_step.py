@@ -115,6 +115,7 @@ class _VectorizeStep:
         services, key = self.services, self.key
         if self.run_progress:
             self.run_progress.begin(key)
+        services.term_filler.fill(key)  # of chunks that another program wrote
         moment = services.audit_facts.moment()
         events = self._progress_events()
         distribution = Distribution(services.space.dimension)

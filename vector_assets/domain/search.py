@@ -1,6 +1,7 @@
 """What a search is limited to, and what it finds."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from .partition_keys import PartitionKey
 
@@ -21,10 +22,12 @@ class SearchFilter:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A chunk near a question, and the document it comes from.
+    """A chunk that answers a question, and the document it comes from.
 
-    `score` is the cosine similarity: 1 is the same direction. `document` is the document's path; company name, title,
-    period and language are empty where nobody has stored them.
+    `score` is the cosine similarity of the vectors: 1 is the same direction. `document` is the document's path; company
+    name, title, period and language are empty where nobody has stored them, pages are None where there are none.
+    `dense_rank` and `lexical_rank` are its places among the nearest vectors and among the best by terms, from 1; None
+    where it is not among them.
     """
 
     score: float
@@ -36,3 +39,8 @@ class SearchHit:
     title: str = ""
     period: str = ""
     language: str = ""
+    page_from: int | None = None
+    page_to: int | None = None
+    chunk_id: UUID | None = None
+    dense_rank: int | None = None
+    lexical_rank: int | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision. Known here so that a database that is up to date costs one query and no import of Alembic."""
 
 # halfvec and its array type came with pgvector 0.7; older PostgreSQL releases are out of support.

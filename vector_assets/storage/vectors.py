@@ -78,12 +78,15 @@ WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
 
 # The chunks nearest to a vector. A vector older than its chunk's text is left out: an edited chunk is not found until
 # it has its new vector, and never found by its old text.
-_NEAREST: LiteralString = """
+_HITS: LiteralString = """
 SELECT 1 - (v.embedding <=> %(query)s), v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
-       d.company_name, d.title, d.period, d.language
+       d.company_name, d.title, d.period, d.language, c.page_from, c.page_to, c.id
 FROM document_chunks c
 JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
 JOIN documents d ON d.id = c.document_id
+"""
+_NEAREST: LiteralString = f"""
+{_HITS}
 WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
   AND (%(doc_type)s::text IS NULL OR v.doc_type = %(doc_type)s)
   AND (%(stock_code)s::text IS NULL OR v.stock_code = %(stock_code)s)
@@ -92,6 +95,7 @@ WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
 ORDER BY v.embedding <=> %(query)s, v.chunk_id
 LIMIT %(limit)s
 """
+_NAMED: LiteralString = f"{_HITS} WHERE c.id = ANY(%(ids)s)"
 
 
 class PostgresVectorStore:
@@ -103,6 +107,7 @@ class PostgresVectorStore:
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug))
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
+        self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
 
     @repeatable
     def commit_batch(
@@ -178,10 +183,21 @@ class PostgresVectorStore:
         Raises:
             SpaceNotFound: the space was dropped.
         """
-        parameters = {"query": HalfVector(vector), "limit": limit, **vars(where)}
+        return self._hits(self._nearest, {"query": HalfVector(vector), "limit": limit, **vars(where)})
+
+    @repeatable
+    def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:
+        """Compare with the vectors of these chunks, in any order; a chunk without a current vector is left out.
+
+        Raises:
+            SpaceNotFound: the space was dropped.
+        """
+        return self._hits(self._named, {"query": HalfVector(vector), "ids": list(chunk_ids)})
+
+    def _hits(self, query: sql.Composed, parameters: dict[str, object]) -> list[SearchHit]:
         with self._database.transaction() as connection:
             try:
-                rows = connection.execute(self._nearest, parameters).fetchall()
+                rows = connection.execute(query, parameters).fetchall()
             except UndefinedTable:
                 raise SpaceNotFound(self._space_slug) from None
         return [

@@ -1,5 +1,6 @@
 """The vectors of one space in memory."""
 
+import sys
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -73,11 +74,17 @@ class MemoryVectorStore:
                     found.append((-_cosine(row.embedding, vector), id_, self._hit(row, chunk, vector)))
         return [hit for *_, hit in sorted(found, key=lambda item: item[:2]) if _passes(hit, where)][:limit]
 
+    def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:
+        """Compare with the current vectors of these chunks."""
+        return [hit for hit in self.nearest(vector, SearchFilter(), sys.maxsize) if hit.chunk_id in set(chunk_ids)]
+
     def _hit(self, row: VectorRow, chunk: ChunkRow, vector: NDArray[np.float32]) -> SearchHit:
         document = self._database.document_of(chunk)
         about = (document.company_name, document.title, document.period, document.language)
         score = _cosine(row.embedding, vector)
-        return SearchHit(score, row.partition, document.source_uri, chunk.chunk_index, chunk.text, *about)
+        return SearchHit(
+            score, row.partition, document.source_uri, chunk.chunk_index, chunk.text, *about, chunk_id=chunk.id
+        )
 
 
 class MemoryReferenceVectorStore:

@@ -1,0 +1,121 @@
+"""Answers a question in the space that serves at that moment: by vectors and by terms, fused into one ranking."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain.search import SearchFilter, SearchHit
+from ..domain.spaces import EmbeddingSpace
+from ..domain.terms import QuestionTerms, term_counts
+from ..errors import InvalidSetting, NothingToSearch, SpaceNotFound
+from ..ports import Embedder, LexicalIndex, SearchableVectors, ServingSpace
+from .fusion import fused_scores
+
+# Candidates of each ranking. The standard scores are taken over them, so that fewer would depend on chance.
+_CANDIDATES = 100
+
+
+class Searcher(NamedTuple):
+    """What answers questions in one embedding space."""
+
+    embedder: Embedder
+    vectors: SearchableVectors
+
+
+class Search:
+    """Search in the serving embedding space: the nearest vectors, and the chunks with the question's terms.
+
+    Args:
+        spaces: says which space serves.
+        searcher_of: makes what answers questions in a space. The one of the last question is kept.
+        lexical: finds chunks by terms; None: vectors alone are compared.
+    """
+
+    def __init__(
+        self,
+        spaces: ServingSpace,
+        searcher_of: Callable[[EmbeddingSpace], Searcher],
+        lexical: LexicalIndex | None = None,
+    ) -> None:
+        self._spaces = spaces
+        self._searcher_of = searcher_of
+        self._lexical = lexical
+        self._last: tuple[EmbeddingSpace, Searcher] | None = None
+
+    def find(self, question: str, where: SearchFilter | None = None, limit: int = 5) -> list[SearchHit]:
+        """Find the chunks that answer the question best, best first.
+
+        Raises:
+            InvalidSetting: the question is blank, or the limit is below 1.
+            NothingToSearch: no space serves yet.
+            WeightsChanged: the model at hand has other weights than the vectors were made with.
+        """
+        if not question.strip():
+            raise InvalidSetting("TEXT", "the question is blank", "Say what to look for.")
+        if limit < 1:
+            raise InvalidSetting("--limit", f"{limit} is below 1", "Give a positive number, e.g. 5.")
+        while True:
+            space = self._spaces.serving()
+            if space is None:
+                raise NothingToSearch
+            try:
+                return self._find(self._searcher(space), question, where or SearchFilter(), limit)
+            except SpaceNotFound:
+                # Another space serves since, and this one was dropped.
+                if self._spaces.serving() == space:
+                    raise
+
+    def _find(self, searcher: Searcher, question: str, where: SearchFilter, limit: int) -> list[SearchHit]:
+        vector = searcher.embedder.embed_query(question)
+        candidates = max(limit, _CANDIDATES)
+        dense = [
+            replace(hit, dense_rank=rank)
+            for rank, hit in enumerate(searcher.vectors.nearest(vector, where, candidates), 1)
+        ]
+        terms = self._lexical.question(term_counts(question)) if self._lexical is not None else None
+        if self._lexical is None or terms is None:
+            return dense[:limit]
+        return self._fused(self._lexical, terms, searcher.vectors, vector, dense, where, candidates)[:limit]
+
+    def _fused(
+        self,
+        lexical: LexicalIndex,
+        terms: QuestionTerms,
+        vectors: SearchableVectors,
+        vector: NDArray[np.float32],
+        dense: Sequence[SearchHit],
+        where: SearchFilter,
+        candidates: int,
+    ) -> list[SearchHit]:
+        """Rank the candidates of both rankings by both scores."""
+        found = lexical.candidates(terms, where, candidates)
+        ranks = {chunk_id: rank for rank, (chunk_id, _) in enumerate(found, 1)}
+        known = {hit.chunk_id for hit in dense}
+        others = vectors.similarities(vector, [chunk_id for chunk_id in ranks if chunk_id not in known])
+        hits = [replace(hit, lexical_rank=ranks.get(_id_of(hit))) for hit in [*dense, *others]]
+        scores = dict(found) | lexical.scores(terms, [_id_of(hit) for hit in hits if _id_of(hit) not in ranks])
+        return _by_both_scores(hits, scores)
+
+    def _searcher(self, space: EmbeddingSpace) -> Searcher:
+        if self._last is None or self._last[0] != space:
+            self._last = space, self._searcher_of(space)
+        return self._last[1]
+
+
+def _by_both_scores(hits: Sequence[SearchHit], lexical: Mapping[UUID, float]) -> list[SearchHit]:
+    """Sort by the fused scores; equal ones by the cosine, then by id."""
+    if not hits:
+        return []
+    cosines = np.array([hit.score for hit in hits])
+    fused = fused_scores(cosines, np.array([lexical.get(_id_of(hit), 0.0) for hit in hits]))
+    order = sorted(range(len(hits)), key=lambda place: (-fused[place], -cosines[place], _id_of(hits[place])))
+    return [hits[place] for place in order]
+
+
+def _id_of(hit: SearchHit) -> UUID:
+    assert hit.chunk_id is not None, "stores give the ids of chunks"
+    return hit.chunk_id
