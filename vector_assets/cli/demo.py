@@ -94,4 +94,4 @@ def _ask(services: "Services", question: str) -> None:
     click.echo(f"\n? {question}")
     with working(translate("loading the model")):
         hits = services.search.find(question, limit=2)
-    print_hits(hits)
+    print_hits(hits, question)

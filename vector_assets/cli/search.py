@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..domain.search import SearchFilter, SearchHit
+from ..search.passage import best_passage
 from ..translation import translate
 from .options import examples, json_option
 from .terminal import out
@@ -20,7 +21,7 @@ _EXAMPLES = examples(
 )
 
 
-@click.command(short_help="Find the chunks that are most similar to a text.", epilog=_EXAMPLES)
+@click.command(short_help="Find the chunks that answer a question.", epilog=_EXAMPLES)
 @click.argument("text")
 @click.option("--market", help="Search this market only, e.g. us.")
 @click.option("--doc-type", help="Search this document type only, e.g. annual_report.")
@@ -39,7 +40,10 @@ def search(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find the chunks that are most similar to TEXT, by exact cosine similarity, the most similar first."""
+    """Find the chunks that answer TEXT best, the best first.
+
+    They are ranked by the cosine similarity of the vectors, which is shown, and by the terms that they share with TEXT.
+    """
     from .open_services import open_services
     from .terminal import working
 
@@ -51,20 +55,28 @@ def search(
     if as_json:
         click.echo(json.dumps({"hits": [_document(hit) for hit in hits]}, ensure_ascii=False))
     elif hits:
-        print_hits(hits)
+        print_hits(hits, text)
     else:
         click.echo(translate("Nothing found. vector-assets status shows which partitions have vectors."))
 
 
-def print_hits(hits: Sequence[SearchHit]) -> None:
-    """Print the score and the place of each hit on one line, and the beginning of its text below."""
+def print_hits(hits: Sequence[SearchHit], question: str) -> None:
+    """Print the score and the place of each hit on one line, and below what its text says of the question."""
     for hit in hits:
         place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
-        about = ", ".join(filter(None, (hit.company_name, hit.title, hit.period, hit.language)))
+        about = ", ".join(filter(None, (_pages(hit), hit.company_name, hit.title, hit.period, hit.language)))
         click.echo(f"{hit.score:.3f}  {place}  {about}".rstrip())
-        text = " ".join(hit.text.split())
-        shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + " ..."
+        shown = best_passage(hit.text, question, _SHOWN_CHARACTERS)
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
+
+
+def _pages(hit: SearchHit) -> str:
+    """Name the page of a hit, or its first and last one; empty where the document has none."""
+    if hit.page_from is None:
+        return ""
+    if hit.page_to in (None, hit.page_from):
+        return translate("page {page:,}", page=hit.page_from)
+    return translate("pages {first:,} to {last:,}", first=hit.page_from, last=hit.page_to)
 
 
 def _document(hit: SearchHit) -> dict[str, object]:
@@ -76,6 +88,11 @@ def _document(hit: SearchHit) -> dict[str, object]:
         "title": hit.title,
         "period": hit.period,
         "language": hit.language,
+        "chunk_id": str(hit.chunk_id),
         "chunk_index": hit.chunk_index,
+        "page_from": hit.page_from,
+        "page_to": hit.page_to,
+        "dense_rank": hit.dense_rank,
+        "lexical_rank": hit.lexical_rank,
         "text": hit.text,
     }
