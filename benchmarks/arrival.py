@@ -39,6 +39,7 @@ VALUES (%s, '', '', '', %s, %s, '') RETURNING id
 _PENDING = "SELECT count(*) FROM pending_chunks"
 _MADE = "SELECT chunk_id, extract(epoch FROM created_at) FROM chunk_vectors_{slug}"
 _LONGEST_WAIT_SECONDS = 300.0
+_SEARCH_PATH = "-c search_path=vector_assets,public"
 
 
 class Program:
@@ -48,7 +49,7 @@ class Program:
         self._url, self._texts, self._pick = url, texts, pick
         self._open: list[tuple[psycopg.Connection, float, UUID]] = []
         self.committed: dict[UUID, float] = {}
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(url, options=_SEARCH_PATH) as connection:
             self._documents = [self._document(connection, number) for number in range(partitions)]
         self._written = 0
 
@@ -63,7 +64,7 @@ class Program:
 
     def insert(self, late_seconds: float | None) -> None:
         """One chunk of any partition, committed at once or so much later."""
-        connection = psycopg.connect(self._url)
+        connection = psycopg.connect(self._url, options=_SEARCH_PATH)
         document = self._pick.choice(self._documents)
         row = connection.execute(_CHUNK, (document, self._written, self._texts[self._written])).fetchone()
         assert row is not None

@@ -347,7 +347,7 @@ class Faults:
 def connect(url: URL) -> psycopg.Connection:
     """Outside of any pool, as other programs do; autocommit."""
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(plain, autocommit=True, connect_timeout=10)
+    return psycopg.connect(plain, autocommit=True, connect_timeout=10, options="-c search_path=vector_assets,public")
 
 
 def soak(home: Path, seconds: float, seed: int, counts: Counts) -> list[str]:

@@ -42,6 +42,7 @@ from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
+from .storage.sessions import checked_schema
 from .storage.spaces import SpaceRegistry
 from .storage.vectors import PostgresVectorStore
 from .vectorizer import Vectorizer
@@ -83,8 +84,9 @@ class Services:
     def database(self) -> Database:
         """The product's database, its tables up to date."""
         ensure_database(self.url, self.retries)
-        migrate(self.url, self.retries)
-        return Database(self.url, self.retries, reached=True)
+        schema = checked_schema(self.settings.database_schema)
+        migrate(self.url, self.retries, schema)
+        return Database(self.url, self.retries, reached=True, schema=schema)
 
     @cached_property
     def dagster_url(self) -> URL:

@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_DATABASE_URL",
         description="The URL of a PostgreSQL server with pgvector. Unset: the embedded server in VECTOR_ASSETS_HOME.",
     )
+    database_schema: str = Field(
+        "vector_assets",
+        validation_alias="VECTOR_ASSETS_SCHEMA",
+        description="The schema of the tables in that database. Several may lie side by side, each for itself.",
+    )
     landing_dir: Path = Field(
         Path("landing"),
         validation_alias="VECTOR_ASSETS_LANDING_DIR",

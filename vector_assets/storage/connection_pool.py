@@ -22,6 +22,7 @@ from sqlalchemy import URL
 from .connections import Backend, backend_of
 from .database_url import connection_arguments
 from .halfvec_arrays import register_halfvecs
+from .sessions import DEFAULT_SCHEMA, configure_session
 
 # Begins the names of the pool's threads.
 POOL_NAME = "vector_assets pool"
@@ -57,20 +58,24 @@ class PooledConnection(psycopg.Connection[TupleRow]):
         began = time.monotonic()
         try:
             connection = super().connect(conninfo, **kwargs)
-            _prepare(connection)
+            _prepare(connection, pool.schema)
             return connection
         except Exception as error:
             pool.failed = _FailedConnect(began, error)
             raise
 
 
-def _prepare(connection: PooledConnection) -> None:
+def _prepare(connection: PooledConnection, schema: str) -> None:
     """Without a commit, so that the only commits that a failure can meet are those of the product's work."""
     try:
         connection.autocommit = True
+        configure_session(connection, schema)
         connection.backend = backend_of(connection)
+        if connection.backend is None:  # a pooler may give each transaction to another process
+            connection.prepare_threshold = None
         connection.autocommit = False
         with connection.transaction(force_rollback=True):  # types are only looked up
+            configure_session(connection, schema, local=True)
             register_vector(connection)
             register_halfvecs(connection)
     except BaseException:
@@ -84,7 +89,8 @@ class RaisingPool:
     `failed` is the last attempt to connect that failed.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA) -> None:
+        self.schema = schema
         self.failed: _FailedConnect | None = None
         self._arguments = {**connection_arguments(url), "pool": self}
         self._opening = threading.Lock()

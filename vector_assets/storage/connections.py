@@ -12,6 +12,7 @@ from ..errors import DatabaseStarting
 from .database_url import connection_arguments, printable_url
 from .driver_errors import is_refusal
 from .retries import Retries
+from .sessions import DEFAULT_SCHEMA, configure_session
 
 Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
@@ -29,7 +30,9 @@ FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
 _END_BACKEND = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
 
 
-def open_connection(url: URL, retries: Retries | None = None, **settings: str) -> Connection:
+def open_connection(
+    url: URL, retries: Retries | None = None, schema: str = DEFAULT_SCHEMA, **settings: str
+) -> Connection:
     """Open an autocommit connection outside any pool. `settings` are libpq's, e.g. application_name.
 
     A server that is starting or recovering from a crash is waited for; one that is not there is not.
@@ -42,13 +45,15 @@ def open_connection(url: URL, retries: Retries | None = None, **settings: str) -
 
     def connect() -> Connection:
         try:
-            return psycopg.connect(**arguments, autocommit=True)
+            connection = psycopg.connect(**arguments, autocommit=True)
         except psycopg.errors.ConnectionTimeout:
             raise
         except psycopg.OperationalError as error:
             if is_refusal(error) or not _is_starting(arguments):
                 raise
             raise DatabaseStarting(printable_url(url), " ".join(str(error).split())) from error
+        configure_session(connection, schema)
+        return connection
 
     return (retries or Retries()).call(connect, lambda error: isinstance(error, DatabaseStarting))
 

@@ -12,6 +12,7 @@ from .connection_pool import RaisingPool
 from .connections import Backend, Connection, Cursor, end_backend
 from .driver_errors import translated_errors
 from .retries import Retries
+from .sessions import DEFAULT_SCHEMA, configure_session
 
 __all__ = ["Connection", "Cursor", "Database", "repeatable"]
 
@@ -27,14 +28,18 @@ class Database:
         retries: how long a failure that passes is waited for.
         reached: whether this process has reached the database already. A database that was never reached is not waited
             for: its address may be wrong, and whoever gave it should learn that at once.
+        schema: the tables' schema.
     """
 
-    def __init__(self, url: URL, retries: Retries | None = None, reached: bool = False) -> None:
+    def __init__(
+        self, url: URL, retries: Retries | None = None, reached: bool = False, schema: str = DEFAULT_SCHEMA
+    ) -> None:
         self.url = url
         self.retries = retries or Retries()
         self._reached = reached
         self._lost: set[Backend] = set()
-        self._pool = RaisingPool(url)
+        self.schema = schema
+        self._pool = RaisingPool(url, schema)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -47,6 +52,8 @@ class Database:
             self._reached = True
             try:
                 self._end_lost_backends(connection)
+                if connection.backend is None:  # behind a pooler, the session may be another one in each transaction
+                    configure_session(connection, self.schema, local=True)
                 yield connection
                 connection.commit()
             except BaseException:

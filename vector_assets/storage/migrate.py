@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import URL
 
 from ..errors import DatabaseFailed, DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
@@ -11,6 +12,7 @@ from .connections import Connection, open_connection
 from .database_url import printable_url
 from .driver_errors import translated_errors
 from .retries import Retries
+from .sessions import DEFAULT_SCHEMA
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -50,7 +52,7 @@ def ensure_database(url: URL, retries: Retries | None = None) -> None:
 def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
     """`refusal` is what the server said when the database was asked for."""
     name = url.database or ""
-    statement = psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     try:
         connection = open_connection(url.set(database="postgres"))
     except psycopg.OperationalError as error:
@@ -69,31 +71,32 @@ def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
             raise _not_created(url, statement, error) from error
 
 
-def _not_created(url: URL, statement: psycopg.sql.Composed, error: psycopg.Error) -> DatabaseNotCreated:
+def _not_created(url: URL, statement: sql.Composed, error: psycopg.Error) -> DatabaseNotCreated:
     # Without an owner the role could not make tables in it (PostgreSQL 15 and newer).
-    owner = psycopg.sql.SQL(" OWNER {}").format(psycopg.sql.Identifier(url.username)) if url.username else None
+    owner = sql.SQL(" OWNER {}").format(sql.Identifier(url.username)) if url.username else None
     whole = statement + owner if owner else statement
     return DatabaseNotCreated(url.database or "", whole.as_string(None), " ".join(str(error).split()))
 
 
-def migrate(url: URL, retries: Retries | None = None) -> None:
+def migrate(url: URL, retries: Retries | None = None, schema: str = DEFAULT_SCHEMA) -> None:
     """Apply the migrations that are missing, one process at a time; runs of other processes may be at work meanwhile.
 
     Raises:
         DatabaseUnreachable, DatabaseTooOld, DatabaseTooNew, PgvectorMissing, DatabaseFailed.
     """
-    with translated_errors(url), open_connection(url, retries) as connection:
-        if _revision(connection) == HEAD:
+    with translated_errors(url), open_connection(url, retries, schema) as connection:
+        if _revision(connection, schema) == HEAD:
             return
         limited = connection.execute(_LIMITED).fetchone() != (False,)
     unlimited = _without_limits(url) if limited else url
-    with translated_errors(url), open_connection(unlimited, retries) as connection:
+    with translated_errors(url), open_connection(unlimited, retries, schema) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        found = _revision(connection)
+        found = _revision(connection, schema)
         if found != HEAD:
             _check_revision(url, found)
             check_versions(connection.info.server_version, _create_extension(connection, url))
-            (retries or Retries()).call(lambda: _upgrade(unlimited), _is_conflict)
+            _create_schema(connection, schema)
+            (retries or Retries()).call(lambda: _upgrade(unlimited, schema), _is_conflict)
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -119,9 +122,10 @@ def check_versions(postgres: int, pgvector: str) -> None:
         raise DatabaseTooOld("pgvector", pgvector, ".".join(map(str, NEEDED_PGVECTOR)))
 
 
-def _revision(connection: Connection) -> str | None:
+def _revision(connection: Connection, schema: str) -> str | None:
+    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(schema, "alembic_version"))
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        row = connection.execute(query).fetchone()
     except psycopg.errors.UndefinedTable:
         return None
     return str(row[0]) if row else None
@@ -133,7 +137,7 @@ def _create_extension(connection: Connection, url: URL) -> str:
     try:
         row = connection.execute(installed).fetchone()
         if row is None:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
             row = connection.execute(installed).fetchone()
     except (
         psycopg.errors.FeatureNotSupported,
@@ -145,25 +149,37 @@ def _create_extension(connection: Connection, url: URL) -> str:
     return str(row[0])
 
 
+def _create_schema(connection: Connection, schema: str) -> None:
+    # Not IF NOT EXISTS: that needs the right to create one, even where it is there already.
+    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
 def _check_revision(url: URL, found: str | None) -> None:
     from alembic.script import ScriptDirectory
 
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic(url)).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
     if found is not None and found not in known:
         raise DatabaseTooNew(url.database or printable_url(url), found, HEAD)
 
 
-def _upgrade(url: URL) -> None:
+def _upgrade(url: URL, schema: str) -> None:
     from alembic import command
 
+    def connect() -> Connection:
+        connection = open_connection(url, schema=schema)
+        connection.autocommit = False
+        return connection
+
+    config = _alembic()
+    config.attributes.update(connect=connect, schema=schema)
     with translated_errors(url):
-        command.upgrade(_alembic(url), "head")
+        command.upgrade(config, "head")
 
 
-def _alembic(url: URL) -> "Config":
+def _alembic() -> "Config":
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["url"] = url
     return config

@@ -70,6 +70,8 @@ CREATE OR REPLACE TRIGGER deleted AFTER DELETE ON {table}
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_deleted();
 CREATE OR REPLACE TRIGGER truncated AFTER TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_truncated();
+-- Also where a session replays what another server has written.
+ALTER TABLE {table} ENABLE ALWAYS TRIGGER deleted, ENABLE ALWAYS TRIGGER truncated;
 """
 
 # Whoever writes chunks is waited for, and waits until the space is registered or retired. Without this lock, the chunks

@@ -48,7 +48,7 @@ def other(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServ
 
 def tables(database: Database) -> dict[str, list[tuple]]:
     """All rows of all tables of the product."""
-    names = rows(database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    names = rows(database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'vector_assets' ORDER BY 1")
     return {name: rows(database, f"SELECT t::text FROM {name} t ORDER BY 1") for (name,) in names}
 
 

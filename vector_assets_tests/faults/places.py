@@ -98,7 +98,9 @@ def administrator(url: URL) -> psycopg.Connection:
 
 def program(place: Place) -> psycopg.Connection:
     """Another one that uses the product's database; what it does is committed when it leaves."""
-    return psycopg.connect(place.url.set(drivername="postgresql").render_as_string(hide_password=False))
+    connection = connect(place.url)
+    connection.autocommit = False
+    return connection
 
 
 def eventually(holds: Callable[[], bool]) -> None:

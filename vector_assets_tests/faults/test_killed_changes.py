@@ -100,7 +100,9 @@ def set_up(place: Place, change: Change) -> None:
 def tables(place: Place) -> dict[str, list[tuple]]:
     """All rows of all tables of the product."""
     with place.services() as services:
-        names = rows(services.database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        names = rows(
+            services.database, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'vector_assets' ORDER BY 1"
+        )
         return {name: rows(services.database, f"SELECT t::text FROM {name} t ORDER BY 1") for (name,) in names}
 
 

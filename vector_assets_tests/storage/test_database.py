@@ -19,6 +19,8 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.database_url import parse_url, printable_url
 from vector_assets.storage.migrate import _create_database, _create_extension, check_versions, ensure_database, migrate
 
+from .servers import connect
+
 
 @pytest.mark.parametrize("text", ["nonsense", "mysql://localhost/db", "postgresql://localhost", ""])
 def test_what_is_no_url_of_a_postgres_database_is_refused(text: str) -> None:
@@ -105,7 +107,7 @@ def test_a_role_that_may_not_create_the_extension_is_reported(server_url: URL) -
     """Promise 11: on a real server, with a role that owns nothing."""
     url = server_url.set(database="no_rights")
     ensure_database(url)
-    with psycopg.connect(url.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
+    with connect(url) as connection:
         connection.execute("DROP ROLE IF EXISTS nobody_much")
         connection.execute("CREATE ROLE nobody_much LOGIN")
 
@@ -114,7 +116,7 @@ def test_a_role_that_may_not_create_the_extension_is_reported(server_url: URL) -
 
 
 def _administer(url: URL, *statements: str) -> None:
-    with psycopg.connect(url.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
+    with connect(url) as connection:
         for statement in statements:
             connection.execute(statement)
 

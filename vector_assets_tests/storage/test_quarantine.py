@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import psycopg
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
@@ -13,6 +12,7 @@ from vector_assets.storage.quarantine import Quarantine
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, store_chunks
 from ..stores import AnyDatabase, Stores
+from .servers import connect
 
 OTHER = PartitionKey("cn", "announcement", "999001")
 
@@ -130,9 +130,8 @@ def test_a_deleted_chunk_is_not_counted(failed: Stores) -> None:
 def test_a_chunk_whose_failure_a_run_is_writing_is_passed_over(database: Database) -> None:
     """Neither waits for the other, so they cannot wait for each other for ever."""
     fail_some(database)
-    url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
-    with psycopg.connect(url) as run:
+    with connect(database.url) as run, run.transaction():
         run.execute("UPDATE pending_chunks SET attempts = attempts + 1 WHERE run_id = 'run of cn'")
 
         assert set(Quarantine(database).release(SPACE.slug, [KEY, OTHER]).values()) == {KEY}

@@ -129,6 +129,7 @@ def test_a_right_that_is_taken_away_is_reported_at_once(database: Database, retr
     with connect(database.url) as admin:
         admin.execute("DROP ROLE IF EXISTS reader")
         admin.execute("CREATE ROLE reader LOGIN")
+        admin.execute("GRANT USAGE ON SCHEMA vector_assets TO reader")
     reader = Database(database.url.set(username="reader"), retries, reached=True)
 
     with pytest.raises(DatabaseFailed, match="42501"):

@@ -1,11 +1,13 @@
-"""Alembic's entry: it gets the URL from `storage.migrate` and runs each revision in one transaction."""
+"""Alembic's entry: `storage.migrate` gives it a way to connect and the schema; each revision is one transaction."""
 
 from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
+given = context.config.attributes
+engine = create_engine("postgresql+psycopg://", creator=given["connect"], poolclass=NullPool)
 with engine.connect() as connection:
-    context.configure(connection=connection, transaction_per_migration=True)
+    # With its schema: another program, Dagster for one, may have a table of the same name in the database.
+    context.configure(connection=connection, transaction_per_migration=True, version_table_schema=given["schema"])
     with context.begin_transaction():
         context.run_migrations()

@@ -8,6 +8,29 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# Triggers run in the sessions of all programs that write chunks. They mean the same tables there, whatever
+# the search path is and whichever temporary tables there are, and need no rights of the writer but those to write.
+ONLY_OUR_NAMES = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
+FUNCTION = "LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
+
+# Triggers also run where a session replays what another server has written (session_replication_role = replica). Nobody
+# may attach their functions to another table.
+TRIGGERS = """
+DO $do$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT format('%s ENABLE ALWAYS TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger t
+                JOIN pg_class c ON c.oid = t.tgrelid
+                WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace LOOP
+        EXECUTE 'ALTER TABLE ' || name;
+    END LOOP;
+    FOR name IN SELECT oid::regprocedure FROM pg_proc
+                WHERE prorettype = 'trigger'::regtype AND pronamespace = current_schema()::regnamespace LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', name);
+    END LOOP;
+END $do$;
+"""
+
 # The same form as domain.PartitionKey, so that other programs cannot write keys that Dagster cannot select. The columns
 # are compared byte by byte, which is faster than by the rules of a language.
 PARTITION_COLUMNS = r"""
@@ -24,9 +47,11 @@ IDS = """
 DO $do$
 BEGIN
     IF current_setting('server_version_num')::integer >= 180000 THEN
-        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT uuidv7()';
+        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
+            AS 'SELECT pg_catalog.uuidv7()';
     ELSE
-        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+        CREATE FUNCTION new_uuid() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
+            SET search_path FROM CURRENT AS $$
             SELECT (lpad(to_hex(milliseconds::bigint), 12, '0')
                     || '7' || lpad(to_hex(((moment - milliseconds) * 4096)::integer & 4095), 3, '0')
                     || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid
@@ -56,7 +81,7 @@ CREATE TABLE documents (
 CREATE INDEX documents_partition ON documents (market, doc_type, stock_code);
 
 -- chunked_by names how the document was chunked as it is now: chunks are made of its text, and of what they say of it.
-CREATE FUNCTION documents_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION documents_fill() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     NEW.content_hash := sha256(convert_to(NEW.text, 'UTF8'));
     IF TG_OP = 'UPDATE' AND (NEW.content_hash, NEW.stock_code, NEW.company_name, NEW.title, NEW.period) IS DISTINCT FROM
@@ -115,7 +140,7 @@ CREATE INDEX document_chunks_partition ON document_chunks (market, doc_type, sto
 
 -- Whoever writes a chunk, its partition is its document's, and its hash is its text's. A document that another
 -- transaction is moving is waited for: it takes along the chunks that are there, and would leave a new one behind.
-CREATE FUNCTION document_chunks_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION document_chunks_fill() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.document_id = OLD.document_id THEN
         SELECT market, doc_type, stock_code INTO NEW.market, NEW.doc_type, NEW.stock_code
@@ -138,7 +163,7 @@ CREATE TRIGGER document_chunks_fill
     BEFORE INSERT OR UPDATE OF document_id, market, doc_type, stock_code, text, content_hash ON document_chunks
     FOR EACH ROW EXECUTE FUNCTION document_chunks_fill();
 
-CREATE FUNCTION documents_moved() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION documents_moved() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     UPDATE document_chunks SET market = NEW.market WHERE document_id = NEW.id;
     RETURN NULL;
@@ -203,7 +228,7 @@ CREATE TABLE last_runs (
 # One row for each live space and chunk without a current vector there. Triggers write the queue, whoever writes chunks.
 # It has no foreign keys, because these would be checked for each row. A chunk that failed waits for its next attempt;
 # 'infinity' means that it is quarantined until its text changes or somebody retries it.
-QUEUE = """
+QUEUE = f"""
 CREATE TABLE pending_chunks (
     space           text COLLATE "C" NOT NULL,
     market          text COLLATE "C" NOT NULL,
@@ -223,7 +248,7 @@ CREATE TABLE pending_chunks (
 -- Listing what failed costs what failed.
 CREATE INDEX pending_chunks_failed ON pending_chunks (space, market, doc_type, stock_code) WHERE attempts > 0;
 
-CREATE FUNCTION chunks_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_inserted() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
     SELECT s.slug, n.market, n.doc_type, n.stock_code, n.id, n.content_hash
@@ -234,7 +259,7 @@ CREATE TRIGGER chunks_inserted AFTER INSERT ON document_chunks
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION chunks_inserted();
 
 -- A chunk with a new text, partition or id is pending from now on, and its earlier failures count no more.
-CREATE FUNCTION chunks_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_updated() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     -- Whoever puts a chunk into the queue under its former key at this moment is waited for.
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
@@ -265,7 +290,7 @@ END $$;
 CREATE TRIGGER chunks_updated AFTER UPDATE ON document_chunks
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION chunks_updated();
 
-CREATE FUNCTION chunks_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_deleted() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_chunks p USING embedding_spaces s, deleted o
     WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
@@ -275,7 +300,7 @@ END $$;
 CREATE TRIGGER chunks_deleted AFTER DELETE ON document_chunks
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunks_deleted();
 
-CREATE FUNCTION chunks_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_truncated() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_chunks;
     RETURN NULL;
@@ -284,7 +309,7 @@ CREATE TRIGGER chunks_truncated AFTER TRUNCATE ON document_chunks
     FOR EACH STATEMENT EXECUTE FUNCTION chunks_truncated();
 
 -- A vector that goes away, not together with its chunk, makes its chunk pending. Attached to each table of vectors.
-CREATE FUNCTION chunk_vectors_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunk_vectors_deleted() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
     SELECT s.slug, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
@@ -293,7 +318,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
-CREATE FUNCTION chunk_vectors_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunk_vectors_truncated() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
     SELECT s.slug, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
@@ -306,7 +331,7 @@ END $$;
 
 
 def upgrade() -> None:
-    for statements in (IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, QUEUE):
+    for statements in (ONLY_OUR_NAMES, IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, QUEUE, TRIGGERS):
         op.execute(statements)
 
 
