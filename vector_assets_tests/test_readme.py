@@ -63,7 +63,7 @@ def test_the_demo_does_the_whole_job_and_then_nothing(directory: Path) -> None:
     assert best == [
         "us/quarterly_report/XHMR/2025-q2-report.html",
         "cn/announcement/999002/2025-06-share-buyback.txt",
-        "hk/quarterly_report/99902/2025-q3-report.md",
+        "hk/annual_report/99902/2024-annual-report.md",
     ]
     assert second.returncode == 0, second.stderr
     assert "Nothing to do" in second.stdout

@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 QUESTIONS = (
     "What did the company do after the ammonia leak at its refrigerated warehouse?",
     "公司回购股份的价格上限是多少？",
-    "大埔中央廚房第二期何時投產，日產能力增至多少？",
+    "大埔中央廚房第二期工程的預算是多少？預計何時投產？",
 )
 _EXAMPLES = examples("vector-assets demo", "vector-assets demo --filings ~/filings")
 

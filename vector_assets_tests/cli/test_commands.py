@@ -5,6 +5,7 @@ import shlex
 import threading
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import dagster as dg
 import pytest
@@ -45,6 +46,7 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
     assert status["space"]["slug"] == embedder.space.slug
 
     hits = json.loads(command("search", CHINESE_CHUNK, "--limit", "1", "--json").stdout)["hits"]
+    assert UUID(hits[0].pop("chunk_id"))
     assert hits == [
         {
             "score": pytest.approx(1, abs=1e-3),
@@ -55,6 +57,10 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
             "period": "",
             "language": "zh",
             "chunk_index": 0,
+            "page_from": None,
+            "page_to": None,
+            "dense_rank": 1,
+            "lexical_rank": 1,
             "text": CHINESE_CHUNK,
         }
     ]
