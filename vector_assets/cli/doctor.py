@@ -66,10 +66,12 @@ def _pgvector(services: "Services") -> str:
 
 
 def _model(services: "Services") -> str:
+    from ..embedding.model_files import about_bundled
+
     with working(translate("loading the model")):
         vector = services.embedder.embed_query("ready")
     space, device = services.embedder.space, services.embedder.device
-    return translate(
+    found = translate(
         "{model} ({revision}), {dimension} dimensions, {tokens} tokens, on {device}",
         model=space.model,
         revision=space.revision,
@@ -77,6 +79,8 @@ def _model(services: "Services") -> str:
         tokens=space.max_tokens,
         device=device,
     )
+    about = about_bundled(space.model)
+    return f"{found}; {about}" if about else found
 
 
 def _vectors(services: "Services") -> str:

@@ -19,7 +19,7 @@ class QualityLimits:
         pydantic.ValidationError: a value is outside 0 to 1, or a name is unknown.
     """
 
-    # The bundled model knows all tokens of English filings and less than half of those of Chinese ones; a few rare
+    # A model for English knows all tokens of English filings and less than half of those of Chinese ones; a few rare
     # symbols are normal.
     max_unknown_share: Share = 0.05
     # The product's own chunks fit the model, so that any lost token is worth a warning.

