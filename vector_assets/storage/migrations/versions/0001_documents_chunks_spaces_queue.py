@@ -5,31 +5,10 @@ The tables of vectors are made per embedding space, when a space is registered (
 
 from alembic import op
 
+from vector_assets.storage.migrations.triggers import FUNCTION, ONLY_OUR_NAMES, TRIGGERS
+
 revision = "0001"
 down_revision = None
-
-# Triggers run in the sessions of all programs that write chunks. They mean the same tables there, whatever
-# the search path is and whichever temporary tables there are, and need no rights of the writer but those to write.
-ONLY_OUR_NAMES = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
-FUNCTION = "LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
-
-# Triggers also run where a session replays what another server has written (session_replication_role = replica). Nobody
-# may attach their functions to another table.
-TRIGGERS = """
-DO $do$
-DECLARE name text;
-BEGIN
-    FOR name IN SELECT format('%s ENABLE ALWAYS TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger t
-                JOIN pg_class c ON c.oid = t.tgrelid
-                WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace LOOP
-        EXECUTE 'ALTER TABLE ' || name;
-    END LOOP;
-    FOR name IN SELECT oid::regprocedure FROM pg_proc
-                WHERE prorettype = 'trigger'::regtype AND pronamespace = current_schema()::regnamespace LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', name);
-    END LOOP;
-END $do$;
-"""
 
 # The same form as domain.PartitionKey, so that other programs cannot write keys that Dagster cannot select. The columns
 # are compared byte by byte, which is faster than by the rules of a language.

@@ -6,6 +6,8 @@ numbers, not a tsvector: see docs/decisions/0015-hybrid-search.md.
 
 from alembic import op
 
+from vector_assets.storage.migrations.triggers import FUNCTION, ONLY_OUR_NAMES, TRIGGERS
+
 revision = "0002"
 down_revision = "0001"
 
@@ -36,7 +38,7 @@ CREATE TABLE term_totals (
 """
 
 # A chunk is in the queue until its terms are those of its present text.
-QUEUE = """
+QUEUE = f"""
 CREATE TABLE pending_terms (
     market       text COLLATE "C" NOT NULL,
     doc_type     text COLLATE "C" NOT NULL,
@@ -46,7 +48,7 @@ CREATE TABLE pending_terms (
     PRIMARY KEY (market, doc_type, stock_code, chunk_id)
 );
 
-CREATE FUNCTION chunks_inserted_queue_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_inserted_queue_terms() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     INSERT INTO pending_terms (market, doc_type, stock_code, chunk_id, content_hash)
     SELECT market, doc_type, stock_code, id, content_hash FROM inserted;
@@ -55,7 +57,7 @@ END $$;
 CREATE TRIGGER chunks_inserted_queue_terms AFTER INSERT ON document_chunks
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION chunks_inserted_queue_terms();
 
-CREATE FUNCTION chunks_updated_queue_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_updated_queue_terms() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_terms p USING before o
     WHERE (p.market, p.doc_type, p.stock_code, p.chunk_id) = (o.market, o.doc_type, o.stock_code, o.id)
@@ -72,7 +74,7 @@ END $$;
 CREATE TRIGGER chunks_updated_queue_terms AFTER UPDATE ON document_chunks
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION chunks_updated_queue_terms();
 
-CREATE FUNCTION chunks_deleted_unqueue_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_deleted_unqueue_terms() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_terms p USING deleted o
     WHERE (p.market, p.doc_type, p.stock_code, p.chunk_id) = (o.market, o.doc_type, o.stock_code, o.id);
@@ -81,7 +83,7 @@ END $$;
 CREATE TRIGGER chunks_deleted_unqueue_terms AFTER DELETE ON document_chunks
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunks_deleted_unqueue_terms();
 
-CREATE FUNCTION chunks_truncated_unqueue_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION chunks_truncated_unqueue_terms() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_terms;
     RETURN NULL;
@@ -95,7 +97,7 @@ SELECT market, doc_type, stock_code, id, content_hash FROM document_chunks;
 
 
 def upgrade() -> None:
-    for statements in (TERMS, QUEUE):
+    for statements in (ONLY_OUR_NAMES, TERMS, QUEUE, TRIGGERS):
         op.execute(statements)
 
 
