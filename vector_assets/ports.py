@@ -171,13 +171,13 @@ class VectorFactStore(Protocol):
     def of_vectors(
         self, partition: PartitionKey, space_slug: str, run_id: str, moment: str, norm_tolerance: float
     ) -> PartitionVectorFacts:
-        """Count and sample the partition after a run that began at the moment."""
+        """Count the partition, and read the run's vectors and a sample, after a run that began at the moment."""
         ...
 
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, run_id: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
-        """Search the partition exactly, with one vector for each chunk; chunks without a current one are left out."""
+        """Search a sample exactly, with one vector for each chunk; chunks without a current one are left out."""
         ...
 
     def named(self, chunk_ids: Sequence[UUID]) -> dict[UUID, ChunkText]:
@@ -188,8 +188,12 @@ class VectorFactStore(Protocol):
 class ChunkTextStore(Protocol):
     """Where the audit reads the texts of a partition."""
 
-    def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
-        """Read all chunks of the partition, by id, in windows."""
+    def count(self, partition: PartitionKey) -> int:
+        """Count the partition's chunks."""
+        ...
+
+    def texts(self, partition: PartitionKey, changed: Sequence[UUID], seed: str) -> Iterator[ChunkText]:
+        """Read a small partition whole, of a larger one the changed documents and others that the seed draws."""
         ...
 
 

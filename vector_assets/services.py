@@ -28,6 +28,7 @@ from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.audit_facts import AuditFacts
 from .storage.chunk_terms import ChunkTerms
+from .storage.chunk_texts import PostgresChunkTexts
 from .storage.chunking import StoredChunking
 from .storage.chunks import PostgresChunkStore
 from .storage.company_names import CompanyNames
@@ -37,6 +38,7 @@ from .storage.documents import PostgresDocumentStore
 from .storage.embedded_server import start_embedded_server
 from .storage.last_runs import LastRuns
 from .storage.migrate import ensure_database, migrate
+from .storage.partition_counts import PartitionCounts
 from .storage.partition_locks import PartitionLocks
 from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
@@ -109,6 +111,11 @@ class Services:
     def last_runs(self) -> LastRuns:
         """What the last run of each partition did."""
         return LastRuns(self.database)
+
+    @cached_property
+    def partition_counts(self) -> PartitionCounts:
+        """The counts of each partition's chunks and vectors."""
+        return PartitionCounts(self.database)
 
     @cached_property
     def quarantine(self) -> Quarantine:
@@ -294,8 +301,9 @@ class Services:
     @property
     def chunk_audit(self) -> ChunkAudit:
         """The audit of the partitions' chunks."""
+        store = PostgresChunkTexts(self.database)
         tokens_limit = min(self.settings.chunk_tokens, self.embedder.space.max_tokens)
-        return ChunkAudit(self.audit_facts, self.embedder, self.settings.quality_limits, tokens_limit)
+        return ChunkAudit(store, self.embedder, self.settings.quality_limits, tokens_limit)
 
     @cached_property
     def space_changes(self) -> SpaceChanges:

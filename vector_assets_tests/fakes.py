@@ -100,10 +100,10 @@ class UnrecordedAuditFacts(AuditFacts):
         self._embedder = embedder
 
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, run_id: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
         del self._embedder.embedded[-len(chunk_ids) :]
-        return super().nearest(partition, space_slug, chunk_ids, vectors)
+        return super().nearest(partition, space_slug, run_id, chunk_ids, vectors)
 
 
 class FakeServices(Services):

@@ -57,6 +57,25 @@ _NEVER = {
         WHERE (c.market, c.doc_type, c.stock_code) <> (d.market, d.doc_type, d.stock_code)""",
     "has its place twice": """
         SELECT max(id::text)::uuid FROM document_chunks GROUP BY document_id, chunk_index HAVING count(*) > 1""",
+    "is in a partition whose digest is not the sum of its hashes": """
+        SELECT one FROM
+            (SELECT market, doc_type, stock_code, min(id::text)::uuid AS one,
+                    sum(('x' || encode(substr(content_hash, 1, 8), 'hex'))::bit(64)::bigint) AS digest
+             FROM document_chunks GROUP BY 1, 2, 3) found
+        FULL JOIN (SELECT market, doc_type, stock_code, sum(digest) AS digest FROM chunk_counts GROUP BY 1, 2, 3
+                   HAVING sum(digest) <> 0) counted USING (market, doc_type, stock_code)
+        WHERE found.digest IS DISTINCT FROM counted.digest""",
+    "has a vector in a partition whose vectors are counted otherwise": """
+        SELECT one FROM
+            (SELECT market, doc_type, stock_code, min(chunk_id::text)::uuid AS one, count(*) AS vectors,
+                    sum(token_count) AS tokens, sum(token_count - tokens_embedded) AS lost
+             FROM {vectors} GROUP BY 1, 2, 3) found
+        FULL JOIN (SELECT market, doc_type, stock_code, sum(vectors) AS vectors, sum(tokens) AS tokens,
+                          sum(tokens_lost) AS lost
+                   FROM vector_counts WHERE 'chunk_vectors_' || space = '{vectors}' GROUP BY 1, 2, 3
+                   HAVING sum(vectors) <> 0) counted USING (market, doc_type, stock_code)
+        WHERE (found.vectors, found.tokens, found.lost) IS DISTINCT FROM (counted.vectors, counted.tokens, counted.lost)
+        """,
 }
 
 

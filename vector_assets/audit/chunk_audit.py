@@ -1,7 +1,8 @@
-"""Gather the facts about a partition's chunks: one pass over their texts."""
+"""Gather the facts about a partition's chunks: one pass over the texts that a run changed, and a sample."""
 
 import heapq
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -44,25 +45,28 @@ class ChunkAudit:
     limits: QualityLimits
     tokens_limit: int
 
-    def results(self, partition: PartitionKey) -> CheckResults:
-        """Gather the facts and judge them. Where they cannot be gathered, each check is a warning."""
+    def results(self, partition: PartitionKey, changed: Sequence[UUID], run_id: str) -> CheckResults:
+        """Gather the facts and judge them. Where they cannot be gathered, each check is a warning.
+
+        `changed` are the documents that the run has chunked.
+        """
         try:
-            facts = self.facts(partition)
+            facts = self.facts(partition, changed, run_id)
         except Exception as error:
             message = translate("the facts about the chunks of {partition} could not be gathered", partition=partition)
             logger.warning(message, exc_info=True)
             return not_checked(CHUNK_CHECKS, error)
         return run_checks(CHUNK_CHECKS, facts)
 
-    def facts(self, partition: PartitionKey) -> ChunkFacts:
-        """Read all texts of the partition; only examples are kept in memory.
+    def facts(self, partition: PartitionKey, changed: Sequence[UUID], run_id: str) -> ChunkFacts:
+        """Read texts of the partition, in a small one all; only examples are kept in memory.
 
         Raises:
             DatabaseError: the partition could not be read.
         """
         counts = _TextCounts()
         longest = _Greatest(_TOKENIZED)
-        for chunk in self.store.texts(partition):
+        for chunk in self.store.texts(partition, changed, run_id):
             counts.add(chunk)
             if longest.may_hold(4 * len(chunk.text)):  # a character has four bytes at most
                 beginning = chunk.text[: _CHARACTERS_PER_TOKEN * self.tokens_limit]
@@ -72,6 +76,7 @@ class ChunkAudit:
             limits=self.limits,
             tokens_limit=self.tokens_limit,
             chunks=counts.chunks,
+            chunks_of_partition=max(self.store.count(partition), counts.chunks),
             empty=counts.empty,
             empty_chunks=tuple(counts.empty_chunks),
             fragments=counts.fragments,

@@ -132,7 +132,9 @@ class VectorAudit:
         if not tried:
             return RetrievalFacts((), 0)
         vectors = embed_again(self.embedder, tried, self._deadline())
-        found = self.store.nearest(partition, self.space.slug, [chunk.id for chunk in tried], vectors)
+        found = self.store.nearest(
+            partition, self.space.slug, run.report.run_id, [chunk.id for chunk in tried], vectors
+        )
         from_run = sum(chunk.from_run for chunk in tried)
         return RetrievalFacts(tuple(found), from_run, self._names_of_lost(found))
 

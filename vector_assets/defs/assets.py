@@ -96,7 +96,8 @@ def document_chunks(
         report = services.ingestion.chunk_documents(key, log_document, config.allow_shrink)
         services.term_filler.fill(key)
         _, count = services.documents.counts(key)
-        results = services.chunk_audit.results(key)
+        services.partition_counts.merge_chunk_counts(key)
+        results = services.chunk_audit.results(key, report.document_ids, context.run_id)
         return PartitionResult(chunks_metadata(report, count), services.coverage.content_digest(key), results)
 
     yield from PartitionedStep(context, services, listener, chunk).materialize_together()

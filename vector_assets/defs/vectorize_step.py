@@ -173,6 +173,8 @@ class _VectorizeStep:
     ) -> Mapping[str, dg.MetadataValue]:
         """Store what later runs compare themselves with, and give the materialization's metadata."""
         services, key, space = self.services, self.key, self.services.space
+        services.partition_counts.merge_chunk_counts(key)
+        services.partition_counts.merge_vector_counts(key, space.slug)
         status = services.coverage.partition_status(key, space.slug)
         former = services.last_runs.summary(key, space.slug)
         summary = distribution.summary_of_partition(former, status.current)

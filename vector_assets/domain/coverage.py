@@ -33,17 +33,13 @@ class TokenTotals:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The run that last stored vectors of a partition: how many chunks and tokens it processed in how many seconds.
-
-    `token_totals` are of all vectors that the partition had after it.
-    """
+    """The run that last stored vectors of a partition: how many chunks and tokens it processed in how many seconds."""
 
     run_id: str
     ended_at: datetime
     chunks: int
     tokens: int
     seconds: float
-    token_totals: TokenTotals = TokenTotals()
 
     @property
     def chunks_per_second(self) -> float:
@@ -93,7 +89,8 @@ class _Counts:
 class PartitionStatus(_Counts):
     """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them.
 
-    `pending_since` is when the chunk that has been pending for longest became so.
+    `pending_since` is when the chunk that has been pending for longest became so. `token_totals` are of all vectors
+    that the partition has in the space.
     """
 
     partition: PartitionKey
@@ -102,11 +99,7 @@ class PartitionStatus(_Counts):
     quarantined: int
     pending_since: datetime | None
     last_run: LastRun | None
-
-    @property
-    def token_totals(self) -> TokenTotals:
-        """The totals after the last run."""
-        return self.last_run.token_totals if self.last_run else TokenTotals()
+    token_totals: TokenTotals = TokenTotals()
 
 
 @dataclass(frozen=True)

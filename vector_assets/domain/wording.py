@@ -47,6 +47,19 @@ def readable_chunks(number: int) -> str:
     return ngettext("{number:,} chunk", "{number:,} chunks", number)
 
 
+def part_read(read: int, chunks: int) -> list[str]:
+    """Say which part of a partition's chunks a statement is about, in a sentence; in none where all were read."""
+    if read >= chunks:
+        return []
+    sentence = ngettext(
+        "{read:,} of {number:,} chunk was read: what the run changed, and a random sample.",
+        "{read:,} of {number:,} chunks were read: what the run changed, and a random sample.",
+        chunks,
+        read=read,
+    )
+    return [sentence]
+
+
 def readable_paragraph(sentences: Sequence[str]) -> str:
     """Join whole sentences, with a blank between them in the languages that write one."""
     if not sentences:

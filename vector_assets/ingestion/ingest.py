@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from uuid import UUID
 
 from ..domain.chunks import DocumentChunk
 from ..domain.documents import ChunkChanges, Document, DocumentRejection, StoredDocument
@@ -45,10 +46,15 @@ class DocumentsReport:
 
 @dataclass(frozen=True)
 class ChunksReport:
-    """The result of chunking a partition: how many documents were chunked, and what changed."""
+    """The result of chunking a partition: which documents were chunked, and what changed."""
 
-    documents: int
+    document_ids: tuple[UUID, ...]
     changes: ChunkChanges
+
+    @property
+    def documents(self) -> int:
+        """How many documents were chunked."""
+        return len(self.document_ids)
 
 
 class Ingestion:
@@ -131,12 +137,12 @@ class Ingestion:
         """
         if not allow_shrink:
             self._refuse_to_shrink(partition, on_document)
-        documents, changes = 0, ChunkChanges()
+        documents, changes = [], ChunkChanges()
         for document in self._chunks.unchunked_documents(partition, self.chunker.identity):
             on_document(document.source_uri)
             changes += self._chunks.replace_chunks(document, self._split(document), self.chunker.identity)
-            documents += 1
-        return ChunksReport(documents, changes)
+            documents.append(document.id)
+        return ChunksReport(tuple(documents), changes)
 
     def _refuse_to_shrink(self, partition: PartitionKey, on_document: OnDocument) -> None:
         """Count the chunks that would remain, before anything is deleted.

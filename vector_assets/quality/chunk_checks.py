@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..domain.wording import readable_chunks, readable_line, readable_paragraph
+from ..domain.wording import part_read, readable_chunks, readable_line, readable_paragraph
 from ..translation import ngettext, translate
 from .check_result import CheckResult, Figure, Row, Severity, limit_figure
 from .check_runner import Check
@@ -54,15 +54,16 @@ class UnreadableChunk:
 
 @dataclass(frozen=True)
 class ChunkFacts:
-    """What is counted in all texts of a partition; the tuples of chunks are examples.
+    """What is counted in the texts of a partition that were read; the tuples of chunks are examples.
 
-    A chunk may have `tokens_limit` tokens. Tokens are counted of the `longest_counted` longest chunks only.
-    `documents` holds the readability of each document by its name.
+    `chunks` were read, of `chunks_of_partition`. A chunk may have `tokens_limit` tokens. Tokens are counted of the
+    `longest_counted` longest chunks only. `documents` holds the readability of each document by its name.
     """
 
     limits: QualityLimits
     tokens_limit: int
     chunks: int
+    chunks_of_partition: int
     empty: int
     empty_chunks: tuple[ChunkText, ...]
     fragments: int
@@ -72,12 +73,16 @@ class ChunkFacts:
     documents: Mapping[str, DocumentReadability]
     most_unreadable: tuple[UnreadableChunk, ...]
 
+    def paragraph(self, *sentences: str) -> str:
+        """Join the sentences, and say what they are about where not all chunks were read."""
+        return readable_paragraph([*sentences, *part_read(self.chunks, self.chunks_of_partition)])
+
 
 def no_empty_chunks(facts: ChunkFacts) -> CheckResult:
     """Fail for chunks of white space only: their vectors say nothing and are found for many questions."""
-    figures: dict[str, Figure] = {"chunks": facts.chunks, "empty": facts.empty}
+    figures: dict[str, Figure] = {"chunks": facts.chunks_of_partition, "read": facts.chunks, "empty": facts.empty}
     if not facts.empty:
-        return CheckResult(True, translate("No chunk is empty."), figures)
+        return CheckResult(True, facts.paragraph(translate("No chunk is empty.")), figures)
     figures["examples"] = tuple(_places(facts.empty_chunks))
     description = ngettext(
         "{number:,} of {chunks} contains only white space. The product writes no such chunks: check what the program "
@@ -87,7 +92,7 @@ def no_empty_chunks(facts: ChunkFacts) -> CheckResult:
         facts.empty,
         chunks=readable_chunks(facts.chunks),
     )
-    return CheckResult(False, description, figures)
+    return CheckResult(False, facts.paragraph(description), figures)
 
 
 def chunk_sizes_in_range(facts: ChunkFacts) -> CheckResult:
@@ -95,7 +100,8 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> CheckResult:
     share = facts.fragments / facts.chunks if facts.chunks else 0.0
     found = [*_too_long(facts), *_fragments(facts, share)]
     figures: dict[str, Figure] = {
-        "chunks": facts.chunks,
+        "chunks": facts.chunks_of_partition,
+        "read": facts.chunks,
         "tokens_limit": limit_figure(facts.tokens_limit),
         "longest_counted": facts.longest_counted,
         "too_long": len(facts.too_long),
@@ -113,8 +119,8 @@ def chunk_sizes_in_range(facts: ChunkFacts) -> CheckResult:
             {**place, "text": readable_line(chunk.text, _EXCERPT_CHARACTERS)}
             for place, chunk in zip(_places(facts.fragment_chunks), facts.fragment_chunks, strict=True)
         )
-    description = readable_paragraph(found) or translate("All chunk sizes are in range.")
-    return CheckResult(not found, description, figures, Severity.WARNING)
+    sentences = found or [translate("All chunk sizes are in range.")]
+    return CheckResult(not found, facts.paragraph(*sentences), figures, Severity.WARNING)
 
 
 def _too_long(facts: ChunkFacts) -> list[str]:
@@ -178,8 +184,9 @@ def text_is_readable(facts: ChunkFacts) -> CheckResult:
             len(facts.documents),
             share=whole,
         )
-        return CheckResult(True, description, figures, Severity.WARNING)
-    return CheckResult(False, _unreadable(bad, len(facts.documents)), figures, Severity.WARNING)
+        return CheckResult(True, facts.paragraph(description), figures, Severity.WARNING)
+    description = facts.paragraph(_unreadable(bad, len(facts.documents)))
+    return CheckResult(False, description, figures, Severity.WARNING)
 
 
 def _unreadable(bad: Mapping[str, float], documents: int) -> str:

@@ -23,7 +23,9 @@ def complete(facts: VectorFacts) -> CheckResult:
         "quarantined": stored.quarantined,
         "quarantined_fraction": round(_quarantined_fraction(facts), 4),
         "max_failed_fraction": limit_figure(facts.run.max_failed_fraction),
+        "read": stored.read,
         "without_vector": stored.without_vector,
+        "wrong_hash": stored.wrong_hash,
         "superseded": facts.run.report.superseded_count,
     }
     if stored.quarantined:
@@ -84,6 +86,15 @@ def _incomplete(facts: VectorFacts) -> list[str]:
             facts.stored.without_vector,
         )
         found.append(missing)
+    if facts.stored.wrong_hash:
+        changed = ngettext(
+            "{number:,} chunk is known by the hash of another text: a program changed it with the triggers disabled. "
+            "Do UPDATE document_chunks SET text = text for it, then run the partition again.",
+            "{number:,} chunks are known by the hash of another text: a program changed them with the triggers "
+            "disabled. Do UPDATE document_chunks SET text = text for them, then run the partition again.",
+            facts.stored.wrong_hash,
+        )
+        found.append(changed)
     return [*found, *_too_many_quarantined(facts)]
 
 

@@ -48,10 +48,13 @@ class SharedVector:
 class PartitionVectorFacts:
     """A partition in one embedding space, counted in chunks at one moment.
 
-    `missed` chunks were pending before the run began, still are, and nobody has changed them since. `without_vector`
-    chunks are marked as current but have no vector in the space. `wrong_norm` chunks have a vector whose length is not
-    1. `tokens` and `tokens_lost` are sums over all current vectors; `most_truncated` are the chunks that lost most
-    tokens. `compared` vectors were searched for `shared_vectors`. `sample` is a random sample of the current chunks.
+    `missed` chunks were pending before the run began, still are, and nobody has changed them since. Of `vectors`, those
+    of chunks that are pending again included, `tokens`, `tokens_lost` and `truncated_chunks` are the sums.
+
+    The other facts are of the `read` chunks: those that the run embedded and a random sample, which is the whole of a
+    small partition. `without_vector` chunks are marked as current but have no vector in the space, `wrong_hash` chunks
+    are known by the hash of another text, and `wrong_norm` chunks have a vector whose length is not 1. `most_truncated`
+    are those that lost most tokens. `compared` vectors were searched for `shared_vectors`. `sample` are a few chunks.
     """
 
     chunks: int
@@ -59,8 +62,11 @@ class PartitionVectorFacts:
     missed: int
     quarantined: int
     current: int
+    read: int
     without_vector: int
+    wrong_hash: int
     wrong_norm: int
+    vectors: int
     truncated_chunks: int
     tokens: int
     tokens_lost: int
@@ -72,7 +78,7 @@ class PartitionVectorFacts:
 
 @dataclass(frozen=True)
 class NearestChunk:
-    """The result of searching a partition with a chunk's vector made again.
+    """The result of searching `compared` vectors of a partition with a chunk's vector made again.
 
     `own_distance` (1 - cosine) is to the chunk's stored vector, `nearest_distance` to the nearest stored vector, which
     is that of the chunk `nearest_id`. A distance to a zero vector is NaN.
@@ -82,3 +88,4 @@ class NearestChunk:
     own_distance: float
     nearest_id: UUID
     nearest_distance: float
+    compared: int

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from ..domain.wording import readable_chunks, readable_paragraph
+from ..domain.wording import part_read, readable_chunks, readable_paragraph
 from ..translation import marked, ngettext, translate
 from .check_result import CheckResult, Figure, Severity, limit_figure
 from .check_runner import Check, gathered
@@ -36,6 +36,7 @@ def vectors_valid(facts: VectorFacts) -> CheckResult:
     figures: dict[str, Figure] = {
         "refused": sum(refused.values()),
         "stored": stored.current,
+        "read": stored.read,
         "wrong_norm": stored.wrong_norm,
         "norm": f"{UNIT_NORM.length:g} ± {UNIT_NORM.tolerance:g}",
         "compared": stored.compared,
@@ -50,7 +51,8 @@ def vectors_valid(facts: VectorFacts) -> CheckResult:
     good = translate(
         "The run refused no vector, and every stored vector has length {length:g}.", length=UNIT_NORM.length
     )
-    return CheckResult(not found, readable_paragraph(found) or good, figures)
+    sentences = [*(found or [good]), *part_read(stored.read, stored.chunks)]
+    return CheckResult(not found, readable_paragraph(sentences), figures)
 
 
 def _refused(facts: VectorFacts, refused: dict[str, int]) -> list[str]:
@@ -137,7 +139,7 @@ def _truncated(facts: VectorFacts, share: float) -> str:
         "{number:,} of {chunks} is longer than the {tokens:,} tokens that the model reads.",
         "{number:,} of {chunks} are longer than the {tokens:,} tokens that the model reads.",
         stored.truncated_chunks,
-        chunks=readable_chunks(stored.current),
+        chunks=readable_chunks(stored.vectors),
         tokens=facts.max_tokens,
     )
     return readable_paragraph([longer, _tokens_lost(facts, share)])
@@ -209,7 +211,7 @@ def drift_result(drift: DriftFacts, min_cosine: float) -> CheckResult:
 
 
 def self_retrieval(facts: VectorFacts) -> CheckResult:
-    """Fail where a chunk that was embedded again is not its own nearest neighbour in the partition.
+    """Fail where a chunk that was embedded again is not its own nearest neighbour among the vectors that were read.
 
     This finds rows that were stored under the ids of other chunks, and vectors of another model.
     """
@@ -221,11 +223,12 @@ def self_retrieval(facts: VectorFacts) -> CheckResult:
     figures: dict[str, Figure] = {
         "tried": tried,
         "of_this_run": retrieval.from_run,
+        "compared": max(item.compared for item in retrieval.found),
         "min_cosine": limit_figure(limit),
         "lowest_cosine": round(min(_cosine(item.own_distance) for item in retrieval.found), 6),
     }
     if not lost:
-        return CheckResult(True, _all_found(facts, tried), figures)
+        return CheckResult(True, _all_found(facts, retrieval.found), figures)
     figures["lost"] = tuple(
         {
             "chunk": retrieval.names.get(item.chunk_id, "deleted"),
@@ -238,12 +241,13 @@ def self_retrieval(facts: VectorFacts) -> CheckResult:
     return CheckResult(False, _some_lost(len(lost), tried), figures)
 
 
-def _all_found(facts: VectorFacts, tried: int) -> str:
+def _all_found(facts: VectorFacts, found: Sequence[NearestChunk]) -> str:
     return ngettext(
-        "{number:,} of {chunks} was embedded again, and it found its own vector first.",
-        "{number:,} of {chunks} were embedded again, and each found its own vector first.",
-        tried,
+        "{number:,} of {chunks} was embedded again, and it found its own vector first among {compared:,} vectors.",
+        "{number:,} of {chunks} were embedded again, and each found its own vector first among {compared:,} vectors.",
+        len(found),
         chunks=readable_chunks(facts.stored.current),
+        compared=max(item.compared for item in found),
     )
 
 

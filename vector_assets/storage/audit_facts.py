@@ -1,28 +1,29 @@
 """The facts that the tables hold about a partition's chunks and vectors: counts, examples and samples.
 
-Memory does not grow with the partition, and no transaction is open while a model works.
+They cost what the run did, however large the partition is: it is counted by the rows that triggers keep, and read are
+the vectors of the run and a random sample. Memory does not grow with the partition, and no transaction is open while a
+model works.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 from zlib import crc32
 
 from psycopg import sql
 
-from ..domain.chunks import BEFORE_ALL_CHUNKS
 from ..domain.partition_keys import PartitionKey
 from ..domain.spaces import Vectors
 from ..quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts, SharedVector, TruncatedChunk
 from .chunks import DUE, QUEUED
 from .database import Connection, Database, repeatable
 from .halfvec_arrays import HalfVectors
+from .partition_columns import IN_PARTITION
+from .partition_samples import SAMPLE_CHUNKS, SAMPLED_CHUNKS, sample_parameters
 from .spaces import vectors_table
 
 # Rows whose version is older than this were committed when it was read.
 _MOMENT: LiteralString = "SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text"
-
-_IN_PARTITION: LiteralString = "(c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)"
 
 # A vector counts if it was made of the chunk's present text. It is joined by the chunk alone: if the partition columns
 # were compared by equality, PostgreSQL would look vectors up by partition. Without statistics it expects one row there,
@@ -32,25 +33,42 @@ v.chunk_id = c.id AND v.content_hash = c.content_hash
 AND (v.market, v.doc_type, v.stock_code) IS NOT DISTINCT FROM (c.market, c.doc_type, c.stock_code)
 """
 
-# One pass over the partition for all counts. The seed gives every chunk its place in a random order.
-_AUDITED: LiteralString = """
-WITH audited AS MATERIALIZED (
-    SELECT c.id, p.chunk_id IS NOT NULL AS queued, coalesce({due}, false) AS pending,
-           -- A row of the queue that somebody wrote during the run became pending, or due, during it.
-           coalesce({due} AND age(p.xmin) > age(%(moment)s::xid), false) AS missed,
-           v.chunk_id IS NOT NULL AS has_vector, abs(l2_norm(v.embedding) - 1) > %(tolerance)s AS wrong_norm,
-           v.token_count AS tokens, v.token_count - v.tokens_embedded AS lost, v.run_id = %(run_id)s AS from_run,
-           uuid_hash_extended(c.id, %(seed)s) AS place
-    FROM document_chunks c LEFT JOIN {table} v ON {vector} LEFT JOIN pending_chunks p ON {queued}
-    WHERE {within}
+# What is counted of the whole partition, at one moment. A row of the queue that somebody wrote during the run became
+# pending, or due, during it.
+_COUNTED: LiteralString = f"""
+SELECT c.chunks, p.queued, p.pending, p.missed, v.vectors, v.tokens, v.tokens_lost, v.truncated_chunks
+FROM (SELECT coalesce(sum(chunks), 0)::bigint AS chunks FROM chunk_counts WHERE {IN_PARTITION}) c,
+     (SELECT coalesce(sum(vectors), 0)::bigint AS vectors, coalesce(sum(tokens), 0)::bigint AS tokens,
+             coalesce(sum(tokens_lost), 0)::bigint AS tokens_lost,
+             coalesce(sum(truncated_chunks), 0)::bigint AS truncated_chunks
+      FROM vector_counts WHERE space = %(space)s AND {IN_PARTITION}) v,
+     (SELECT count(*) AS queued, count(*) FILTER (WHERE {DUE}) AS pending,
+             count(*) FILTER (WHERE {DUE} AND age(p.xmin) > age(%(moment)s::xid)) AS missed
+      FROM pending_chunks p WHERE space = %(space)s AND {IN_PARTITION}) p
+"""
+
+# What is read: the chunks whose vectors the run has made, and a sample, which is the whole of a small partition.
+# The seed gives every chunk its place in a random order.
+_READ: LiteralString = f"""
+WITH sampled AS MATERIALIZED ({SAMPLED_CHUNKS}),
+made AS MATERIALIZED (
+    SELECT chunk_id AS id FROM {{table}} WHERE {IN_PARTITION} AND run_id = %(run_id)s
+), audited AS MATERIALIZED (
+    SELECT c.id, p.chunk_id IS NOT NULL AS queued, v.chunk_id IS NOT NULL AS has_vector,
+           s.id IS NOT NULL AND c.content_hash <> sha256(convert_to(c.text, 'UTF8')) AS wrong_hash,
+           abs(l2_norm(v.embedding) - 1) > %(tolerance)s AS wrong_norm, v.token_count - v.tokens_embedded AS lost,
+           coalesce(v.run_id = %(run_id)s, false) AS from_run, uuid_hash_extended(c.id, %(seed)s) AS place
+    FROM (SELECT id FROM sampled UNION SELECT id FROM made) read
+    JOIN document_chunks c ON c.id = read.id
+    LEFT JOIN sampled s ON s.id = c.id
+    LEFT JOIN {{table}} v ON {{vector}}
+    LEFT JOIN pending_chunks p ON {{queued}}
 )
-SELECT count(*), count(*) FILTER (WHERE pending), count(*) FILTER (WHERE missed),
-       count(*) FILTER (WHERE queued), count(*) FILTER (WHERE NOT queued AND NOT has_vector),
-       count(*) FILTER (WHERE wrong_norm), count(*) FILTER (WHERE lost > 0),
-       coalesce(sum(tokens), 0), coalesce(sum(lost), 0),
+SELECT count(*), count(*) FILTER (WHERE NOT queued AND NOT has_vector), count(*) FILTER (WHERE wrong_hash),
+       count(*) FILTER (WHERE wrong_norm),
        ARRAY(SELECT id FROM audited WHERE lost > 0 ORDER BY lost DESC, id LIMIT %(examples)s),
        ARRAY(SELECT id FROM audited WHERE has_vector ORDER BY place LIMIT %(compared)s),
-       ARRAY(SELECT id FROM audited WHERE from_run ORDER BY place LIMIT %(sample)s)
+       ARRAY(SELECT id FROM audited WHERE has_vector AND from_run ORDER BY place LIMIT %(sample)s)
 FROM audited
 """
 
@@ -82,18 +100,21 @@ FROM document_chunks c JOIN documents d ON d.id = c.document_id
 WHERE c.id = ANY(%(ids)s) ORDER BY uuid_hash_extended(c.id, %(seed)s)
 """
 
-# Every vector of the partition is compared, in aggregates, so that no approximate index is used.
-_NEAREST: LiteralString = """
+# The sample is compared, and the chunks' own vectors, in aggregates, so that no approximate index is used.
+_NEAREST: LiteralString = f"""
 WITH compared AS MATERIALIZED (
     SELECT c.id, v.embedding, row_number() OVER () AS number
-    FROM document_chunks c JOIN {table} v ON {vector} WHERE {within}
+    FROM (SELECT id FROM ({SAMPLED_CHUNKS}) s UNION SELECT unnest(%(ids)b::uuid[])) read
+    JOIN document_chunks c ON c.id = read.id
+    JOIN {{table}} v ON {{vector}}
+    WHERE (c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s)
 ), found AS (
     SELECT a.chunk_id, min(v.embedding <=> a.vector) FILTER (WHERE v.id = a.chunk_id) AS own,
-           min(ARRAY[v.embedding <=> a.vector, v.number]) AS nearest
+           min(ARRAY[v.embedding <=> a.vector, v.number]) AS nearest, count(*) AS compared
     FROM unnest(%(ids)b::uuid[], %(vectors)b::halfvec[]) AS a (chunk_id, vector) CROSS JOIN compared v
     GROUP BY a.chunk_id
 )
-SELECT f.chunk_id, f.own, v.id, f.nearest[1]
+SELECT f.chunk_id, f.own, v.id, f.nearest[1], f.compared
 FROM found f JOIN compared v ON v.number = f.nearest[2]
 WHERE f.own IS NOT NULL ORDER BY f.chunk_id
 """
@@ -106,15 +127,6 @@ SELECT c.id, d.source_uri, c.chunk_index, c.text
 FROM document_chunks c JOIN documents d ON d.id = c.document_id WHERE c.id = ANY(%(ids)s)
 """
 
-_TEXTS: LiteralString = """
-SELECT c.id, d.source_uri, c.chunk_index, c.text
-FROM document_chunks c JOIN documents d ON d.id = c.document_id
-WHERE (c.market, c.doc_type, c.stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s) AND c.id > %(after_id)s
-ORDER BY c.id LIMIT %(limit)s
-"""
-
-# Chunks read at a time: about a megabyte of text.
-_WINDOW = 1000
 # Rows given as examples, vectors compared for being equal (0.4 MB), and chunks whose texts are sampled (16 kB).
 _SIZES = {"examples": 5, "compared": 500, "sample": 16}
 
@@ -137,13 +149,13 @@ class AuditFacts:
     def of_vectors(
         self, partition: PartitionKey, space_slug: str, run_id: str, moment: str, norm_tolerance: float
     ) -> PartitionVectorFacts:
-        """Count and sample a partition after the run that began at the moment.
+        """Count a partition, and read vectors of it, after the run that began at the moment.
 
-        The sample depends on the run's id only: at most 16 chunks with a current vector, and at most 16 more that the
-        run embedded.
+        Which ones are read depends on the run's id only. The sample has at most 16 of them, and at most 16 more that
+        the run embedded.
         """
         parameters = {
-            **_key(partition),
+            **sample_parameters(partition, run_id, SAMPLE_CHUNKS),
             "space": space_slug,
             "run_id": run_id,
             "seed": crc32(run_id.encode()),
@@ -153,8 +165,9 @@ class AuditFacts:
         }
         with self._database.transaction() as connection:
             queries = _PartitionQueries(connection, space_slug, parameters)
-            (row,) = queries.rows(_AUDITED)
-            chunks, pending, missed, queued, without_vector, norm, truncated, tokens, lost, most, compared, own = row
+            ((chunks, queued, pending, missed, vectors, tokens, lost, truncated),) = queries.rows(_COUNTED)
+            ((read, lacking, wrong_hash, wrong_norm, most, compared, own),) = queries.rows(_READ)
+            without_vector = max(lacking, chunks - queued - vectors, 0)
             sample = {*own, *compared[: _SIZES["sample"]]}
             most_truncated = queries.rows(_TRUNCATED, ids=most) if most else []
             return PartitionVectorFacts(
@@ -163,8 +176,11 @@ class AuditFacts:
                 missed=missed,
                 quarantined=queued - pending,
                 current=chunks - queued - without_vector,
+                read=read,
                 without_vector=without_vector,
-                wrong_norm=norm,
+                wrong_hash=wrong_hash,
+                wrong_norm=wrong_norm,
+                vectors=vectors,
                 truncated_chunks=truncated,
                 tokens=tokens,
                 tokens_lost=lost,
@@ -176,13 +192,17 @@ class AuditFacts:
 
     @repeatable
     def nearest(
-        self, partition: PartitionKey, space_slug: str, chunk_ids: Sequence[UUID], vectors: Vectors
+        self, partition: PartitionKey, space_slug: str, run_id: str, chunk_ids: Sequence[UUID], vectors: Vectors
     ) -> list[NearestChunk]:
-        """Search the partition, exactly, with one vector for each of the chunks.
+        """Search the vectors that are read after the run, exactly, with one vector for each of the chunks.
 
         Chunks that have no current vector any more are left out.
         """
-        parameters = {**_key(partition), "ids": list(chunk_ids), "vectors": HalfVectors(vectors)}
+        parameters = {
+            **sample_parameters(partition, run_id, SAMPLE_CHUNKS),
+            "ids": list(chunk_ids),
+            "vectors": HalfVectors(vectors),
+        }
         with self._database.transaction() as connection:
             connection.execute(_NO_SORT)
             rows = _PartitionQueries(connection, space_slug, parameters).rows(_NEAREST)
@@ -195,22 +215,6 @@ class AuditFacts:
             rows = connection.execute(_NAMED, {"ids": list(chunk_ids)}).fetchall()
         return {row[0]: ChunkText(*row) for row in rows}
 
-    def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
-        """Read all chunks of the partition, by id, in windows; no transaction stays open between them."""
-        after_id, more = BEFORE_ALL_CHUNKS, True
-        while more:
-            window = self._texts_after(partition, after_id)
-            yield from window
-            more = len(window) == _WINDOW
-            after_id = window[-1].id if window else after_id
-
-    @repeatable
-    def _texts_after(self, partition: PartitionKey, after_id: UUID) -> list[ChunkText]:
-        parameters = {**_key(partition), "after_id": after_id, "limit": _WINDOW}
-        with self._database.transaction() as connection:
-            rows = connection.execute(_TEXTS, parameters).fetchall()
-        return [ChunkText(*row) for row in rows]
-
 
 class _PartitionQueries:
     """Runs statements over one partition and the table of one space, with the same parameters."""
@@ -218,7 +222,7 @@ class _PartitionQueries:
     def __init__(self, connection: Connection, space_slug: str, parameters: dict[str, Any]) -> None:
         self._connection = connection
         self._parameters = parameters
-        fragments = {"due": DUE, "queued": QUEUED, "vector": _VECTOR, "within": _IN_PARTITION}
+        fragments = {"queued": QUEUED, "vector": _VECTOR}
         self._fragments: dict[str, sql.Composable] = {name: sql.SQL(text) for name, text in fragments.items()}
         self._fragments["table"] = vectors_table(space_slug)
 
@@ -230,7 +234,3 @@ class _PartitionQueries:
 def _shared_vector(row: tuple[Any, ...]) -> SharedVector:
     chunks, *both = row
     return SharedVector(chunks, ChunkText(*both[:4]), ChunkText(*both[4:]))
-
-
-def _key(partition: PartitionKey) -> dict[str, Any]:
-    return {"market": partition.market, "doc_type": partition.doc_type, "stock_code": partition.stock_code}

@@ -47,7 +47,7 @@ GROUP BY document_id
 """
 
 _COUNT_DOCUMENTS: LiteralString = f"SELECT count(*) FROM documents WHERE {IN_PARTITION}"
-_COUNT_CHUNKS: LiteralString = f"SELECT count(*) FROM document_chunks WHERE {IN_PARTITION}"
+_COUNT_CHUNKS: LiteralString = f"SELECT coalesce(sum(chunks), 0)::bigint FROM chunk_counts WHERE {IN_PARTITION}"
 
 # One value that changes when a text of the partition does, and does not depend on the order of the rows.
 _CONTENT_DIGEST: LiteralString = f"""
@@ -80,11 +80,14 @@ _MOVE_ASIDE = "UPDATE document_chunks SET chunk_index = chunk_index + 1000000000
 _MOVE = """
 UPDATE document_chunks SET chunk_index = %s, char_from = %s, char_to = %s, page_from = %s, page_to = %s WHERE id = %s
 """
-# A trigger fills in the document's partition and the text's hash.
-_INSERT_CHUNK = """
+# A trigger fills in the document's partition and the text's hash. All chunks in one statement are counted once.
+_INSERT_CHUNKS = """
 INSERT INTO document_chunks (document_id, text, chunk_index, char_from, char_to, page_from, page_to,
                              market, doc_type, stock_code, content_hash)
-VALUES (%s, %s, %s, %s, %s, %s, %s, '', '', '', '')
+SELECT %s, text, chunk_index, char_from, char_to, page_from, page_to, '', '', '', ''
+FROM unnest(%s::text[], %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::integer[])
+    WITH ORDINALITY AS added (text, chunk_index, char_from, char_to, page_from, page_to, position)
+ORDER BY position
 """
 
 
@@ -229,10 +232,11 @@ class PostgresDocumentStore:
             connection.execute(_DELETE_CHUNKS, (match.removed,))
             connection.execute(_MOVE_ASIDE, (match.moved,))
             moves = [(*position_of(index := match.kept[id_], chunks[index]), id_) for id_ in match.moved]
-            added = [(document.id, chunks[index].text, *position_of(index, chunks[index])) for index in match.added]
+            added = [(chunks[index].text, *position_of(index, chunks[index])) for index in match.added]
             with connection.cursor() as cursor:
                 cursor.executemany(_MOVE, moves)
-                cursor.executemany(_INSERT_CHUNK, added)
+            if added:
+                connection.execute(_INSERT_CHUNKS, [document.id, *map(list, zip(*added, strict=True))])
             connection.execute(_MARK_CHUNKED, (chunker, document.id))
         return ChunkChanges(len(match.kept), len(match.added), len(match.removed))
 

@@ -2,7 +2,6 @@
 
 from typing import LiteralString
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from ..domain.partition_keys import PartitionKey
@@ -10,22 +9,15 @@ from ..domain.reports import VectorizeReport
 from ..quality.vector_summary import VectorSummary
 from .database import Database, repeatable
 from .partition_columns import IN_PARTITION, partition_parameters
-from .spaces import vectors_table
 
-# Replace the partition's row. The tokens are summed over all vectors that the partition has in the space's table.
-_RECORD: LiteralString = """
-INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, chunks, tokens, seconds, vectors,
-                       partition_tokens, partition_tokens_lost, partition_truncated_chunks)
-SELECT %(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(run_id)s, %(chunks)s, %(tokens)s, %(seconds)s,
-       %(vectors)s,
-       coalesce(sum(token_count), 0), coalesce(sum(token_count - tokens_embedded), 0),
-       count(*) FILTER (WHERE token_count > tokens_embedded)
-FROM {table} WHERE {in_partition}
+# Replace the partition's row.
+_RECORD = """
+INSERT INTO last_runs (space, market, doc_type, stock_code, run_id, chunks, tokens, seconds, vectors)
+VALUES (%(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(run_id)s, %(chunks)s, %(tokens)s, %(seconds)s,
+        %(vectors)s)
 ON CONFLICT (space, market, doc_type, stock_code) DO UPDATE SET
     run_id = excluded.run_id, ended_at = now(), chunks = excluded.chunks, tokens = excluded.tokens,
-    seconds = excluded.seconds, vectors = excluded.vectors, partition_tokens = excluded.partition_tokens,
-    partition_tokens_lost = excluded.partition_tokens_lost,
-    partition_truncated_chunks = excluded.partition_truncated_chunks
+    seconds = excluded.seconds, vectors = excluded.vectors
 """
 # The summary of the partition's vectors, where the last run left one.
 _SUMMARY: LiteralString = f"""
@@ -59,8 +51,7 @@ class LastRuns:
             "vectors": Jsonb(summary.to_dict()) if summary else None,
         }
         with self._database.transaction() as connection:
-            statement = sql.SQL(_RECORD).format(table=vectors_table(space_slug), in_partition=sql.SQL(IN_PARTITION))
-            connection.execute(statement, values)
+            connection.execute(_RECORD, values)
 
     @repeatable
     def summary(self, partition: PartitionKey, space_slug: str) -> VectorSummary | None:

@@ -35,7 +35,8 @@ _SERVING: LiteralString = _SPACES + " WHERE status = 'serving'"
 _FILLING: LiteralString = _SPACES + " WHERE status = 'filling'"
 # What each space holds and still has to embed.
 _OVERVIEWS: LiteralString = """
-SELECT s.slug, (SELECT count(*) FROM document_chunks), coalesce(q.pending, 0), coalesce(q.quarantined, 0),
+SELECT s.slug, (SELECT coalesce(sum(chunks), 0)::bigint FROM chunk_counts),
+       coalesce(q.pending, 0), coalesce(q.quarantined, 0),
        coalesce(pg_total_relation_size(to_regclass('chunk_vectors_' || s.slug)), 0)
 FROM embedding_spaces s
 LEFT JOIN (SELECT space, count(*) FILTER (WHERE next_attempt_at <= now()) AS pending,
@@ -51,7 +52,7 @@ WHERE (model, revision, pooling, document_prompt, query_prompt, dimension)
     = (%(model)s, %(revision)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s, %(dimension)s)
 """
 
-# The space's table of vectors; its triggers make chunks pending whose vectors are deleted.
+# The space's table of vectors; its triggers count its rows, and make chunks pending whose vectors are deleted.
 _CREATE_TABLE: LiteralString = """
 CREATE TABLE IF NOT EXISTS {table} (
     chunk_id        uuid PRIMARY KEY REFERENCES document_chunks ON DELETE CASCADE,
@@ -65,13 +66,20 @@ CREATE TABLE IF NOT EXISTS {table} (
     run_id          text NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS {partition_index} ON {table} (market, doc_type, stock_code);
+CREATE INDEX IF NOT EXISTS {partition_index} ON {table} (market, doc_type, stock_code, run_id);
+CREATE OR REPLACE TRIGGER inserted AFTER INSERT ON {table}
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_inserted();
+CREATE OR REPLACE TRIGGER updated AFTER UPDATE ON {table} FOR EACH ROW
+    WHEN ((OLD.market, OLD.doc_type, OLD.stock_code, OLD.token_count, OLD.tokens_embedded)
+          IS DISTINCT FROM (NEW.market, NEW.doc_type, NEW.stock_code, NEW.token_count, NEW.tokens_embedded))
+    EXECUTE FUNCTION chunk_vectors_updated();
 CREATE OR REPLACE TRIGGER deleted AFTER DELETE ON {table}
     REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_deleted();
 CREATE OR REPLACE TRIGGER truncated AFTER TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION chunk_vectors_truncated();
 -- Also where a session replays what another server has written.
-ALTER TABLE {table} ENABLE ALWAYS TRIGGER deleted, ENABLE ALWAYS TRIGGER truncated;
+ALTER TABLE {table} ENABLE ALWAYS TRIGGER inserted, ENABLE ALWAYS TRIGGER updated,
+    ENABLE ALWAYS TRIGGER deleted, ENABLE ALWAYS TRIGGER truncated;
 """
 
 # Whoever writes chunks is waited for, and waits until the space is registered or retired. Without this lock, the chunks
@@ -98,6 +106,7 @@ _STOP_SERVING = "UPDATE embedding_spaces SET status = 'filling', served_until = 
 _SERVE = "UPDATE embedding_spaces SET status = 'serving', served_until = NULL WHERE slug = %(slug)s"
 _EMPTY_QUEUE = "DELETE FROM pending_chunks WHERE space = %(slug)s"
 _DROP_TABLE: LiteralString = "DROP TABLE IF EXISTS {table}"
+_FORGET_COUNTS = "DELETE FROM vector_counts WHERE space = %(slug)s"
 _FORGET = "DELETE FROM embedding_spaces WHERE slug = %(slug)s"
 
 
@@ -253,6 +262,7 @@ class SpaceRegistry:
             connection.execute(_LOCK_CHUNKS_WHOLLY)
             connection.execute(_EMPTY_QUEUE, {"slug": slug})
             connection.execute(sql.SQL(_DROP_TABLE).format(table=vectors_table(slug)))
+            connection.execute(_FORGET_COUNTS, {"slug": slug})
             connection.execute(_FORGET, {"slug": slug})
 
 

@@ -22,7 +22,10 @@ class MemoryTexts:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
 
-    def texts(self, partition: PartitionKey) -> Iterator[ChunkText]:
+    def count(self, partition: PartitionKey) -> int:
+        return len(self._texts)
+
+    def texts(self, partition: PartitionKey, *_: object) -> Iterator[ChunkText]:
         for number, text in enumerate(self._texts):
             yield ChunkText(number, f"{number % 2}.txt", number, text)
 
@@ -33,15 +36,17 @@ def audit(*texts: str, tokens_limit: int = 64) -> ChunkAudit:
 
 def test_a_partition_without_texts_has_zeros() -> None:
     """And its checks pass."""
-    facts = audit().facts(KEY)
+    facts = audit().facts(KEY, (), "run 1")
 
     assert (facts.chunks, facts.empty, facts.fragments, facts.longest_counted, facts.too_long) == (0, 0, 0, 0, ())
-    assert all(result.passed for _, result in audit().results(KEY))
+    assert all(result.passed for _, result in audit().results(KEY, (), "run 1"))
 
 
 def test_empty_chunks_and_fragments_are_counted_apart() -> None:
     """In any script; five examples of each are kept."""
-    facts = audit(GOOD, *[" \n\u3000\u00a0"] * 7, *["18"] * 6, "二〇一五年", "二〇一五年十二月三十日").facts(KEY)
+    facts = audit(GOOD, *[" \n\u3000\u00a0"] * 7, *["18"] * 6, "二〇一五年", "二〇一五年十二月三十日").facts(
+        KEY, (), "run 1"
+    )
 
     assert (facts.chunks, facts.empty, facts.fragments) == (16, 7, 7)
     assert [chunk.chunk_index for chunk in facts.empty_chunks] == [1, 2, 3, 4, 5]
@@ -60,7 +65,7 @@ def test_tokens_are_counted_of_the_longest_chunks_only() -> None:
     texts = [*(f"{'word ' * length}{number}" for number, length in enumerate([5] * 20 + [70, 65])), "word " * 10_000]
     audited = ChunkAudit(MemoryTexts(texts), Counting(), QualityLimits(), 64)
 
-    facts = audited.facts(KEY)
+    facts = audited.facts(KEY, (), "run 1")
 
     assert facts.longest_counted == len(counted) == 8
     assert max(len(text) for text in counted) == 64 * 64
@@ -70,7 +75,7 @@ def test_tokens_are_counted_of_the_longest_chunks_only() -> None:
 
 def test_readability_is_counted_by_document_and_chunk() -> None:
     """The excerpt shows where the unreadable characters are."""
-    facts = audit(GOOD, GOOD, GOOD, GOOD * 3 + MANGLED).facts(KEY)
+    facts = audit(GOOD, GOOD, GOOD, GOOD * 3 + MANGLED).facts(KEY, (), "run 1")
 
     assert {name: item.share > 0 for name, item in facts.documents.items()} == {"0.txt": False, "1.txt": True}
     assert facts.documents["1.txt"].characters == len(GOOD * 4 + MANGLED)
@@ -82,7 +87,7 @@ def test_readability_is_counted_by_document_and_chunk() -> None:
 
 def test_the_most_unreadable_chunks_are_kept() -> None:
     """Five of them, the worst first."""
-    facts = audit(*(MANGLED + GOOD * times for times in (5, 1, 4, 0, 3, 2, 6))).facts(KEY)
+    facts = audit(*(MANGLED + GOOD * times for times in (5, 1, 4, 0, 3, 2, 6))).facts(KEY, (), "run 1")
 
     assert [chunk.chunk_index for chunk in facts.most_unreadable] == [3, 1, 5, 4, 2]
 
@@ -92,6 +97,6 @@ def test_texts_that_cannot_be_read_are_a_warning_of_each_check(monkeypatch: pyte
     audited = audit(GOOD)
     monkeypatch.setattr(audited.store, "texts", lambda _: 1 / 0)
 
-    results = audited.results(KEY)
+    results = audited.results(KEY, (), "run 1")
 
     assert [(result.passed, result.severity) for _, result in results] == [(False, Severity.WARNING)] * 3

@@ -42,13 +42,15 @@ class MemoryFacts:
         self.asked.append("of_vectors")
         return self.stored
 
-    def nearest(self, _: PartitionKey, __: str, chunk_ids: Sequence[int], vectors: Vectors) -> list[NearestChunk]:
+    def nearest(
+        self, _: PartitionKey, __: str, ___: str, chunk_ids: Sequence[int], vectors: Vectors
+    ) -> list[NearestChunk]:
         self.asked.append("nearest")
         found = []
         for id_, vector in zip(chunk_ids, vectors, strict=True):
             distances = {other: float(1 - vector_of(text) @ vector) for other, text in self.texts.items()}
             nearest = min(distances, key=lambda other: distances[other])
-            found.append(NearestChunk(id_, distances[id_], nearest, distances[nearest]))
+            found.append(NearestChunk(id_, distances[id_], nearest, distances[nearest], len(self.texts)))
         return found
 
     def named(self, chunk_ids: Sequence[int]) -> dict[int, ChunkText]:

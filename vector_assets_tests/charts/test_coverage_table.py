@@ -10,8 +10,9 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def status(key: str, chunks: int, pending: int = 0, run: LastRun | None = None) -> PartitionStatus:
+    totals = TokenTotals(1000, 25, 3) if run else TokenTotals()
     since = NOW - timedelta(hours=3.25) if pending else None
-    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 0, since, run)
+    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 0, since, run, totals)
 
 
 def test_of_many_companies_those_that_lack_most_are_shown() -> None:
@@ -28,7 +29,7 @@ def test_of_many_companies_those_that_lack_most_are_shown() -> None:
 
 def test_a_row_has_a_value_for_each_column() -> None:
     """Of its type; what a partition without runs does not have is empty."""
-    run = LastRun("run", datetime(2026, 2, 3, 4, 5, tzinfo=UTC), 100, 20_000, 0.5, TokenTotals(1000, 25, 3))
+    run = LastRun("run", datetime(2026, 2, 3, 4, 5, tzinfo=UTC), 100, 20_000, 0.5)
 
     new, vectorized = coverage_rows(
         "market", grouped([status("us/report/A", 9, 9), status("hk/report/B", 10, 0, run)], GroupBy.MARKET), NOW

@@ -19,9 +19,9 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 def status(key: str, chunks: int = 10, pending: int = 0, hours: float | None = None, run: str = "") -> PartitionStatus:
     since = NOON - timedelta(hours=hours) if hours is not None else None
-    token_totals = TokenTotals(100, 10, 2)
-    last_run = LastRun(run, NOON - timedelta(hours=hours or 0), 5, 50, 0.5, token_totals) if run else None
-    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 1, since, last_run)
+    token_totals = TokenTotals(100, 10, 2) if run else TokenTotals()
+    last_run = LastRun(run, NOON - timedelta(hours=hours or 0), 5, 50, 0.5) if run else None
+    return PartitionStatus(PartitionKey.parse(key), chunks, pending, 1, since, last_run, token_totals)
 
 
 FOUR = [

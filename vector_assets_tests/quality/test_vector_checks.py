@@ -170,11 +170,11 @@ def test_drift_is_an_error_with_the_embedders_message() -> None:
 @pytest.mark.parametrize(
     ("found", "passes"),
     [
-        (NearestChunk(1, 0.0019, 1, 0.0019), True),
-        (NearestChunk(1, 0.0021, 1, 0.0021), False),  # another vector than was stored
-        (NearestChunk(1, 0.00002, 2, 0.0), False),  # another chunk's is nearer
-        (NearestChunk(1, 0.000005, 2, 0.0), True),  # by rounding only
-        (NearestChunk(1, np.nan, 2, 0.0), False),  # a zero vector is stored
+        (NearestChunk(1, 0.0019, 1, 0.0019, 10), True),
+        (NearestChunk(1, 0.0021, 1, 0.0021, 10), False),  # another vector than was stored
+        (NearestChunk(1, 0.00002, 2, 0.0, 10), False),  # another chunk's is nearer
+        (NearestChunk(1, 0.000005, 2, 0.0, 10), True),  # by rounding only
+        (NearestChunk(1, np.nan, 2, 0.0, 10), False),  # a zero vector is stored
     ],
 )
 def test_a_chunk_must_find_its_own_vector_first(found: NearestChunk, passes: bool) -> None:
@@ -186,7 +186,7 @@ def test_a_chunk_must_find_its_own_vector_first(found: NearestChunk, passes: boo
 
 def test_chunks_that_did_not_find_themselves_are_named() -> None:
     """With the chunk whose vector was found; one that was deleted since has no name."""
-    found = (NearestChunk(1, 0.5, 2, 0.0), NearestChunk(3, 0.0, 3, 0.0))
+    found = (NearestChunk(1, 0.5, 2, 0.0, 10), NearestChunk(3, 0.0, 3, 0.0, 10))
     facts = replace(GOOD_VECTORS, retrieval=RetrievalFacts(found, 1, {1: "a.txt #1"}))
 
     (row,) = results(facts)["self_retrieval"].figures["lost"]

@@ -47,7 +47,7 @@ def ids(database: Database) -> dict[str, UUID]:
 
 
 def test_every_chunk_is_counted_once(database: Database, facts: AuditFacts) -> None:
-    """Current, pending or quarantined; another partition's count nowhere."""
+    """Current, pending or quarantined; another partition's count nowhere. Tokens are those of all vectors."""
     store_chunks(database, ["a", "b", "c", "POISON"])
     store_chunks(database, ["其他"], OTHER)
     embed(database)
@@ -56,13 +56,8 @@ def test_every_chunk_is_counted_once(database: Database, facts: AuditFacts) -> N
     found = of(facts)
 
     assert (found.chunks, found.current, found.pending, found.quarantined) == (4, 2, 1, 1)
-    assert (found.without_vector, found.wrong_norm, found.truncated_chunks, found.tokens, found.tokens_lost) == (
-        0,
-        0,
-        0,
-        2,
-        0,
-    )
+    assert (found.read, found.without_vector, found.wrong_hash, found.wrong_norm) == (4, 0, 0, 0)
+    assert (found.vectors, found.truncated_chunks, found.tokens, found.tokens_lost) == (3, 0, 3, 0)
 
 
 def test_an_empty_partition_has_nothing(database: Database, facts: AuditFacts) -> None:
@@ -103,6 +98,53 @@ def test_a_chunk_in_no_queue_without_a_vector_is_seen(database: Database, facts:
     found = of(facts)
 
     assert (found.current, found.without_vector) == (1, 1)
+
+
+def test_a_chunk_that_lost_its_row_in_the_queue_is_seen_by_the_counts(database: Database, facts: AuditFacts) -> None:
+    """However large the partition is: there are fewer vectors than chunks that need none."""
+    store_chunks(database, ["a", "b", "c"])
+    embed(database, limit=1)
+    rows(database, "DELETE FROM pending_chunks")
+
+    assert of(facts).without_vector == 2
+
+
+def test_a_text_that_was_changed_without_triggers_is_seen(database: Database, facts: AuditFacts) -> None:
+    """Its vector looks current by the hash of the former text."""
+    store_chunks(database, ["a", "b"])
+    embed(database)
+    rows(
+        database,
+        "ALTER TABLE document_chunks DISABLE TRIGGER USER; UPDATE document_chunks SET text = 'new' WHERE text = 'a'; "
+        "ALTER TABLE document_chunks ENABLE TRIGGER USER",
+    )
+
+    assert of(facts).wrong_hash == 1
+
+    rows(database, "UPDATE document_chunks SET text = text")
+    assert (of(facts).wrong_hash, of(facts).pending) == (0, 1)
+
+
+def test_of_a_large_partition_the_runs_vectors_and_a_sample_are_read(
+    database: Database, facts: AuditFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another sample for another run, and each run sees what it did itself; the counts are of the whole."""
+    monkeypatch.setattr("vector_assets.storage.audit_facts.SAMPLE_CHUNKS", 10)
+    store_chunks(database, [f"text {number}" for number in range(100)])
+    embed(database)
+    store_chunks(database, ["x", "y"], name="b.txt")
+    embed(database, "run 2")
+    overwrite(database, "x", np.zeros(SPACE.dimension))
+    other = sorted(ids(database).values())[:3]
+
+    found = [of(facts, run_id=f"run {number}") for number in range(2, 9)]
+
+    assert all(item.chunks == item.current == item.vectors == 102 for item in found)
+    assert (10 <= found[0].read <= 12, found[0].wrong_norm, found[0].compared) == (True, 1, found[0].read)
+    assert {item.read for item in found[1:]} == {10}
+    assert len({item.sample for item in found}) == len(found)
+    near = facts.nearest(KEY, SPACE.slug, "run 2", other, np.stack([vector_of("x")] * 3))
+    assert all(10 <= item.compared <= 13 for item in near)
 
 
 def test_lengths_other_than_one_are_counted(database: Database, facts: AuditFacts) -> None:
@@ -168,20 +210,9 @@ def test_the_nearest_is_found_exactly_and_in_the_partition(database: Database, f
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
 
     vectors = np.stack([vector_of(text) for text in "abd"])
-    (found,) = facts.nearest(KEY, SPACE.slug, [at["a"], at["b"], at["d"]], vectors)
+    (found,) = facts.nearest(KEY, SPACE.slug, "run 1", [at["a"], at["b"], at["d"]], vectors)
 
     assert (found.chunk_id, found.nearest_id) == (at["b"], at["c"])
     assert found.nearest_distance == pytest.approx(0, abs=1e-6)
     assert found.own_distance == pytest.approx(1 - vector_of("b") @ vector_of("c"), abs=1e-3)
     assert facts.named([at["b"], uuid4()])[at["b"]].text == "b"
-
-
-def test_texts_are_read_window_by_window(
-    database: Database, facts: AuditFacts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All of them once, also where the last window is full."""
-    monkeypatch.setattr("vector_assets.storage.audit_facts._WINDOW", 3)
-    store_chunks(database, list("abcdef"))
-
-    assert [chunk.text for chunk in facts.texts(KEY)] == list("abcdef")
-    assert list(facts.texts(OTHER)) == []

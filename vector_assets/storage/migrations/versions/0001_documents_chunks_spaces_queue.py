@@ -1,4 +1,4 @@
-"""Documents, chunks, embedding spaces, and the queue of chunks that have no current vector.
+"""Documents, chunks, embedding spaces, the queue of chunks that have no current vector, and counts per partition.
 
 The tables of vectors are made per embedding space, when a space is registered (storage/spaces.py).
 """
@@ -115,7 +115,8 @@ CREATE TABLE document_chunks (
     updated_at    timestamptz NOT NULL DEFAULT now(),
     UNIQUE (document_id, chunk_index)
 );
-CREATE INDEX document_chunks_partition ON document_chunks (market, doc_type, stock_code, id);
+-- The chunks of a partition in a random order: any piece of it is a random sample.
+CREATE INDEX document_chunks_partition ON document_chunks (market, doc_type, stock_code, uuid_hash_extended(id, 0));
 
 -- Whoever writes a chunk, its partition is its document's, and its hash is its text's. A document that another
 -- transaction is moving is waited for: it takes along the chunks that are there, and would leave a new one behind.
@@ -184,7 +185,7 @@ CREATE TABLE reference_vectors (
     PRIMARY KEY (space, texts)
 );
 
--- What is the partition's is of all vectors that it had after the run; `vectors` is the summary of what they are like
+-- `vectors` is the summary of what the partition's vectors are like after the run
 -- (quality.vector_summary.VectorSummary), for the next run to compare with.
 CREATE TABLE last_runs (
     space      text NOT NULL REFERENCES embedding_spaces ON DELETE CASCADE,
@@ -196,13 +197,65 @@ CREATE TABLE last_runs (
     chunks     integer NOT NULL,
     tokens     bigint NOT NULL,
     seconds    double precision NOT NULL,
-    partition_tokens           bigint NOT NULL DEFAULT 0,
-    partition_tokens_lost      bigint NOT NULL DEFAULT 0,
-    partition_truncated_chunks bigint NOT NULL DEFAULT 0,
     vectors    jsonb,
     PRIMARY KEY (space, market, doc_type, stock_code)
 );
 """
+
+# A partition's counts are the sums over its rows. Each statement that changes them adds a row, so that no writer waits
+# for another one; a run makes one row of many (storage/partition_counts.py). `digest` changes when a text does and not
+# with the order of the chunks: it is the sum of a number for each text.
+COUNTS = """
+CREATE TABLE chunk_counts (
+    market     text COLLATE "C" NOT NULL,
+    doc_type   text COLLATE "C" NOT NULL,
+    stock_code text COLLATE "C" NOT NULL,
+    chunks     bigint NOT NULL,
+    digest     numeric NOT NULL
+);
+CREATE INDEX chunk_counts_partition ON chunk_counts (market, doc_type, stock_code);
+
+-- Of the vectors in a space's table, those of chunks that are pending again included.
+CREATE TABLE vector_counts (
+    space            text COLLATE "C" NOT NULL,
+    market           text COLLATE "C" NOT NULL,
+    doc_type         text COLLATE "C" NOT NULL,
+    stock_code       text COLLATE "C" NOT NULL,
+    vectors          bigint NOT NULL,
+    tokens           bigint NOT NULL,
+    tokens_lost      bigint NOT NULL,
+    truncated_chunks bigint NOT NULL
+);
+CREATE INDEX vector_counts_partition ON vector_counts (space, market, doc_type, stock_code);
+"""
+
+# The first eight bytes of the text's hash as a number.
+_NUMBER = "('x' || encode(substr(content_hash, 1, 8), 'hex'))::bit(64)::bigint"
+
+
+def counted_chunks(changed: str) -> str:
+    """Make the statement that counts rows of document_chunks, given with +1 or -1 as `sign`."""
+    return f"""
+    INSERT INTO chunk_counts (market, doc_type, stock_code, chunks, digest)
+    SELECT market, doc_type, stock_code, sum(sign), sum(sign * {_NUMBER}::numeric)
+    FROM ({changed}) changed GROUP BY market, doc_type, stock_code
+    HAVING sum(sign) <> 0 OR sum(sign * {_NUMBER}::numeric) <> 0;"""
+
+
+def counted_vectors(changed: str) -> str:
+    """Make the statement that counts rows of a table of vectors, given with +1 or -1 as `sign`."""
+    return f"""
+    INSERT INTO vector_counts (space, market, doc_type, stock_code, vectors, tokens, tokens_lost, truncated_chunks)
+    SELECT substr(TG_TABLE_NAME, length('chunk_vectors_') + 1), market, doc_type, stock_code, sum(sign),
+           sum(sign * token_count), sum(sign * (token_count - tokens_embedded)),
+           coalesce(sum(sign) FILTER (WHERE token_count > tokens_embedded), 0)
+    FROM ({changed}) changed GROUP BY market, doc_type, stock_code;"""
+
+
+# Of a row of a table of vectors that has been updated.
+_NEW_AND_OLD = """
+SELECT NEW.market, NEW.doc_type, NEW.stock_code, NEW.token_count, NEW.tokens_embedded, 1 AS sign
+UNION ALL SELECT OLD.market, OLD.doc_type, OLD.stock_code, OLD.token_count, OLD.tokens_embedded, -1"""
 
 # One row for each live space and chunk without a current vector there. Triggers write the queue, whoever writes chunks.
 # It has no foreign keys, because these would be checked for each row. A chunk that failed waits for its next attempt;
@@ -232,6 +285,7 @@ BEGIN
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
     SELECT s.slug, n.market, n.doc_type, n.stock_code, n.id, n.content_hash
     FROM embedding_spaces s CROSS JOIN inserted n WHERE s.status IN ('filling', 'serving');
+{counted_chunks("SELECT *, 1 AS sign FROM inserted")}
     RETURN NULL;
 END $$;
 CREATE TRIGGER chunks_inserted AFTER INSERT ON document_chunks
@@ -264,6 +318,7 @@ BEGIN
     ON CONFLICT (space, market, doc_type, stock_code, chunk_id) DO UPDATE SET
         content_hash = excluded.content_hash, pending_since = now(), next_attempt_at = '-infinity', attempts = 0,
         error = NULL, message = NULL, run_id = NULL, failed_at = NULL;
+{counted_chunks("SELECT *, 1 AS sign FROM after UNION ALL SELECT *, -1 FROM before")}
     RETURN NULL;
 END $$;
 CREATE TRIGGER chunks_updated AFTER UPDATE ON document_chunks
@@ -274,6 +329,7 @@ BEGIN
     DELETE FROM pending_chunks p USING embedding_spaces s, deleted o
     WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
           = (s.slug, o.market, o.doc_type, o.stock_code, o.id);
+{counted_chunks("SELECT *, -1 AS sign FROM deleted")}
     RETURN NULL;
 END $$;
 CREATE TRIGGER chunks_deleted AFTER DELETE ON document_chunks
@@ -282,12 +338,23 @@ CREATE TRIGGER chunks_deleted AFTER DELETE ON document_chunks
 CREATE FUNCTION chunks_truncated() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     DELETE FROM pending_chunks;
+    DELETE FROM chunk_counts;
     RETURN NULL;
 END $$;
 CREATE TRIGGER chunks_truncated AFTER TRUNCATE ON document_chunks
     FOR EACH STATEMENT EXECUTE FUNCTION chunks_truncated();
 
--- A vector that goes away, not together with its chunk, makes its chunk pending. Attached to each table of vectors.
+-- The triggers of each table of vectors. A vector that goes away, not together with its chunk, makes its chunk pending.
+CREATE FUNCTION chunk_vectors_inserted() RETURNS trigger {FUNCTION} AS $$
+BEGIN
+{counted_vectors("SELECT *, 1 AS sign FROM inserted")}
+    RETURN NULL;
+END $$;
+CREATE FUNCTION chunk_vectors_updated() RETURNS trigger {FUNCTION} AS $$
+BEGIN
+{counted_vectors(_NEW_AND_OLD)}
+    RETURN NULL;
+END $$;
 CREATE FUNCTION chunk_vectors_deleted() RETURNS trigger {FUNCTION} AS $$
 BEGIN
     INSERT INTO pending_chunks (space, market, doc_type, stock_code, chunk_id, content_hash)
@@ -295,6 +362,7 @@ BEGIN
     FROM embedding_spaces s CROSS JOIN deleted v JOIN document_chunks c ON c.id = v.chunk_id
     WHERE s.status IN ('filling', 'serving') AND 'chunk_vectors_' || s.slug = TG_TABLE_NAME
     ON CONFLICT DO NOTHING;
+{counted_vectors("SELECT *, -1 AS sign FROM deleted")}
     RETURN NULL;
 END $$;
 CREATE FUNCTION chunk_vectors_truncated() RETURNS trigger {FUNCTION} AS $$
@@ -304,13 +372,14 @@ BEGIN
     FROM embedding_spaces s CROSS JOIN document_chunks c
     WHERE s.status IN ('filling', 'serving') AND 'chunk_vectors_' || s.slug = TG_TABLE_NAME
     ON CONFLICT DO NOTHING;
+    DELETE FROM vector_counts WHERE 'chunk_vectors_' || space = TG_TABLE_NAME;
     RETURN NULL;
 END $$;
 """
 
 
 def upgrade() -> None:
-    for statements in (ONLY_OUR_NAMES, IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, QUEUE, TRIGGERS):
+    for statements in (ONLY_OUR_NAMES, IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, COUNTS, QUEUE, TRIGGERS):
         op.execute(statements)
 
 
