@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from vector_assets.settings import Settings
+from vector_assets.storage.database import Database
 from vector_assets.storage.embedded_server import leave_embedded_server
+
+from .fakes import rows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -69,25 +72,44 @@ def test_the_demo_does_the_whole_job_and_then_nothing(directory: Path) -> None:
     assert "Nothing to do" in second.stdout
 
 
-def test_the_commands_work_in_the_order_given(directory: Path) -> None:
-    """Each ends well and says something."""
-    listed = commands("vector-assets")
-    assert len(listed) >= 7
+@pytest.fixture(scope="module")
+def results(directory: Path) -> dict[str, subprocess.CompletedProcess[str]]:
+    """What each command did, in the order given."""
+    return {command: run(directory, command) for command in commands("vector-assets")}
 
-    for command in listed:
-        result = run(directory, command)
+
+def test_the_commands_work_in_the_order_given(results: dict[str, subprocess.CompletedProcess[str]]) -> None:
+    """Each ends well and says something."""
+    assert len(results) >= 7
+    for command, result in results.items():
         assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
         assert result.stdout, command
 
 
+@pytest.mark.usefixtures("results")
 def test_the_python_works(directory: Path) -> None:
-    """In a program of its own."""
+    """In a program of its own, after the commands."""
     (block,) = blocks("python")
 
     result = run(directory, f"python - <<'PROGRAM'\n{block}\nPROGRAM")
 
     assert result.returncode == 0, result.stderr
-    assert re.fullmatch(r"\d+ 0\n", result.stdout)
+    counts, *hits = result.stdout.splitlines()
+    assert re.fullmatch(r"\d+ 0", counts)
+    assert len(hits) == 3
+    assert all(re.match(r"0\.\d{3} us/\S+ us/\S+ '", hit) for hit in hits)
+
+
+def test_the_sql_works(database: Database) -> None:
+    """What another program writes is a document of a partition, with a chunk that is pending."""
+    (block,) = blocks("sql")
+
+    with database.transaction() as connection:
+        connection.execute("SET LOCAL search_path = pg_catalog")
+        connection.execute(block)
+
+    stored = rows(database, "SELECT market, doc_type, stock_code, length(content_hash) FROM document_chunks")
+    assert stored == [("us", "announcement", "XNEW", 32)]
 
 
 def test_every_make_target_is_there() -> None:
