@@ -66,8 +66,14 @@ def print_hits(hits: Sequence[SearchHit], question: str) -> None:
         place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
         about = ", ".join(filter(None, (_pages(hit), hit.company_name, hit.title, hit.period, hit.language)))
         click.echo(f"{hit.score:.3f}  {place}  {about}".rstrip())
-        shown = best_passage(hit.text, question, _SHOWN_CHARACTERS)
+        shown = best_passage(_without_context(hit), question, _SHOWN_CHARACTERS)
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
+
+
+def _without_context(hit: SearchHit) -> str:
+    """Leave out the first line of a chunk where it says what the hit's own line says already."""
+    first, _, rest = hit.text.partition("\n")
+    return rest if rest.strip() and hit.title and hit.title in first else hit.text
 
 
 def _pages(hit: SearchHit) -> str:
