@@ -26,31 +26,21 @@ from .ingestion.landing_directory import LandingDirectory
 from .search import Search, Searcher, TermFiller
 from .settings import Settings
 from .space_changes import SpaceChanges
-from .storage.audit_facts import AuditFacts
-from .storage.chunk_terms import ChunkTerms
 from .storage.chunk_texts import PostgresChunkTexts
-from .storage.chunking import StoredChunking
 from .storage.chunks import PostgresChunkStore
-from .storage.company_names import CompanyNames
 from .storage.database import Database
 from .storage.database_url import parse_url, with_keepalives
-from .storage.documents import PostgresDocumentStore
 from .storage.embedded_server import start_embedded_server
-from .storage.last_runs import LastRuns
 from .storage.migrate import ensure_database, migrate
-from .storage.partition_counts import PartitionCounts
-from .storage.partition_locks import PartitionLocks
-from .storage.partition_status import PartitionStatusQueries
-from .storage.quarantine import Quarantine
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
 from .storage.sessions import checked_schema
-from .storage.spaces import SpaceRegistry
 from .storage.vectors import PostgresVectorStore
+from .stores import Stores
 from .vectorizer import Vectorizer
 
 
-class Services:
+class Services(Stores):
     """The real services of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
@@ -97,65 +87,15 @@ class Services:
         ensure_database(url, self.retries)
         return with_keepalives(url).set(drivername="postgresql+psycopg2")
 
-    @cached_property
-    def documents(self) -> PostgresDocumentStore:
-        """Where documents and their chunks are stored."""
-        return PostgresDocumentStore(self.database)
-
-    @cached_property
-    def coverage(self) -> PartitionStatusQueries:
-        """How complete the partitions are."""
-        return PartitionStatusQueries(self.database)
-
-    @cached_property
-    def last_runs(self) -> LastRuns:
-        """What the last run of each partition did."""
-        return LastRuns(self.database)
-
-    @cached_property
-    def partition_counts(self) -> PartitionCounts:
-        """The counts of each partition's chunks and vectors."""
-        return PartitionCounts(self.database)
-
-    @cached_property
-    def quarantine(self) -> Quarantine:
-        """Which chunks failed alone."""
-        return Quarantine(self.database)
-
-    @cached_property
-    def audit_facts(self) -> AuditFacts:
-        """What the tables hold about a partition's chunks and vectors, for the audit."""
-        return AuditFacts(self.database)
-
     @property
     def chunks(self) -> PostgresChunkStore:
         """Chunks, pending or not in the configured model's space."""
         return PostgresChunkStore(self.database, self.space.slug)
 
-    @cached_property
-    def partition_locks(self) -> PartitionLocks:
-        """Locks that give a partition to one run at a time."""
-        return PartitionLocks(self.database)
-
-    @cached_property
-    def chunk_terms(self) -> ChunkTerms:
-        """The terms of the chunks, by which they are found beside their vectors."""
-        return ChunkTerms(self.database)
-
     @property
     def term_filler(self) -> TermFiller:
         """Fills in the terms of chunks that are new or have changed."""
         return TermFiller(self.chunk_terms)
-
-    @cached_property
-    def company_names(self) -> CompanyNames:
-        """The names of the companies."""
-        return CompanyNames(self.database)
-
-    @cached_property
-    def spaces(self) -> SpaceRegistry:
-        """The embedding spaces of the database."""
-        return SpaceRegistry(self.database)
 
     @cached_property
     def space(self) -> EmbeddingSpace:
@@ -234,11 +174,6 @@ class Services:
     def ingestion(self) -> Ingestion:
         """The landing directory's way into documents and chunks."""
         return Ingestion(self.landing, self.documents, self.documents, self.chunker)
-
-    @cached_property
-    def chunking(self) -> StoredChunking:
-        """How the database chunks documents."""
-        return StoredChunking(self.database)
 
     @cached_property
     def configured_chunker(self) -> Chunker:

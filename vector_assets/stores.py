@@ -1,0 +1,81 @@
+"""What a process reads and writes in its database: one store for each kind of row."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from .storage.audit_facts import AuditFacts
+from .storage.chunk_terms import ChunkTerms
+from .storage.chunking import StoredChunking
+from .storage.company_names import CompanyNames
+from .storage.database import Database
+from .storage.documents import PostgresDocumentStore
+from .storage.last_runs import LastRuns
+from .storage.partition_counts import PartitionCounts
+from .storage.partition_locks import PartitionLocks
+from .storage.partition_status import PartitionStatusQueries
+from .storage.quarantine import Quarantine
+from .storage.spaces import SpaceRegistry
+
+
+class Stores(ABC):
+    """The stores of one database, each made when it is first asked for and then kept. None of them needs a model."""
+
+    @cached_property
+    @abstractmethod
+    def database(self) -> Database:
+        """The database, its tables up to date."""
+
+    @cached_property
+    def documents(self) -> PostgresDocumentStore:
+        """Where documents and their chunks are stored."""
+        return PostgresDocumentStore(self.database)
+
+    @cached_property
+    def coverage(self) -> PartitionStatusQueries:
+        """How complete the partitions are."""
+        return PartitionStatusQueries(self.database)
+
+    @cached_property
+    def last_runs(self) -> LastRuns:
+        """What the last run of each partition did."""
+        return LastRuns(self.database)
+
+    @cached_property
+    def partition_counts(self) -> PartitionCounts:
+        """The counts of each partition's chunks and vectors."""
+        return PartitionCounts(self.database)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Which chunks failed alone."""
+        return Quarantine(self.database)
+
+    @cached_property
+    def audit_facts(self) -> AuditFacts:
+        """What the tables hold about a partition's chunks and vectors, for the audit."""
+        return AuditFacts(self.database)
+
+    @cached_property
+    def partition_locks(self) -> PartitionLocks:
+        """Locks that give a partition to one run at a time."""
+        return PartitionLocks(self.database)
+
+    @cached_property
+    def chunk_terms(self) -> ChunkTerms:
+        """The terms of the chunks, by which they are found beside their vectors."""
+        return ChunkTerms(self.database)
+
+    @cached_property
+    def company_names(self) -> CompanyNames:
+        """The names of the companies."""
+        return CompanyNames(self.database)
+
+    @cached_property
+    def spaces(self) -> SpaceRegistry:
+        """The embedding spaces of the database."""
+        return SpaceRegistry(self.database)
+
+    @cached_property
+    def chunking(self) -> StoredChunking:
+        """How the database chunks documents."""
+        return StoredChunking(self.database)
