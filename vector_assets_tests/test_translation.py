@@ -105,7 +105,7 @@ def test_check_results_and_warnings_read_well_in_chinese() -> None:
     facts = after(stored(chunks=1200, current=1187, pending=13, missed=3), faults={"not finite": 2, "zero": 1})
 
     results = dict(run_checks(VECTOR_CHECKS, facts))
-    warnings = token_warnings(TokenCounts(100, 3, 9000, 8580, 4462), QualityLimits())
+    warnings = token_warnings(TokenCounts(100, 3, 9000, 8580, 4462, "han"), QualityLimits())
 
     assert results["complete"].description == (
         "1,200 个分块中有 1,187 个为最新。3 个分块在运行开始时待处理，目前仍待处理。请重新运行该分区。"
@@ -113,8 +113,7 @@ def test_check_results_and_warnings_read_well_in_chinese() -> None:
     )
     assert "含非有限值 2 个，零向量 1 个" in results["vectors_valid"].description
     assert warnings == [
-        "模型不认识 52% 的词元，无法读懂该文本。"
-        "请将 EMBEDDING_MODEL 设为适合其语言的模型，例如中文文本可用多语言模型。",
+        "模型不认识该文本 52% 的词元；文本为中文。请将 EMBEDDING_MODEL 设为多语言模型或中文模型。",
         "100 个分块中有 3 个超出模型上限而被截断，损失 420 个词元（4.7%）。"
         "请减小分块（VECTOR_ASSETS_CHUNK_TOKENS），或选用支持更长文本的模型。",
     ]

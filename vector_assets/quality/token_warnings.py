@@ -6,31 +6,39 @@ from typing import Self
 
 from ..domain.reports import VectorizeReport
 from ..domain.wording import readable_chunks
-from ..translation import ngettext, translate
+from ..translation import ngettext
 from .limits import QualityLimits
+from .scripts import Script, vocabulary_sentence
 
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """How much of a number of chunks a model could read; `tokens_embedded` are within its limit."""
+    """How much of a number of chunks a model could read; `tokens_embedded` are within its limit.
+
+    `script` is that of the texts with most unknown tokens.
+    """
 
     chunks: int
     truncated_chunks: int
     tokens: int
     tokens_embedded: int
     unknown_tokens: int
+    script: str = Script.OTHER
 
     @classmethod
     def of_report(cls, report: VectorizeReport) -> Self:
         """Take the counts of a run."""
-        return cls(
-            report.processed, report.truncated_chunks, report.tokens, report.tokens_embedded, report.unknown_tokens
-        )
+        truncated, tokens, embedded = report.truncated_chunks, report.tokens, report.tokens_embedded
+        return cls(report.processed, truncated, tokens, embedded, report.unknown_tokens, report.script)
 
     @classmethod
     def sum_of(cls, counts: Iterable[Self]) -> Self:
-        """Add up the counts of several runs."""
-        return cls(*(sum(column) for column in zip(*map(astuple, counts), strict=True)))
+        """Add up the counts of several runs, of which there is one at least."""
+        rows = list(counts)
+        script = max(rows, key=lambda row: row.unknown_tokens).script
+        *columns, _ = zip(*map(astuple, rows), strict=True)
+        processed, truncated, tokens, embedded, unknown = (sum(column) for column in columns)
+        return cls(processed, truncated, tokens, embedded, unknown, script)
 
 
 def token_warnings(counts: TokenCounts, limits: QualityLimits) -> list[str]:
@@ -38,12 +46,7 @@ def token_warnings(counts: TokenCounts, limits: QualityLimits) -> list[str]:
     found = []
     unknown_share = counts.unknown_tokens / counts.tokens_embedded if counts.tokens_embedded else 0.0
     if unknown_share > limits.max_unknown_share:
-        unknown = translate(
-            "The model does not know {share:.0%} of the tokens: it cannot read this text. Set EMBEDDING_MODEL to a "
-            "model for its language, e.g. a multilingual one for Chinese.",
-            share=unknown_share,
-        )
-        found.append(unknown)
+        found.append(vocabulary_sentence(unknown_share, counts.script, limits.max_unknown_share))
     lost = counts.tokens - counts.tokens_embedded
     if counts.tokens and lost / counts.tokens > limits.max_lost_share:
         truncated = ngettext(

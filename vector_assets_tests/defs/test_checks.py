@@ -636,7 +636,7 @@ def test_a_failed_run_has_no_check_results(instance: dg.DagsterInstance, service
 def test_the_samples_pass_with_the_real_model(
     database_url: URL, instance: dg.DagsterInstance, home_with_models: Path
 ) -> None:
-    """All but what is said of Chinese, which the bundled model cannot read."""
+    """With the English model: all but what is said of Chinese, which it cannot read."""
     from pydantic import SecretStr
 
     secret = SecretStr(database_url.render_as_string(hide_password=False))

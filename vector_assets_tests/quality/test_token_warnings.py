@@ -30,3 +30,13 @@ def test_limits_can_be_wider() -> None:
     limits = QualityLimits(max_unknown_share=0.6, max_lost_share=0.05)
 
     assert token_warnings(TokenCounts(100, 3, 9000, 8580, 4462), limits) == []
+
+
+def test_the_sum_of_runs_names_the_script_of_most_unknown_tokens() -> None:
+    """It is the text that the model does not read."""
+    runs = [TokenCounts(10, 0, 900, 900, 3, "latin"), TokenCounts(1, 0, 100, 100, 47, "tibetan")]
+
+    counts = TokenCounts.sum_of(runs)
+
+    assert counts == TokenCounts(11, 0, 1000, 1000, 50, "tibetan")
+    assert "Tibetan" in token_warnings(counts, QualityLimits(max_unknown_share=0.01))[0]
