@@ -32,8 +32,12 @@ VectorAssetsError
 │   ├── EncryptedDocument
 │   ├── ImageOnlyDocument
 │   ├── EmptyDocument
+│   ├── PlaceholderDocument
 │   ├── WrongEncoding
+│   ├── DamagedText
 │   ├── NulBytes
+│   ├── AnotherProgramsDocument
+│   ├── SamePathElsewhere
 │   └── ManifestRowWithoutFile
 ├── DatabaseError
 │   ├── DatabaseUnreachable       it passes, unless the server refused the role
@@ -397,12 +401,15 @@ class EncryptedDocument(DocumentError, code="encrypted"):
 
 
 class ImageOnlyDocument(DocumentError, code="image_only"):
-    """The PDF has pages but no text layer."""
+    """The PDF has pages but no text layer, or nearly all of its pages are pictures."""
 
-    def __init__(self, document: str, pages: int) -> None:
-        super().__init__(
-            document, f"none of its {pages} pages has text (a scan?)", "Run OCR first, e.g. ocrmypdf IN OUT."
-        )
+    def __init__(self, document: str, pages: int, pictures: int | None = None) -> None:
+        if pictures is None:
+            problem, fix = f"none of its {pages} pages has text (a scan?)", "Run OCR first, e.g. ocrmypdf IN OUT."
+        else:
+            problem = f"{pictures} of its {pages} pages are pictures with next to no text (a scan?)"
+            fix = "Run OCR first, e.g. ocrmypdf --redo-ocr IN OUT."
+        super().__init__(document, problem, fix)
 
 
 class EmptyDocument(DocumentError, code="empty"):
@@ -412,14 +419,32 @@ class EmptyDocument(DocumentError, code="empty"):
         super().__init__(document, "the document has no text", "Download it again, or remove it.")
 
 
+class PlaceholderDocument(DocumentError, code="placeholder"):
+    """The file shows something else in place of the document's text, which only another program or file has."""
+
+
 class WrongEncoding(DocumentError, code="wrong_encoding"):
-    """The document is not in the encoding that it declares, or not in UTF-8."""
+    """The document is not in the encoding that it declares, or not in UTF-8. `likely` are names that iconv takes."""
+
+    def __init__(self, document: str, encoding: str, position: int, likely: Sequence[str] = ()) -> None:
+        if not likely:
+            fix = "Find out from its sender which encoding it has, and convert it to UTF-8."
+        elif len(likely) == 1:
+            fix = f"It is likely {likely[0]}: convert it with iconv -f {likely[0]} -t UTF-8 IN > OUT, and read a line."
+        else:
+            names = f"{', '.join(likely[:-1])} or {likely[-1]}"
+            fix = f"It may be {names}: convert it, e.g. iconv -f {likely[0]} -t UTF-8 IN > OUT, and read a line."
+        super().__init__(document, f"it is not {encoding.upper()} (byte {position})", fix)
+
+
+class DamagedText(DocumentError, code="damaged_text"):
+    """Nearly all of the document is in one encoding, and some bytes are not."""
 
     def __init__(self, document: str, encoding: str, position: int) -> None:
         super().__init__(
             document,
-            f"it is not {encoding.upper()} (byte {position})",
-            "Convert it, e.g. iconv -f GB18030 -t UTF-8 IN > OUT.",
+            f"byte {position} is damaged, though the rest is {encoding.upper()}",
+            "Download it again. Do not convert it: that would change the rest.",
         )
 
 
@@ -431,6 +456,28 @@ class NulBytes(DocumentError, code="nul_bytes"):
             document,
             "the text contains NUL bytes (binary, or UTF-16?)",
             "Save it as UTF-8 text, e.g. iconv -f UTF-16 -t UTF-8 IN > OUT.",
+        )
+
+
+class AnotherProgramsDocument(DocumentError, code="another_programs"):
+    """Another program has stored a document of this name, and its chunks."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(
+            document,
+            "another program has a document of this name",
+            "Rename the file, or delete that document from the table documents.",
+        )
+
+
+class SamePathElsewhere(DocumentError, code="same_path_elsewhere"):
+    """Another landing directory holds another file of this path, which is stored under it."""
+
+    def __init__(self, document: str, root: str) -> None:
+        super().__init__(
+            document,
+            f"{root} holds another document of this path",
+            "Rename one of the two files, or remove the one there.",
         )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkSelection, ChunkWindow, DocumentChunk, TokenizedText
 from .domain.coverage import PartitionStatus
-from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
+from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, KnownDocument, StoredDocument
 from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
 from .domain.quarantine import QuarantinedChunk
@@ -210,12 +210,16 @@ class QuarantineList(Protocol):
 class DocumentStore(Protocol):
     """Where the documents of the landing directory are stored."""
 
-    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
-        """Map source_uri to fingerprint for each document stored or rejected, in one partition or in all (None)."""
+    def known(self, partition: PartitionKey | None = None) -> dict[str, KnownDocument]:
+        """Map source_uri to each document stored or rejected, in one partition or in all (None)."""
         ...
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
-        """Insert or update documents and remember rejected ones, in one transaction."""
+        """Insert or update documents and remember rejected ones, in one transaction.
+
+        Raises:
+            AnotherProgramsDocument: another program has a document of this source_uri; nothing was saved.
+        """
         ...
 
     def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
@@ -224,6 +228,10 @@ class DocumentStore(Protocol):
 
     def forget_rejections(self, source_uris: Sequence[str]) -> None:
         """Delete the rejections of documents that no longer exist."""
+        ...
+
+    def forget_fingerprints(self, source_uris: Sequence[str]) -> None:
+        """Let the files of these documents be read again, though they have not changed."""
         ...
 
 

@@ -50,7 +50,7 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
         else:
             print_no_chunks()
         rejections = services.documents.rejections()
-        print_skipped(rejections)
+        print_skipped(rejections, services.landing.manifest_rows)
     command = f"vector-assets dev --filings {filings or SAMPLES}"
     click.echo("\n" + translate("See it in Dagster, with the lineage and every run: {command}", command=command))
     if rejections or any(result.error for result in results):

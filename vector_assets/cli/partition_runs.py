@@ -25,8 +25,8 @@ from .terminal import log_printed, print_warning, working
 if TYPE_CHECKING:
     import dagster as dg
 
-# Checks whose figures `summed_token_warnings` adds up.
-_OF_TOKENS = {"vocabulary_covers_text", "nothing_truncated"}
+# Checks whose figures `summed_token_warnings` adds up, and the one whose documents `ingest` lists.
+_SHOWN_OTHERWISE = {"vocabulary_covers_text", "nothing_truncated", "documents_read"}
 
 
 def run_partitions(
@@ -103,11 +103,11 @@ def summed_token_warnings(results: Sequence[RunResult], limits: QualityLimits) -
 
 
 def check_lines(results: Sequence[RunResult]) -> list[str]:
-    """Say what each failed check found, once a check. `summed_token_warnings` covers what the model could not see."""
+    """Say what each failed check found, once a check, except what other lines say: of tokens, and of documents."""
     seen: dict[str, list[tuple[RunResult, FailedCheck]]] = {}
     for result in results:
         for check in result.failed_checks:
-            if check.name not in _OF_TOKENS:
+            if check.name not in _SHOWN_OTHERWISE:
                 seen.setdefault(check.name, []).append((result, check))
     return [
         translate(

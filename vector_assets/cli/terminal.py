@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from ..domain.documents import DocumentRejection
+from ..domain.folded_reasons import folded_reasons
 from ..translation import translate
 
 NOTICE_SECONDS = 2.0
@@ -62,10 +63,10 @@ def print_warning(line: str) -> None:
     click.echo(translate("warning: {line}", line=line), err=True)
 
 
-def print_skipped(rejections: Sequence[DocumentRejection]) -> None:
-    """Print each document that could not be used, with the reason and the fix."""
-    for rejection in rejections:
-        click.echo(translate("skipped: {reason}", reason=rejection.message), err=True)
+def print_skipped(rejections: Sequence[DocumentRejection], manifest_rows: int) -> None:
+    """Print which documents could not be used, with the reason and the fix."""
+    for reason in folded_reasons(rejections, manifest_rows):
+        click.echo(translate("skipped: {reason}", reason=reason), err=True)
 
 
 def print_no_chunks() -> None:

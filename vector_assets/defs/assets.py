@@ -9,7 +9,9 @@ from pydantic import Field
 from ..domain.partition_keys import PartitionKey
 from ..errors import NoSpaceToFill
 from ..ports import ProgressListener, RunListener
+from ..quality.check_runner import run_checks
 from ..quality.chunk_checks import CHUNK_CHECKS
+from ..quality.document_checks import DOCUMENT_CHECKS, DocumentFacts
 from ..quality.vector_checks import VECTOR_CHECKS
 from ..services import Services
 from ..translation import marked, translate
@@ -38,6 +40,7 @@ EMBEDDER_POOL = "vector_assets_embedder"
     tags=TAGS,
     metadata={_COLUMNS: DOCUMENT_COLUMNS},
     kinds={"file", "postgres"},
+    check_specs=specs_of(DOCUMENTS, DOCUMENT_CHECKS),
     description="Filings as text, one row per document, read from the landing directory. New and changed files are "
     "read; one that cannot be used is listed with the reason and skipped.",
 )
@@ -56,7 +59,9 @@ def documents(
         count, _ = services.documents.counts(key)
         for rejection in report.rejections:
             context.log.warning(rejection.message)
-        return PartitionResult(documents_metadata(report, count), services.documents.content_digest(key))
+        facts = DocumentFacts(report.files, report.rejections, report.warnings)
+        results = run_checks(DOCUMENT_CHECKS, facts)
+        return PartitionResult(documents_metadata(report, count), services.documents.content_digest(key), results)
 
     yield from PartitionedStep(context, services, listener, read).materialize_together()
 

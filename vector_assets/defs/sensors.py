@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ..domain.folded_reasons import folded_reasons
 from ..domain.run_grouping import PartitionOrder, WaitingPartition, choose_ranges
 from ..errors import VectorAssetsError
 from ..services import Services
@@ -91,8 +92,8 @@ def landing_sensor(
 
 def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) -> TickResult:
     changes = services.ingestion.changes()
-    for rejection in changes.misplaced:
-        context.log.warning(rejection.message)
+    for line in folded_reasons(changes.misplaced, changes.manifest_rows):
+        context.log.warning(line)
     now = datetime.now(UTC)
     waiting = [WaitingPartition(partition, now) for partition in changes.partitions]
     nothing_due = ngettext(

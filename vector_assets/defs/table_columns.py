@@ -18,6 +18,7 @@ DOCUMENT_COLUMNS = dg.TableSchema(
         dg.TableColumn("period", "text", "As the manifest has it, e.g. 2024-Q3."),
         dg.TableColumn("language", "text", "As the manifest has it, e.g. en or zh."),
         dg.TableColumn("source_uri", "text", "Where the document came from."),
+        dg.TableColumn("warning", "text", "What of the file could not be read."),
         dg.TableColumn("text", "text", "The whole text."),
         _HASH,
     ]

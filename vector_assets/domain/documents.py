@@ -8,11 +8,20 @@ from .partition_keys import PartitionKey
 
 
 @dataclass(frozen=True)
+class DocumentText:
+    """What was read of a file. `warning` says in a sentence or two what of it could not be read, and the fix."""
+
+    text: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
 class Document:
     """One filing of one issuer, with its text.
 
     `source_uri` is the path under the landing directory, with `/`. It identifies the document permanently.
-    `fingerprint` shows whether the file has changed, without reading it.
+    `fingerprint` shows whether the file has changed, without reading it. `warning` says what of the file could not be
+    read. `landing_root` is the landing directory from which it was read.
     """
 
     source_uri: str
@@ -23,6 +32,20 @@ class Document:
     language: str
     text: str
     fingerprint: str
+    warning: str = ""
+    landing_root: str = ""
+
+
+@dataclass(frozen=True)
+class KnownDocument:
+    """What the store knows of a document that was read or rejected before. A rejection has the newer fingerprint.
+
+    Without a fingerprint the document is another program's. `landing_root` and `warning` are those of its text.
+    """
+
+    fingerprint: str
+    landing_root: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)

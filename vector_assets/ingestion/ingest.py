@@ -1,14 +1,21 @@
 """Documents are read from the landing directory, stored, and chunked, one partition at a time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from ..domain.chunks import DocumentChunk
-from ..domain.documents import ChunkChanges, Document, DocumentRejection, StoredDocument
+from ..domain.documents import (
+    ChunkChanges,
+    Document,
+    DocumentRejection,
+    DocumentText,
+    KnownDocument,
+    StoredDocument,
+)
 from ..domain.partition_keys import PartitionKey
-from ..errors import DocumentError, PartitionWouldShrink
+from ..errors import AnotherProgramsDocument, DocumentError, PartitionWouldShrink, SamePathElsewhere
 from ..ports import ChunkingStore, DocumentStore
 from .chunker import Chunker
 from .context import context_of
@@ -29,19 +36,29 @@ OnDocument = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LandingChanges:
-    """Partitions with documents to read or to chunk, and files that do not lie in any partition."""
+    """Partitions with documents to read or to chunk, and what lies in no partition that has documents.
+
+    Such files make no partition. `manifest_rows` counts all rows of the manifest.
+    """
 
     partitions: tuple[PartitionKey, ...]
     misplaced: tuple[DocumentRejection, ...]
+    manifest_rows: int = 0
 
 
 @dataclass(frozen=True)
 class DocumentsReport:
-    """The result of reading a partition: the documents that were read now, and all that cannot be used, by path."""
+    """The result of reading a partition: the documents that were read now, and all that cannot be used, by path.
+
+    `files` counts the partition's files and the rows of the manifest that name one; `warnings` has, by path, what could
+    not be read of documents that are stored.
+    """
 
     read: tuple[str, ...]
     unchanged: int
     rejections: tuple[DocumentRejection, ...]
+    files: int = 0
+    warnings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,26 +88,33 @@ class Ingestion:
         self._chunks = chunks
         self.chunker = chunker
 
-    def changes(self) -> LandingChanges:
-        """Compare the directory with the store, and return what is new.
+    def changes(self, reread: bool = False) -> LandingChanges:
+        """Compare the directory with the store, and return what is new, or with `reread` everything.
 
-        Files that lie in no partition are stored as rejections, and rejections of files that are gone are deleted.
+        Files that lie in no partition, and rows of the manifest without a file, are stored as rejections. Rejections of
+        files that are gone are deleted.
 
         Raises:
             LandingDirectoryMissing, InvalidManifest.
         """
         scan = self._landing.scan()
-        known = self._documents.known_fingerprints()
         found = scan.fingerprints
-        new = {source_uri for source_uri, fingerprint in found.items() if known.get(source_uri) != fingerprint}
-        misplaced = tuple(item for item in scan.rejections if item.partition is None)
+        if reread:
+            self._documents.forget_fingerprints(list(found))
+        known = self._documents.known()
+        new = {source_uri for source_uri, state in found.items() if _fingerprint(known, source_uri) != state}
+        populated = {item.partition for item in scan.documents}
+        misplaced = tuple(item for item in scan.rejections if item.partition not in populated)
         self._documents.save([], [item for item in misplaced if item.source_uri in new])
         self._forget_vanished(None, found)
         documents = {item.partition for item in scan.documents if item.source_uri in new}
-        rejected = {item.partition for item in scan.rejections if item.partition and item.source_uri in new}
+        rejected = {
+            item.partition for item in scan.rejections if item.source_uri in new and item.partition in populated
+        }
         # A run may have ended between reading and chunking, or another chunker may be configured now.
         unchunked = set(self._chunks.unchunked_partitions(self.chunker.identity))
-        return LandingChanges(tuple(sorted(documents | rejected | unchunked)), misplaced)
+        partitions = {partition for partition in (*documents, *rejected, *unchunked) if partition}
+        return LandingChanges(tuple(sorted(partitions)), misplaced, scan.manifest_rows)
 
     def read_documents(self, partition: PartitionKey, on_document: OnDocument = lambda _: None) -> DocumentsReport:
         """Read and store the new and changed documents of a partition. A document whose file is gone stays stored.
@@ -100,29 +124,47 @@ class Ingestion:
             ReaderNotStarted: the process that reads documents cannot be started.
         """
         scan = self._landing.scan(partition)
-        known = self._documents.known_fingerprints(partition)
-        new = [landed for landed in scan.documents if known.get(landed.source_uri) != landed.fingerprint]
+        known = self._documents.known(partition)
+        new = [landed for landed in scan.documents if _fingerprint(known, landed.source_uri) != landed.fingerprint]
         read = []
         with ReaderProcess() as reader:
             for landed in new:
                 on_document(landed.source_uri)
-                if self._read_document(landed, reader):
+                if self._read_document(landed, reader, known.get(landed.source_uri)):
                     read.append(landed.source_uri)
         self._documents.save([], scan.rejections)
         self._forget_vanished(partition, scan.fingerprints)
         rejections = tuple(self._documents.rejections(partition))
-        return DocumentsReport(tuple(read), len(scan.documents) - len(new), rejections)
+        warnings = {name: item.warning for name, item in self._documents.known(partition).items() if item.warning}
+        files = len(scan.documents) + len(scan.rejections)
+        return DocumentsReport(tuple(read), len(scan.documents) - len(new), rejections, files, warnings)
 
-    def _read_document(self, landed: LandedDocument, reader: ReaderProcess) -> bool:
+    def _read_document(self, landed: LandedDocument, reader: ReaderProcess, former: KnownDocument | None) -> bool:
         """Store the document, or the reason why it cannot be used. Return whether it was stored."""
         try:
-            text = reader.read(self._landing.read(landed), landed.path.suffix, landed.source_uri)
+            data = self._landing.read(landed)
+            self._refuse_another_document(landed, data, former)
+            found = reader.read(data, landed.path.suffix, landed.source_uri)
+            self._documents.save([_document(landed, found, self._landing.name)], [])
         except DocumentError as error:
             reason = (type(error).__name__, str(error), landed.fingerprint)
             self._documents.save([], [DocumentRejection(landed.source_uri, landed.partition, *reason)])
             return False
-        self._documents.save([_document(landed, text)], [])
         return True
+
+    def _refuse_another_document(self, landed: LandedDocument, data: bytes, former: KnownDocument | None) -> None:
+        """Refuse to replace the document of another program, or of another landing directory that still holds it.
+
+        A directory that was moved holds nothing any more, and a copy of it holds the same.
+        """
+        if former is None:
+            return
+        if not former.fingerprint:
+            raise AnotherProgramsDocument(landed.source_uri)
+        if former.landing_root not in {"", self._landing.name}:
+            other = LandingDirectory(Path(former.landing_root))
+            if other.holds_another(landed.source_uri, data):
+                raise SamePathElsewhere(landed.source_uri, former.landing_root)
 
     def chunk_documents(
         self, partition: PartitionKey, on_document: OnDocument = lambda _: None, allow_shrink: bool = False
@@ -176,7 +218,11 @@ class Ingestion:
             self._documents.forget_rejections(gone)
 
 
-def _document(landed: LandedDocument, text: str) -> Document:
+def _fingerprint(known: Mapping[str, KnownDocument], source_uri: str) -> str | None:
+    return known[source_uri].fingerprint if source_uri in known else None
+
+
+def _document(landed: LandedDocument, found: DocumentText, landing_root: str) -> Document:
     row = landed.row
     return Document(
         source_uri=landed.source_uri,
@@ -184,9 +230,11 @@ def _document(landed: LandedDocument, text: str) -> Document:
         company_name=row.company_name if row else "",
         title=(row.title if row else "") or PurePosixPath(landed.source_uri).stem,
         period=row.period if row else "",
-        language=(row.language if row else "") or language_of(text),
-        text=text,
+        language=(row.language if row else "") or language_of(found.text),
+        text=found.text,
         fingerprint=landed.fingerprint,
+        warning=found.warning,
+        landing_root=landing_root,
     )
 
 

@@ -22,7 +22,7 @@ from ..errors import (
     UnsupportedFormat,
 )
 from .document_limits import MAX_FILE_BYTES
-from .manifest import MANIFEST, ManifestRow, read_manifest
+from .manifest import MANIFEST, ManifestFile, ManifestRow
 from .readers import FORMATS, READERS_VERSION
 from .safe_open import OutsideFolder, open_below
 
@@ -44,10 +44,14 @@ class LandedDocument:
 
 @dataclass
 class LandingScan:
-    """The files found in the landing directory, by path: documents to read, and files that cannot be used."""
+    """The files found in the landing directory, by path: documents to read, and files that cannot be used.
+
+    `manifest_rows` counts all rows of the manifest.
+    """
 
     documents: list[LandedDocument] = field(default_factory=list)
     rejections: list[DocumentRejection] = field(default_factory=list)
+    manifest_rows: int = 0
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -61,6 +65,27 @@ class LandingDirectory:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._manifest = ManifestFile(self.root)
+
+    @property
+    def name(self) -> str:
+        """Its path, as the database stores it."""
+        return _storable(str(self.root))
+
+    @property
+    def manifest_rows(self) -> int:
+        """The number of rows of its manifest."""
+        return len(self._manifest.rows())
+
+    def holds_another(self, source_uri: str, data: bytes) -> bool:
+        """Return whether the directory has a file of this path whose bytes are not these."""
+        try:
+            with open_below(self.root, self.root / source_uri) as file:
+                return file.read(len(data) + 1) != data
+        except (FileNotFoundError, NotADirectoryError, OutsideFolder):
+            return False
+        except OSError:
+            return True
 
     def scan(self, partition: PartitionKey | None = None) -> LandingScan:
         """List the files of one partition, or of all (None), without opening a document.
@@ -73,20 +98,20 @@ class LandingDirectory:
         """
         if not self.root.is_dir():
             raise LandingDirectoryMissing(self.root)
-        manifest = read_manifest(self.root)
-        scan = LandingScan()
+        manifest, named = self._manifest.rows(), set[str]()
+        scan = LandingScan(manifest_rows=len(manifest))
         for path in self._files(self.root if partition is None else self.root / str(partition)):
             source_uri = _storable(path.relative_to(self.root).as_posix())
-            row = manifest.pop(source_uri, None)
+            row = manifest.get(source_uri)
+            named.add(source_uri)
             try:
                 scan.documents.append(self._landed_document(path, source_uri, row))
             except DocumentError as error:
                 scan.rejections.append(_rejection(error, _partition_of(source_uri), _fingerprint(path, row)))
-        for source_uri, row in manifest.items():
-            key = _partition_of(source_uri)
-            if partition is None or key == partition:
-                missing = ManifestRowWithoutFile(_storable(source_uri), row.line)
-                scan.rejections.append(_rejection(missing, key, "no file"))
+        for source_uri in manifest if partition is None else manifest.in_folder(str(partition)):
+            if source_uri not in named:
+                missing = ManifestRowWithoutFile(_storable(source_uri), manifest[source_uri].line)
+                scan.rejections.append(_rejection(missing, _partition_of(source_uri), "no file"))
         return scan
 
     def read(self, landed: LandedDocument) -> bytes:
@@ -164,10 +189,14 @@ def _partition_of(source_uri: str) -> PartitionKey | None:
 
 
 def _fingerprint(path: Path, row: ManifestRow | None) -> str:
-    """Return a string that changes with the file's size or time, its manifest row and the readers. It is not opened."""
+    """Return a string that changes with the file, its manifest row and the readers. The file is not opened.
+
+    A file that replaces another may have its size and time, but not its number, nor the time of its last change in the
+    file system, which no program sets.
+    """
     try:
         stat = path.stat()
-        state = f"{stat.st_size}-{stat.st_mtime_ns}"
+        state = f"{stat.st_size}-{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
     except OSError:
         state = "gone"
     manifest_hash = hashlib.sha256((row.values_mark if row else "").encode()).hexdigest()[:8]

@@ -3,14 +3,30 @@
 import csv
 import io
 import os
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from ..domain.wording import readable_bytes
 from ..errors import InvalidManifest
 from .safe_open import OutsideFolder, open_below
 
+
+class _Reader(Protocol):
+    """A reader of the module csv, whose class has no public name."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
 MANIFEST = "manifest.csv"
+_COLUMNS = ("company_name", "title", "period", "language")
 # Two million rows of the usual length.
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 _FORM = "The first row must name the columns, with commas between them, and one must be `path`."
@@ -32,20 +48,81 @@ class ManifestRow:
         return "\x1f".join(astuple(self)[1:])
 
 
-def read_manifest(root: Path) -> dict[str, ManifestRow]:
-    """Return the row of each source_uri, or nothing if there is no manifest. Unknown columns are ignored.
+class Manifest(Mapping[str, ManifestRow]):
+    """The rows of a manifest by source_uri. A row is made when it is looked up, because most of them never are."""
+
+    def __init__(self, columns: Mapping[str, int], records: Mapping[str, tuple[int, list[str]]]) -> None:
+        self._records = records
+        self._places = {name: columns[name] for name in _COLUMNS if name in columns}
+
+    def __getitem__(self, source_uri: str) -> ManifestRow:
+        line, record = self._records[source_uri]
+        values = {name: record[at].strip() for name, at in self._places.items() if at < len(record)}
+        return ManifestRow(line, **values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def in_folder(self, folder: str) -> Iterator[str]:
+        """Yield the source_uris of the files in a folder, by name."""
+        start = f"{folder}/"
+        for at in range(bisect_left(self._sorted, start), len(self._sorted)):
+            source_uri = self._sorted[at]
+            if not source_uri.startswith(start):
+                return
+            if "/" not in source_uri[len(start) :]:
+                yield source_uri
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._records)
+
+
+_NO_MANIFEST = Manifest({}, {})
+
+
+class ManifestFile:
+    """The manifest of a landing directory, which is read again only when the file has changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: tuple[tuple[int, ...], Manifest] | None = None
+
+    def rows(self) -> Manifest:
+        """Return the manifest as it is now. Raises what `read_manifest` raises."""
+        try:
+            stat = os.stat(self._root / MANIFEST)
+        except OSError:
+            return read_manifest(self._root)
+        state = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        if self._read is None or self._read[0] != state:
+            self._read = state, read_manifest(self._root)
+        return self._read[1]
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Return the rows of the manifest, or none if there is no manifest. Unknown columns are ignored.
 
     Raises:
         InvalidManifest: the file cannot be read, has no column `path`, names a path twice, or is a link to the outside.
     """
     path = root / MANIFEST
     if not os.path.lexists(path):
-        return {}
+        return _NO_MANIFEST
     try:
         text = _read_bytes(root, path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidManifest(path, f"it cannot be read ({error})", "Save it as UTF-8 CSV.") from error
-    return _read_rows(path, csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return _parse_rows(path, reader, "\0" in text)
+    except csv.Error as error:
+        problem = f"it cannot be read (row {reader.line_num}: {error})"
+        # A quote that is not closed swallows the rows after it, so the fault may be in a row before this one.
+        raise InvalidManifest(path, problem, "Check the quotes there and before; save it as UTF-8 CSV.") from error
 
 
 def _read_bytes(root: Path, path: Path) -> bytes:
@@ -65,30 +142,23 @@ def _read_bytes(root: Path, path: Path) -> bytes:
     return data
 
 
-def _read_rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
-    try:
-        return _parse_rows(path, reader)
-    except csv.Error as error:
-        problem = f"it cannot be read (row {reader.reader.line_num}: {error})"
-        # A quote that is not closed swallows the rows after it, so the fault may be in a row before this one.
-        raise InvalidManifest(path, problem, "Check the quotes there and before; save it as UTF-8 CSV.") from error
-
-
-def _parse_rows(path: Path, reader: "csv.DictReader[str]") -> dict[str, ManifestRow]:
-    if reader.fieldnames is None:
+def _parse_rows(path: Path, reader: _Reader, has_nul_bytes: bool) -> Manifest:
+    names = next(reader, None)
+    if names is None:
         raise InvalidManifest(path, "it is empty", f"Fill it, or remove it. {_FORM}")
-    if "path" not in reader.fieldnames:
+    if "path" not in names:
         raise InvalidManifest(path, "the first row has no column `path`", _FORM)
-    rows: dict[str, ManifestRow] = {}
+    columns = {name: at for at, name in enumerate(names)}
+    place = columns["path"]
+    records: dict[str, tuple[int, list[str]]] = {}
     for record in reader:
-        source_uri = (record["path"] or "").strip()
+        source_uri = record[place].strip() if place < len(record) else ""
         if not source_uri:
             continue
-        if any("\0" in value for value in record.values() if isinstance(value, str)):
+        if has_nul_bytes and any("\0" in value for value in record[: len(names)]):
             raise InvalidManifest(path, f"row {reader.line_num} holds NUL bytes", "Save it as UTF-8 CSV.")
-        if source_uri in rows:
-            both = f"rows {rows[source_uri].line} and {reader.line_num} both name {source_uri!r}"
+        if source_uri in records:
+            both = f"rows {records[source_uri][0]} and {reader.line_num} both name {source_uri!r}"
             raise InvalidManifest(path, both, "Keep one of them.")
-        columns = ("company_name", "title", "period", "language")
-        rows[source_uri] = ManifestRow(reader.line_num, **{name: (record.get(name) or "").strip() for name in columns})
-    return rows
+        records[source_uri] = (reader.line_num, record)
+    return Manifest(columns, records)

@@ -9,11 +9,12 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
+from ..domain.documents import DocumentText
 from ..domain.wording import readable_bytes
 from ..errors import DocumentError, DocumentTooLarge, DocumentTooSlow, ReaderNotStarted, UnreadableDocument
 from .document_limits import MAX_READ_MEMORY, MAX_READ_SECONDS
 from .reader_worker import FAILED, NO_MEMORY, TEXT
-from .readers import PLAIN_TEXT_FORMATS, extract_text
+from .readers import extract_text, is_plain_text
 
 
 class ReaderProcess:
@@ -45,7 +46,7 @@ class ReaderProcess:
             self._process.kill()
         self._wait_for_exit()
 
-    def read(self, data: bytes, suffix: str, document: str) -> str:
+    def read(self, data: bytes, suffix: str, document: str) -> DocumentText:
         """Return what `extract_text` returns, within the limits of time and memory.
 
         Raises:
@@ -53,17 +54,17 @@ class ReaderProcess:
             ReaderNotStarted: the process cannot be started; no document is at fault.
         """
         # Decoding plain text takes neither long nor much memory, so it needs no process.
-        if suffix.lower() in PLAIN_TEXT_FORMATS:
+        if is_plain_text(data, suffix):
             return extract_text(data, suffix, document)
         connection = self._connection or self._start()
         try:
             for message in (document.encode(), suffix.encode(), data):
                 connection.send_bytes(message)
-            kind, answer = connection.recv_bytes().decode(), connection.recv_bytes().decode()
+            kind, answer, warning = (connection.recv_bytes().decode() for _ in range(3))
         except (EOFError, OSError) as error:
             raise self._error_of_ended_process(document) from error
         if kind == TEXT:
-            return answer
+            return DocumentText(answer, warning)
         raise self._error_of_answer(kind, answer, document)
 
     def _start(self) -> Connection:

@@ -13,7 +13,8 @@ from ..errors import DocumentError
 from .readers import extract_text
 
 TEXT, NO_MEMORY, FAILED = "text", "no memory", "failed"
-"""The first word of an answer, or else the code of a `DocumentError`; the second is the text, or the message."""
+"""The first word of an answer, or else the code of a `DocumentError`; the second is the text, or the message; the third
+is the warning that belongs to the text."""
 
 
 def main() -> None:
@@ -48,15 +49,16 @@ def _set_up_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
 
 
-def _answer(data: bytes, suffix: str, document: str) -> tuple[str, str]:
+def _answer(data: bytes, suffix: str, document: str) -> tuple[str, str, str]:
     try:
-        return TEXT, extract_text(data, suffix, document)
+        found = extract_text(data, suffix, document)
     except DocumentError as error:
-        return error.code, str(error)
+        return error.code, str(error), ""
     except MemoryError:
-        return NO_MEMORY, ""
+        return NO_MEMORY, "", ""
     except Exception as error:  # noqa: BLE001 - a reader that fails on one document must not stop the others
-        return FAILED, " ".join(f"{type(error).__name__}: {error}".split())
+        return FAILED, " ".join(f"{type(error).__name__}: {error}".split()), ""
+    return TEXT, found.text, found.warning
 
 
 if __name__ == "__main__":

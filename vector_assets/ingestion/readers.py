@@ -1,16 +1,22 @@
-"""Files are read as text without loss, with one reader for each format."""
+"""Files are read as text without loss. Their bytes show which reader they need, and their names help."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+from ..domain.documents import DocumentText
 from ..domain.wording import readable_bytes
-from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, WrongEncoding
+from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument
+from .containers import is_archive, is_page, is_submission, read_archive, read_submission, read_text
 from .document_limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from .html import read_html
-from .pdf import read_pdf
+from .pdf import is_pdf, read_pdf
 
-READERS_VERSION = 2
+READERS_VERSION = 3
 """Increase this number when a reader returns another text for the same file. Then every document is read again."""
+
+FORMATS = (".pdf", ".html", ".htm", ".mhtml", ".mht", ".txt", ".md")
+
+_Reader = Callable[[bytes, str], str | DocumentText]
 
 
 def read_document(path: Path, document: str) -> str:
@@ -24,10 +30,10 @@ def read_document(path: Path, document: str) -> str:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UnreadableDocument(document, f"it cannot be opened ({error.strerror})") from error
-    return extract_text(data, path.suffix, document)
+    return extract_text(data, path.suffix, document).text
 
 
-def extract_text(data: bytes, suffix: str, document: str) -> str:
+def extract_text(data: bytes, suffix: str, document: str) -> DocumentText:
     """Return the text of a file's bytes, the pages of a PDF separated by form feeds. Errors name the `document`.
 
     Raises:
@@ -37,38 +43,31 @@ def extract_text(data: bytes, suffix: str, document: str) -> str:
         raise DocumentTooLarge(document, f"it is larger than {readable_bytes(MAX_FILE_BYTES)}")
     if not data.strip():
         raise EmptyDocument(document)
-    text = _READERS[suffix.lower()](data, document)
-    if len(text) > MAX_CHARACTERS:
+    read = _reader_of(data, suffix)(data, document)
+    found = DocumentText(read) if isinstance(read, str) else read
+    if len(found.text) > MAX_CHARACTERS:
         raise DocumentTooLarge(document, f"its text is longer than {MAX_CHARACTERS:,} characters")
-    if "\0" in text:
+    if "\0" in found.text:
         raise NulBytes(document)
-    if not text.strip():
+    if not found.text.strip():
         raise EmptyDocument(document)
-    return text
+    return found
 
 
-def read_plain_text(data: bytes, document: str) -> str:
-    """Decode UTF-8, and leave out a byte order mark.
-
-    Raises:
-        NulBytes, WrongEncoding.
-    """
-    if b"\0" in data:
-        raise NulBytes(document)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WrongEncoding(document, "utf-8", error.start) from error
+def is_plain_text(data: bytes, suffix: str) -> bool:
+    """Return whether the time and memory to read the file are bounded by its size."""
+    return _reader_of(data, suffix) is read_text
 
 
-_READERS: dict[str, Callable[[bytes, str], str]] = {
-    ".pdf": read_pdf,
-    ".html": read_html,
-    ".htm": read_html,
-    ".txt": read_plain_text,
-    ".md": read_plain_text,
-}
-
-FORMATS = tuple(_READERS)
-PLAIN_TEXT_FORMATS = tuple(suffix for suffix, reader in _READERS.items() if reader is read_plain_text)
-"""Formats whose reading time and memory are bounded by the size of the file."""
+def _reader_of(data: bytes, suffix: str) -> _Reader:
+    """Choose the reader. A file that begins as one kind does is of that kind, whatever its name ends in."""
+    suffix = suffix.lower()
+    if suffix == ".pdf" or is_pdf(data):
+        return read_pdf
+    if is_submission(data):
+        return read_submission
+    if is_archive(data):
+        return read_archive
+    if suffix in {".html", ".htm"} or is_page(data):
+        return read_html
+    return read_text

@@ -2,26 +2,30 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from ..domain.chunks import DocumentChunk, text_hash
-from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
+from ..domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, KnownDocument, StoredDocument
 from ..domain.partition_keys import PartitionKey
+from ..errors import AnotherProgramsDocument
 from .database import Connection, Database, repeatable
 from .partition_columns import IN_PARTITION, partition_parameters
 
-# Insert a document, or replace all that is known of it. A trigger computes content_hash, and clears chunked_by when
-# anything has changed that chunks are made of.
+# Insert a document, or replace all that is known of it, unless it is another program's, which has no fingerprint. A
+# trigger computes content_hash, and clears chunked_by when anything has changed that chunks are made of.
 _SAVE = """
 INSERT INTO documents (market, doc_type, stock_code, company_name, title, period, language,
-                       source_uri, fingerprint, text, content_hash)
+                       source_uri, fingerprint, warning, landing_root, text, content_hash)
 VALUES (%(market)s, %(doc_type)s, %(stock_code)s, %(company_name)s, %(title)s, %(period)s, %(language)s,
-        %(source_uri)s, %(fingerprint)s, %(text)s, '')
+        %(source_uri)s, %(fingerprint)s, %(warning)s, %(landing_root)s, %(text)s, '')
 ON CONFLICT (source_uri) DO UPDATE SET
     market = excluded.market, doc_type = excluded.doc_type, stock_code = excluded.stock_code,
     company_name = excluded.company_name, title = excluded.title, period = excluded.period,
-    language = excluded.language, fingerprint = excluded.fingerprint, text = excluded.text, updated_at = now()
+    language = excluded.language, fingerprint = excluded.fingerprint, warning = excluded.warning,
+    landing_root = excluded.landing_root, text = excluded.text, updated_at = now()
+WHERE documents.fingerprint <> ''
 """
 
 # Remember a document that could not be used, or why it cannot be used now.
@@ -55,8 +59,12 @@ SELECT encode(sha256(coalesce(string_agg(content_hash, ''::bytea ORDER BY conten
 FROM documents WHERE {IN_PARTITION}
 """
 
-_FINGERPRINTS: LiteralString = "SELECT source_uri, fingerprint FROM documents"
-_FINGERPRINTS_IN_PARTITION: LiteralString = f"{_FINGERPRINTS} WHERE {IN_PARTITION}"
+_KNOWN: LiteralString = "SELECT source_uri, fingerprint, landing_root, warning FROM documents"
+_KNOWN_IN_PARTITION: LiteralString = f"{_KNOWN} WHERE {IN_PARTITION}"
+# No file has this fingerprint.
+_FORGET_FINGERPRINTS = """
+UPDATE documents SET fingerprint = 'to be read again' WHERE source_uri = ANY(%(source_uris)s) AND fingerprint <> ''
+"""
 _REJECTIONS: LiteralString = """
 SELECT source_uri, partition, error, message, fingerprint FROM document_rejections
 WHERE %(partition)s::text IS NULL OR partition = %(partition)s
@@ -89,6 +97,9 @@ FROM unnest(%s::text[], %s::integer[], %s::integer[], %s::integer[], %s::integer
     WITH ORDINALITY AS added (text, chunk_index, char_from, char_to, page_from, page_to, position)
 ORDER BY position
 """
+
+
+_UNKNOWN = KnownDocument("")
 
 
 class ChunkPosition(NamedTuple):
@@ -153,14 +164,16 @@ class PostgresDocumentStore:
         self._database = database
 
     @repeatable
-    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
-        """Map source_uri to fingerprint for each document stored or rejected, in one partition or in all (None)."""
-        query = _FINGERPRINTS if partition is None else _FINGERPRINTS_IN_PARTITION
+    def known(self, partition: PartitionKey | None = None) -> dict[str, KnownDocument]:
+        """Map source_uri to each document stored or rejected, in one partition or in all (None)."""
+        query = _KNOWN if partition is None else _KNOWN_IN_PARTITION
         parameters = {} if partition is None else partition_parameters(partition)
         with self._database.transaction() as connection:
-            stored = dict(connection.execute(query, parameters).fetchall())
+            known = {row[0]: KnownDocument(*row[1:]) for row in connection.execute(query, parameters)}
             # A document that went bad after it was stored is in both; its newest state is the rejection.
-            return stored | {item.source_uri: item.fingerprint for item in _rejections(connection, partition)}
+            for item in _rejections(connection, partition):
+                known[item.source_uri] = replace(known.get(item.source_uri, _UNKNOWN), fingerprint=item.fingerprint)
+        return known
 
     @repeatable
     def rejections(self, partition: PartitionKey | None = None) -> list[DocumentRejection]:
@@ -174,15 +187,28 @@ class PostgresDocumentStore:
         with self._database.transaction() as connection:
             connection.execute(_DELETE_REJECTIONS, {"source_uris": list(source_uris)})
 
+    @repeatable
+    def forget_fingerprints(self, source_uris: Sequence[str]) -> None:
+        """Let the files of these documents be read again, though they have not changed."""
+        with self._database.transaction() as connection:
+            connection.execute(_FORGET_FINGERPRINTS, {"source_uris": list(source_uris)})
+            connection.execute(_DELETE_REJECTIONS, {"source_uris": list(source_uris)})
+
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
-        """Insert or update; a document that is rejected now keeps the text it had before."""
+        """Insert or update; a document that is rejected now keeps the text it had before.
+
+        Raises:
+            AnotherProgramsDocument: another program has a document of this source_uri; nothing was saved.
+        """
         self._save(list(documents), list(rejections))
 
     @repeatable
     def _save(self, documents: Sequence[Document], rejections: Sequence[DocumentRejection]) -> None:
         with self._database.transaction() as connection:
             for document in documents:
-                connection.execute(_SAVE, {**vars(document), **partition_parameters(document.partition)})
+                saved = connection.execute(_SAVE, {**vars(document), **partition_parameters(document.partition)})
+                if saved.rowcount == 0:
+                    raise AnotherProgramsDocument(document.source_uri)
             connection.execute(_DELETE_REJECTIONS, {"source_uris": [document.source_uri for document in documents]})
             for rejection in rejections:
                 values = {**vars(rejection), "partition": str(rejection.partition or "")}

@@ -318,6 +318,9 @@ def test_a_bad_document_is_reported_and_the_rest_goes_on(
     totals = metadata(result, DOCUMENTS)
     assert (totals["read"], totals["skipped"]) == (1, 1)
     assert totals["skipped_documents"].records[0].data["error"] == "UnreadableDocument"
+    (check,) = [item for item in result.get_asset_check_evaluations() if item.check_name == "documents_read"]
+    assert (check.passed, check.severity, check.partition) == (False, dg.AssetCheckSeverity.WARN, str(US))
+    assert f"{US}/broken.pdf" in check.description
     assert metadata(result, VECTORIZED_CHUNKS)["vectorized"] == 10
 
 

@@ -52,6 +52,39 @@ def nested_forms(depth: int, width: int) -> bytes:
     return _file([*objects, _stream(innermost, lines(b"x"))], b"")
 
 
+def annotated(content: bytes, *annotations: bytes, catalog: bytes = b"", more: tuple[bytes, ...] = ()) -> bytes:
+    """One page with annotations, which are the objects from 6 on; `more` are the objects after them."""
+    numbers = b" ".join(b"%d 0 R" % (6 + index) for index in range(len(annotations)))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R%s>>" % catalog,
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F 5 0 R>>>>/Contents 4 0 R/Annots[%s]>>"
+        % numbers,
+        _stream(b"", content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        *annotations,
+        *more,
+    ]
+    return _file(objects, b"")
+
+
+def drawn(text: bytes) -> bytes:
+    """What a viewer draws in the box of an annotation, 200 points wide and 20 high."""
+    form = b"/Type/XObject/Subtype/Form/BBox[0 0 200 20]/Resources<</Font<</F 5 0 R>>>>"
+    return _stream(form, b"/Tx BMC BT /F 12 Tf 2 5 Td (%s) Tj ET EMC" % text)
+
+
+def scanned(*texts: tuple[bytes, ...]) -> bytes:
+    """Pages that a picture covers, each with these lines over it."""
+    picture = b"q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q "
+    return pdf(*(picture + lines(*text) for text in texts))
+
+
+def at(x: int, y: int, text: bytes) -> bytes:
+    """A content stream that shows a text at a place."""
+    return b"BT /F 12 Tf 1 0 0 1 %d %d Tm (%s) Tj ET " % (x, y, text)
+
+
 def compressed(content: bytes) -> bytes:
     """One page whose content stream is deflated."""
     resources = b"<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"

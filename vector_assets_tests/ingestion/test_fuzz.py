@@ -65,7 +65,7 @@ FORMATS = st.sampled_from([".txt", ".md", ".html", ".htm", ".pdf"])
 @given(st.binary(max_size=400), FORMATS)
 def test_any_bytes(data: bytes, suffix: str) -> None:
     """Bytes of no format."""
-    check(lambda: extract_text(data, suffix, "document"))
+    check(lambda: extract_text(data, suffix, "document").text)
 
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "gb18030", "big5hkscs", "cp1252", "shift_jis"]
@@ -77,7 +77,7 @@ def test_any_encoding(text: str, encoding: str, suffix: str, missing: int) -> No
     """Text of any language in any encoding, perhaps ending within a character."""
     data = text.encode(encoding, "replace")
 
-    check(lambda: extract_text(data[: len(data) - missing], suffix, "document"))
+    check(lambda: extract_text(data[: len(data) - missing], suffix, "document").text)
 
 
 # HTML
@@ -108,7 +108,7 @@ TAG_SOUP = st.lists(
 @given(TAG_SOUP)
 def test_any_tags(data: bytes) -> None:
     """Any order of tags, closed or not."""
-    check(lambda: extract_text(data, ".html", "document"))
+    check(lambda: extract_text(data, ".html", "document").text)
 
 
 @inputs(400)
@@ -120,7 +120,7 @@ def test_elements_nested_deep(elements: list[tuple[str, str]], depth: int) -> No
     """Elements nested as deep as one likes."""
     opened = "".join(f"<{tag}{attribute}>" for tag, attribute in elements)
 
-    check(lambda: extract_text((opened * depth + "deep").encode(), ".html", "document"))
+    check(lambda: extract_text((opened * depth + "deep").encode(), ".html", "document").text)
 
 
 @inputs(300)
@@ -134,7 +134,7 @@ def test_huge_attributes(name: str, value: str, length: int, count: int) -> None
     """Attributes whose values, names and number are huge."""
     attributes = f' {name}="{value * length}"' + "".join(f" {name}{number}=1" for number in range(count))
 
-    check(lambda: extract_text(f"<p{attributes}>x<{name * length}>y".encode(), ".html", "document"))
+    check(lambda: extract_text(f"<p{attributes}>x<{name * length}>y".encode(), ".html", "document").text)
 
 
 # PDF
@@ -190,14 +190,14 @@ def reader() -> Iterator[ReaderProcess]:
 @given(MUTATED)
 def test_any_damage_to_a_pdf(reader: ReaderProcess, data: bytes) -> None:
     """A PDF with bytes changed, inserted or removed, a missing end, or absurd numbers in its objects."""
-    check(lambda: reader.read(data, ".pdf", "document"))
+    check(lambda: reader.read(data, ".pdf", "document").text)
 
 
 @inputs(700)
 @given(OPERATORS)
 def test_any_operators_in_a_pdf(reader: ReaderProcess, content: bytes) -> None:
     """A page that shows anything, in any order."""
-    check(lambda: reader.read(compressed(content), ".pdf", "document"))
+    check(lambda: reader.read(compressed(content), ".pdf", "document").text)
 
 
 @inputs(500)
@@ -208,7 +208,7 @@ def test_any_compressed_stream(reader: ReaderProcess, noise: bytes, at: int) -> 
     content = zlib.compress(PAGES[0])
     damaged = content[:at] + noise + content[at + len(noise) :]
 
-    check(lambda: reader.read(data.replace(content, damaged), ".pdf", "document"))
+    check(lambda: reader.read(data.replace(content, damaged), ".pdf", "document").text)
 
 
 # Keys, paths and manifests

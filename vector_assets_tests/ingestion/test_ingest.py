@@ -20,10 +20,11 @@ from vector_assets.storage.documents import PostgresDocumentStore
 
 from ..fakes import KEY, HashEmbedder, WordTokenCounter, make_vectorizer, rows
 from .links import swap
-from .pdfs import lines, nested_forms, pdf
+from .pdfs import lines, nested_forms, pdf, scanned
 
 OTHER = PartitionKey("hk", "announcement", "00700")
 A, B = f"{KEY}/a.txt", f"{KEY}/b.txt"
+WORDS = (b"Revenue grew. " * 4,) * 3
 
 
 @pytest.fixture
@@ -350,18 +351,113 @@ def test_changes(ingestion: Ingestion, landing: Path):
     """Partitions with something new are named, by key, once each; those that were read since are not."""
     put(landing, A, "Revenue grew.")
     put(landing, B, "Costs fell.")
-    put(landing, f"{OTHER}/a.doc", "x")
+    put(landing, f"{OTHER}/a.txt", "x")
     before = ingestion.changes()
 
     ingestion.read_documents(KEY)
     ingestion.chunk_documents(KEY)
     after = ingestion.changes()
     ingestion.read_documents(OTHER)
+    ingestion.chunk_documents(OTHER)
+    put(landing, f"{OTHER}/b.doc", "x")
     put(landing, A, "Revenue fell.")
 
     assert before.partitions == (OTHER, KEY)
     assert after.partitions == (OTHER,)
+    assert ingestion.changes().partitions == (OTHER, KEY)
+
+
+def test_what_makes_no_partition(ingestion: Ingestion, database: Database, landing: Path):
+    """Rows of the manifest without a file, and files of other kinds, are remembered and make no partition."""
+    put(landing, A, "Revenue grew.")
+    put(landing, f"{OTHER}/a.doc", "x")
+    put(landing, "manifest.csv", f"path\n{A}\n{OTHER}/b.txt\nus/10-K/GONE/c.txt\n")
+
+    changes = ingestion.changes()
+
+    assert (changes.partitions, changes.manifest_rows) == ((KEY,), 3)
+    assert len(changes.misplaced) == 3
+    remembered = rows(database, "SELECT partition FROM document_rejections ORDER BY 1")
+    assert remembered == [(str(OTHER),), (str(OTHER),), ("us/10-K/GONE",)]
+
+
+def test_a_file_of_the_same_size_and_time(ingestion: Ingestion, database: Database, landing: Path):
+    """A file that replaces another is read, though it has its size and its time."""
+    put(landing, A, "The dividend for 2023 is 5 cents.")
+    ingestion.read_documents(KEY)
+    moment = (landing / A).stat().st_mtime_ns
+
+    (landing / "new").write_text("The dividend for 2024 is 9 cents.")
+    (landing / "new").rename(landing / A)
+    os.utime(landing / A, ns=(moment, moment))
+
     assert ingestion.changes().partitions == (KEY,)
+    assert ingestion.read_documents(KEY).read == (A,)
+    assert texts(database) == {A: "The dividend for 2024 is 9 cents."}
+
+
+def test_reading_everything_again(ingestion: Ingestion, landing: Path):
+    """On request documents are read again though nothing has changed, rejected ones too, and once."""
+    put(landing, A, "Revenue grew.")
+    put(landing, B, b"\xff")
+    ingestion.read_documents(KEY)
+    ingestion.chunk_documents(KEY)
+
+    changes = ingestion.changes(reread=True)
+    report = ingestion.read_documents(KEY)
+
+    assert changes.partitions == (KEY,)
+    assert (report.read, report.unchanged, errors(report)) == ((A,), 0, {B: "WrongEncoding"})
+    assert ingestion.changes().partitions == ()
+
+
+def test_another_programs_document(ingestion: Ingestion, database: Database, landing: Path):
+    """A document that another program stored under a file's path is left alone, and the file is listed."""
+    columns = "market, doc_type, stock_code, source_uri, title, text"
+    with database.transaction() as connection:
+        connection.execute(
+            f"INSERT INTO documents ({columns}) VALUES (%s, %s, %s, %s, 'theirs', '')", (*str(KEY).split("/"), A)
+        )
+    put(landing, A, "Revenue grew.")
+    first = ingestion.read_documents(KEY)
+    put(landing, A, "Revenue fell.")
+
+    second = ingestion.read_documents(KEY)
+
+    assert errors(first) == errors(second) == {A: "AnotherProgramsDocument"}
+    assert rows(database, "SELECT title, text FROM documents") == [("theirs", "")]
+
+
+def test_two_landing_directories(database: Database, landing: Path, tmp_path: Path):
+    """A path means one document: another directory's other file is refused, its copy and its new place are not."""
+    other_root = tmp_path / "other"
+    other = make(database, other_root)
+    put(landing, A, "Revenue grew.")
+    make(database, landing).read_documents(KEY)
+    put(other_root, A, "Costs fell.")
+
+    refused = other.read_documents(KEY)
+    put(other_root, A, "Revenue grew.")
+    copied = other.read_documents(KEY)
+    (other_root / A).unlink()
+    put(landing, A, "Revenue grew a lot.")
+    moved = make(database, landing).read_documents(KEY)
+
+    assert errors(refused) == {A: "SamePathElsewhere"}
+    assert (copied.read, moved.read) == ((A,), (A,))
+    assert texts(database) == {A: "Revenue grew a lot."}
+
+
+def test_what_is_read_in_part(ingestion: Ingestion, landing: Path):
+    """What of a document could not be read is reported, also the next time, until the file is replaced."""
+    put(landing, f"{KEY}/a.pdf", scanned(WORDS, (b"",)))
+
+    first, second = ingestion.read_documents(KEY), ingestion.read_documents(KEY)
+    put(landing, f"{KEY}/a.pdf", pdf(lines(*WORDS)))
+
+    assert list(first.warnings) == [f"{KEY}/a.pdf"]
+    assert second.warnings == first.warnings
+    assert ingestion.read_documents(KEY).warnings == {}
 
 
 def test_misplaced_files(ingestion: Ingestion, database: Database, landing: Path):

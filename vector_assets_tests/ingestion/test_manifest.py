@@ -8,7 +8,7 @@ import pytest
 
 from vector_assets.errors import InvalidManifest
 from vector_assets.ingestion import manifest
-from vector_assets.ingestion.manifest import ManifestRow, read_manifest
+from vector_assets.ingestion.manifest import ManifestFile, ManifestRow, read_manifest
 
 from .links import swap_once
 
@@ -150,3 +150,26 @@ def test_mark():
     assert row.values_mark == ManifestRow(9, company_name="A", title="B").values_mark
     assert row.values_mark != ManifestRow(2, company_name="B", title="A").values_mark
     assert row.values_mark != ManifestRow(2, company_name="AB").values_mark
+
+
+def test_the_manifest_is_read_again_only_when_it_has_changed(landing: Path):
+    """While the file is the same, so are its rows; a file that replaces it with its size and time is read."""
+    write(landing, "path,title\na.txt,A\n")
+    manifest = ManifestFile(landing)
+    first, second = manifest.rows(), manifest.rows()
+    moment = (landing / "manifest.csv").stat().st_mtime_ns
+    (landing / "new").write_text("path,title\na.txt,B\n")
+    (landing / "new").rename(landing / "manifest.csv")
+    os.utime(landing / "manifest.csv", ns=(moment, moment))
+
+    third = manifest.rows()
+
+    assert first is second
+    assert (first["a.txt"].title, third["a.txt"].title) == ("A", "B")
+
+
+def test_rows_of_a_folder(landing: Path):
+    """The rows of one folder are found among all, those of folders in it and beside it are not."""
+    write(landing, "path\nus/a/X/2.txt\nus/a/X/1.txt\nus/a/X/y/1.txt\nus/a/XY/1.txt\nus/a/X.txt\n")
+
+    assert list(read_manifest(landing).in_folder("us/a/X")) == ["us/a/X/1.txt", "us/a/X/2.txt"]

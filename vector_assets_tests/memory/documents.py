@@ -1,10 +1,19 @@
 """Documents and their chunks in memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from vector_assets.domain.chunks import DocumentChunk
-from vector_assets.domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, StoredDocument
+from vector_assets.domain.documents import (
+    ChunkChanges,
+    ChunksToReplace,
+    Document,
+    DocumentRejection,
+    KnownDocument,
+    StoredDocument,
+)
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.errors import AnotherProgramsDocument
 from vector_assets.storage.documents import ExistingChunk, match_chunks, position_of
 
 from .database import DocumentRow, MemoryDatabase
@@ -16,16 +25,28 @@ class MemoryDocumentStore:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    def known_fingerprints(self, partition: PartitionKey | None = None) -> dict[str, str]:
+    def known(self, partition: PartitionKey | None = None) -> dict[str, KnownDocument]:
         """A rejection is newer than the document it is about."""
         with self._database.lock:
             documents = [row.document for row in self._database.documents.values()]
-            known = {item.source_uri: item.fingerprint for item in documents if partition in {None, item.partition}}
-            return known | {item.source_uri: item.fingerprint for item in self.rejections(partition)}
+            known = {
+                item.source_uri: KnownDocument(item.fingerprint, item.landing_root, item.warning)
+                for item in documents
+                if partition in {None, item.partition}
+            }
+            for item in self.rejections(partition):
+                former = known.get(item.source_uri, KnownDocument(""))
+                known[item.source_uri] = replace(former, fingerprint=item.fingerprint)
+            return known
 
     def save(self, documents: Iterable[Document], rejections: Iterable[DocumentRejection]) -> None:
         """A document that is rejected now keeps the text it had before."""
         with self._database.lock:
+            documents = list(documents)
+            stored = {row.document.source_uri: row.document for row in self._database.documents.values()}
+            for document in documents:
+                if document.source_uri in stored and not stored[document.source_uri].fingerprint:
+                    raise AnotherProgramsDocument(document.source_uri)
             for document in documents:
                 self._database.save_document(document)
                 self._database.rejections.pop(document.source_uri, None)
@@ -42,6 +63,14 @@ class MemoryDocumentStore:
         with self._database.lock:
             for source_uri in source_uris:
                 self._database.rejections.pop(source_uri, None)
+
+    def forget_fingerprints(self, source_uris: Sequence[str]) -> None:
+        """Another program's document stays without one."""
+        with self._database.lock:
+            for row in self._database.documents.values():
+                if row.document.source_uri in source_uris and row.document.fingerprint:
+                    row.document = replace(row.document, fingerprint="to be read again")
+            self.forget_rejections(source_uris)
 
 
 class MemoryChunkingStore:

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from uuid import RFC_4122, UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vector_assets.domain.chunks import DocumentChunk, text_hash
-from vector_assets.domain.documents import ChunkChanges, Document, DocumentRejection
+from vector_assets.domain.documents import ChunkChanges, Document, DocumentRejection, KnownDocument
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.errors import AnotherProgramsDocument
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import ChunkPosition, ExistingChunk, match_chunks
 
@@ -183,12 +185,38 @@ def test_a_rejected_document_is_remembered_until_it_can_be_used(stores: Stores) 
 
     stores.documents.save([], [rejection, elsewhere])
 
-    assert stores.documents.known_fingerprints() == {f"{KEY}/a.txt": "bad", "elsewhere.txt": "any"}
-    assert stores.documents.known_fingerprints(KEY) == {f"{KEY}/a.txt": "bad"}
+    known = stores.documents.known()
+    assert {name: item.fingerprint for name, item in known.items()} == {f"{KEY}/a.txt": "bad", "elsewhere.txt": "any"}
+    assert list(stores.documents.known(KEY)) == [f"{KEY}/a.txt"]
     assert stores.documents.rejections() == [elsewhere, rejection]
     assert stores.documents.rejections(KEY) == [rejection]
     assert list(stores.texts()) == ["a"]
     stores.documents.save([changed("good again")], [])
     stores.documents.forget_rejections(["elsewhere.txt", "unknown.txt"])
     assert stores.documents.rejections() == []
-    assert stores.documents.known_fingerprints() == {f"{KEY}/a.txt": "2"}
+    assert stores.documents.known() == {f"{KEY}/a.txt": KnownDocument("2")}
+
+
+def test_another_programs_document_is_not_replaced(stores: Stores) -> None:
+    """A document without a fingerprint is another program's: nothing of the call is saved."""
+    theirs = replace(changed("theirs"), fingerprint="")
+    stores.documents.save([theirs], [])
+
+    with pytest.raises(AnotherProgramsDocument):
+        stores.documents.save([replace(theirs, source_uri="new.txt", fingerprint="1"), changed("ours")], [])
+    stores.documents.forget_fingerprints([theirs.source_uri])
+
+    assert stores.documents.known() == {theirs.source_uri: KnownDocument("")}
+
+
+def test_fingerprints_are_forgotten(stores: Stores) -> None:
+    """A document keeps its text and what is known of it, but its file seems to be another one."""
+    document = replace(changed("text"), warning="2 pages", landing_root="/landing")
+    stores.documents.save([document], [])
+    before = stores.documents.known()[document.source_uri]
+
+    stores.documents.forget_fingerprints([document.source_uri, "unknown.txt"])
+
+    after = stores.documents.known()[document.source_uri]
+    assert (before.warning, before.landing_root) == (after.warning, after.landing_root) == ("2 pages", "/landing")
+    assert before.fingerprint != after.fingerprint != ""

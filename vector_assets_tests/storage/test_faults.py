@@ -302,7 +302,7 @@ def test_documents_are_saved_once_though_the_answer_was_lost(
     store_chunks(far, ["another"], KEY, "b.txt")
 
     assert waits.count == 1
-    assert len(PostgresDocumentStore(database).known_fingerprints(KEY)) == 2
+    assert len(PostgresDocumentStore(database).known(KEY)) == 2
 
 
 def test_a_wait_ends_when_somebody_asks_to_stop(own: OwnServer, retries: Retries, waits: Waits) -> None:

@@ -51,6 +51,8 @@ CREATE TABLE documents (
     language     text NOT NULL DEFAULT '',
     source_uri   text NOT NULL UNIQUE,
     fingerprint  text NOT NULL DEFAULT '',
+    warning      text NOT NULL DEFAULT '',
+    landing_root text NOT NULL DEFAULT '',
     text         text NOT NULL,
     content_hash bytea NOT NULL,
     chunked_by       text,
