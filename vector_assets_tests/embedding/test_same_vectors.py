@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vector_assets.domain.spaces import Vectors
+from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.ports import Embedder
 
 from .embedders import ENGLISH, openvino_embedder, torch_embedder
@@ -33,7 +34,7 @@ Make = Callable[[Path], Embedder]
 
 
 EMBEDDERS: dict[str, Make] = {
-    "OpenVINO, auto": lambda models: openvino_embedder(ENGLISH, models),
+    "OpenVINO, auto": lambda models: openvino_embedder(MULTILINGUAL_MODEL, models, query_prompt="passage: "),
     "OpenVINO, f32": lambda models: openvino_embedder(ENGLISH, models, "f32"),
     "torch": lambda _: torch_embedder(),
 }
@@ -85,7 +86,7 @@ def test_a_vector_does_not_depend_on_the_embedder_object(make: Callable[[], Embe
 
 
 def test_a_question_has_the_vector_of_the_same_document(embedder: Embedder, alone: Vectors) -> None:
-    """The bundled model has no prompts."""
+    """The English model has no prompts, and the other one is given the document's for both."""
     vectors = np.stack([embedder.embed_query(text) for text in TEXTS[:4]])
 
     assert least_cosine(vectors, alone[:4]) >= LEAST_COSINE
