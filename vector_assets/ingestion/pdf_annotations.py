@@ -46,10 +46,15 @@ def page_with_annotations(pdf: "PdfDocument", page: "PdfPage", number: int) -> S
         found = list(_annotations(pdf, page, count)) if count > 0 else []
         attached = sum(item.subtype == raw.FPDF_ANNOT_FILEATTACHMENT for item in found)
         typed = _typed_texts(pdf, number, page, text_page, found) if found else []
-        text = merged(text_page, typed) if typed else str(text_page.get_text_bounded())
+        text = merged(text_page, typed) if typed else _text(page, text_page)
     finally:
         text_page.close()
     return ShownPage(text, attached)
+
+
+def _text(page: "PdfPage", text_page: "PdfTextPage") -> str:
+    # Of a turned page, PDFium's text within bounds lacks the breaks beside words of one letter. Its text has them.
+    return str(text_page.get_text_range() if page.get_rotation() else text_page.get_text_bounded())
 
 
 def _annotations(pdf: "PdfDocument", page: "PdfPage", count: int) -> Iterator[_Annotation]:
@@ -140,16 +145,13 @@ def _texts_of(item: _Annotation, before: str, after: str) -> Iterator[Typed]:
         if text := _chosen(item.value.strip(), shown, before):
             yield Typed(text, item.box)
         return
-    if drawn:
-        yield Typed(drawn, item.box)
-    if item.value.strip() and _squeezed(item.value) not in _squeezed(drawn) and not _is_attached(item):
-        yield Typed(f"[{item.value.strip()}]", item.box)
-
-
-def _is_attached(item: _Annotation) -> bool:
-    from pypdfium2 import raw
-
-    return bool(item.subtype == raw.FPDF_ANNOT_FILEATTACHMENT)
+    # A stamp shows words. What lies in the box of a mark or of a note's icon belongs to others.
+    words = drawn if item.subtype in {raw.FPDF_ANNOT_STAMP, raw.FPDF_ANNOT_WATERMARK, raw.FPDF_ANNOT_REDACT} else ""
+    if words:
+        yield Typed(words, item.box)
+    note = item.value.strip()
+    if note and item.subtype != raw.FPDF_ANNOT_FILEATTACHMENT and _squeezed(note) not in _squeezed(words):
+        yield Typed(f"[{note}]", item.box)
 
 
 def _chosen(value: str, drawn: str, before: str) -> str:

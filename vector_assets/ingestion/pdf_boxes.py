@@ -48,15 +48,20 @@ class _Character(NamedTuple):
 
 def merged(text_page: "PdfTextPage", typed: Iterable[Typed]) -> str:
     """Return the page's text with the typed texts in it, in reading order where several stand at the same word."""
-    characters = [_Character(number, Box(*text_page.get_charbox(number))) for number in range(text_page.count_chars())]
+    characters = _characters(text_page)
     drawn = [item for item in characters if item.box.right > item.box.left and item.box.top > item.box.bottom]
-    inserted = sorted((_place(item, drawn), -item.box.line, item.box.left, item) for item in typed)
-    pieces, start = [], 0
-    for (at, before, after), _, _, item in inserted:
+    places = [(_place(item, drawn), item) for item in typed]
+    places.sort(key=lambda place: (place[0][0], -place[1].box.line, place[1].box.left))
+    pieces, start = list[str](), 0
+    for (at, before, after), item in places:
         pieces += [text_page.get_text_range(start, at - start) if at > start else "", before, item.text, after]
         start = max(start, at)
     rest = len(characters) - start
     return "".join([*pieces, text_page.get_text_range(start, rest) if rest > 0 else ""]).strip("\r\n")
+
+
+def _characters(text_page: "PdfTextPage") -> list[_Character]:
+    return [_Character(number, Box(*text_page.get_charbox(number))) for number in range(text_page.count_chars())]
 
 
 def _place(typed: Typed, characters: Sequence[_Character]) -> tuple[int, str, str]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.reading_fuzz import charset_outcome, pdf_outcome
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.partition_patterns import PartitionPattern
 from vector_assets.errors import DocumentError, InvalidManifest, InvalidPartitionKey, InvalidPattern, VectorAssetsError
@@ -284,3 +285,18 @@ def test_any_manifest(data: bytes) -> None:
         if not error_of(lambda: scanned(Path(root)), InvalidManifest):
             reasons = {rejection.error for rejection in scanned(Path(root)).rejections}
             assert reasons <= {"ManifestRowWithoutFile"}
+
+
+# Nothing is lost: samples of `benchmarks/reading_fuzz.py`
+
+
+def test_generated_pdfs() -> None:
+    """Forms, notes, turned pages, Chinese fonts and scans: every word is read once, or a scan is refused."""
+    assert {pdf_outcome(seed) for seed in range(1, 61)} == {"equal", "refused"}
+
+
+def test_generated_charsets() -> None:
+    """A text in any charset, labelled rightly or wrongly, is read as it is or refused, with advice that is true."""
+    outcomes = {charset_outcome(seed) for seed in range(1, 201)}
+
+    assert {outcome.split(" (")[0] for outcome in outcomes} == {"equal", "refused"}

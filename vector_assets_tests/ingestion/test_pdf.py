@@ -141,6 +141,14 @@ def test_ticked_boxes():
     assert text.split() == ["☒", "Yes", "☐", "No"]
 
 
+def test_boxes_that_overlap():
+    """A note's icon over another text does not repeat it, and texts at the same place are both read."""
+    note = b"<</Type/Annot/Subtype/Text/Contents(note)/Rect[200 690 220 710]/F 4>>"
+    text = b"<</Type/Annot/Subtype/FreeText/Contents(typed)/DA(/F 12 Tf)%s>>" % BOX
+
+    assert sorted(text_of(annotated(b" ", note, text, note)).split()) == ["[note]", "[note]", "typed"]
+
+
 def test_form_without_other_text():
     """A page whose only text was typed into a form is no scan."""
     assert text_of(annotated(b" ", field(b"/FT/Tx/V(Acme)"), catalog=FORM)) == "Acme"
@@ -208,3 +216,13 @@ def test_letters_drawn_as_lines():
     letters = b"".join(b"%d 700 m %d 710 l S " % (at_, at_) for at_ in range(400))
 
     assert read_pdf(pdf(lines(*WORDS), letters), "a.pdf").warning.startswith("1 of 2 pages")
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180])
+def test_turned_pages(turned: int):
+    """Words of a turned page stay apart, those of one letter too."""
+    content = at(72, 700, b"2024") + at(147, 700, b"x") + at(222, 700, b"5")
+
+    text = text_of(pdf(content).replace(b"/MediaBox", b"/Rotate %d/MediaBox" % turned))
+
+    assert sorted(text.split()) == ["2024", "5", "x"]
