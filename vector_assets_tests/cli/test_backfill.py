@@ -27,7 +27,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 
     second = command("backfill", "--dry-run")
 
-    assert "1 partition, 3 chunks, about 3 tokens, about" in second.output
+    assert "1 partition, 3 chunks, about 9 tokens, about" in second.output
     assert str(CN) not in second.output
 
 
