@@ -25,6 +25,8 @@ from .step_failures import one_line_failures
 from .table_columns import CHUNK_COLUMNS, DOCUMENT_COLUMNS, VECTOR_COLUMNS
 from .vectorize_step import VectorizeConfig, chunks_to_embed, vectorize
 
+# One group: the graph of all assets shows it whole, where several would be closed boxes.
+GROUP = "vector_assets"
 OWNERS = ["team:data-engineering"]
 TAGS = {"domain": "company_filings"}
 _COLUMNS = "dagster/column_schema"
@@ -35,7 +37,7 @@ EMBEDDER_POOL = "vector_assets_embedder"
 @dg.asset(
     key=DOCUMENTS,
     partitions_def=PARTITIONS,
-    group_name="bronze",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     metadata={_COLUMNS: DOCUMENT_COLUMNS},
@@ -78,7 +80,7 @@ class ChunkingConfig(dg.Config):
     key=DOCUMENT_CHUNKS,
     deps=[DOCUMENTS],
     partitions_def=PARTITIONS,
-    group_name="silver",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     metadata={_COLUMNS: CHUNK_COLUMNS},
@@ -124,7 +126,7 @@ def _document_log(
     key=VECTORIZED_CHUNKS,
     deps=[DOCUMENT_CHUNKS],
     partitions_def=PARTITIONS,
-    group_name="silver",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     metadata={_COLUMNS: VECTOR_COLUMNS},
@@ -150,7 +152,7 @@ def vectorized_chunks(
     key=CANDIDATE_VECTORS,
     deps=[DOCUMENT_CHUNKS],
     partitions_def=PARTITIONS,
-    group_name="silver",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     metadata={_COLUMNS: VECTOR_COLUMNS},

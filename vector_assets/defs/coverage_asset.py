@@ -12,7 +12,7 @@ from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, wi
 from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
-from .assets import OWNERS, TAGS
+from .assets import GROUP, OWNERS, TAGS
 from .jobs import vectorize
 from .runtime.run_processes import sign_run
 from .runtime.tags import PRIORITY_TAG
@@ -35,7 +35,7 @@ Metadata = Mapping[str, dg.MetadataValue]
     # On all partitions, as Dagster does where no mapping is given. From a hundred of them on it reads the version of
     # the newest materialization only when a step begins, not all of them.
     deps=[VECTORIZED_CHUNKS],
-    group_name="gold",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     kinds={"postgres"},

@@ -9,7 +9,7 @@ from ..domain.spaces import SpaceOverview
 from ..errors import InvalidSetting
 from ..services import Services
 from .asset_keys import CANDIDATE_VECTORS, SERVING_SPACE, VECTORIZED_CHUNKS
-from .assets import OWNERS, TAGS
+from .assets import GROUP, OWNERS, TAGS
 from .runtime.run_processes import sign_run
 from .step_failures import one_line_failures
 
@@ -34,7 +34,7 @@ class PromotionConfig(dg.Config):
 @dg.asset(
     key=SERVING_SPACE,
     deps=[VECTORIZED_CHUNKS, CANDIDATE_VECTORS],
-    group_name="gold",
+    group_name=GROUP,
     owners=OWNERS,
     tags=TAGS,
     kinds={"postgres"},

@@ -237,7 +237,7 @@ def test_it_comes_after_the_vectors_of_all_partitions() -> None:
     assert node.parent_keys == {VECTORIZED_CHUNKS}
     assert not node.is_partitioned
     assert node.check_keys == {dg.AssetCheckKey(COVERAGE, "fresh")}
-    assert (node.group_name, node.owners) == ("gold", ["team:data-engineering"])
+    assert (node.group_name, node.owners) == ("vector_assets", ["team:data-engineering"])
 
 
 def test_the_partitions_of_the_vectors_are_not_looked_at_when_a_run_begins(
