@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float64]
 
 DENSE_WEIGHT = 0.7
-"""How much the vectors count beside the terms (0.3); see docs/decisions/0015-hybrid-search.md."""
+"""How much the vectors count beside the terms (0.3); see docs/decisions/0018-hybrid-search.md."""
 
 
 def fused_scores(dense: Scores, lexical: Scores, dense_weight: float = DENSE_WEIGHT) -> Scores:

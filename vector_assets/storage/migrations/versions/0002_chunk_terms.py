@@ -1,7 +1,7 @@
 """The terms of chunks, their queue, and the statistics that rank by them.
 
 Terms are made in Python (domain/terms.py), so that a trigger can only queue a chunk. The terms of a chunk are arrays of
-numbers, not a tsvector: see docs/decisions/0015-hybrid-search.md.
+numbers, not a tsvector: see docs/decisions/0018-hybrid-search.md.
 """
 
 from alembic import op
