@@ -3,7 +3,7 @@
 Good vectors in the wrong order look like any others; `self_retrieval` is there for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -90,7 +90,7 @@ def inspect_rows(
     if found and found[0].fault is Fault.WRONG_DIMENSION:
         return found
     healthy = np.setdiff1d(np.arange(len(vectors)), [bad.index for bad in found])
-    of_another = collapsed(vectors[healthy], [seen[row] for row in healthy], norm, rows=healthy)
+    of_another = collapsed(vectors[healthy], lambda row: seen[healthy[row]], norm, rows=healthy)
     return sorted(found + of_another, key=lambda bad: bad.index)
 
 
@@ -118,10 +118,15 @@ def bad_alone(vectors: Vectors, count: int, dimension: int, norm: ExpectedNorm =
 
 
 def collapsed(
-    vectors: Vectors, seen: Sequence[bytes], norm: ExpectedNorm = UNIT_NORM, *, rows: NDArray[np.intp] | None = None
+    vectors: Vectors,
+    seen: Callable[[int], bytes],
+    norm: ExpectedNorm = UNIT_NORM,
+    *,
+    rows: NDArray[np.intp] | None = None,
 ) -> list[BadRow]:
     """Give the rows whose vector a row with another text has too; `rows` are the numbers to report for them.
 
+    `seen` gives the key of a row's text; it is asked for few rows.
     Rows are compared with their neighbours in the order of their projections on one direction: equal rows are
     neighbours there, whichever way the last bits were rounded, and nothing grows with the square of the batch.
     """
@@ -135,9 +140,9 @@ def collapsed(
     for run in np.split(near, np.flatnonzero(np.diff(near) > 1) + 1):
         group = [int(row) for row in order[run[0] : run[-1] + 2]]
         first = group[0]
-        other = next((row for row in group if seen[row] != seen[first]), None)
+        other = next((row for row in group if seen(row) != seen(first)), None)
         if other is not None:
-            twins = [(row, other if seen[row] == seen[first] else first) for row in group]
+            twins = [(row, other if seen(row) == seen(first) else first) for row in group]
             found += [_collapsed_row(int(numbers[row]), int(numbers[twin])) for row, twin in twins]
     return found
 

@@ -15,9 +15,9 @@ from psycopg import sql
 from ..domain.partition_keys import PartitionKey
 from ..domain.spaces import Vectors
 from ..quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts, SharedVector, TruncatedChunk
+from .binary_arrays import HalfVectors
 from .chunks import DUE, QUEUED
 from .database import Connection, Database, repeatable
-from .halfvec_arrays import HalfVectors
 from .partition_columns import IN_PARTITION
 from .partition_samples import SAMPLE_CHUNKS, SAMPLED_CHUNKS, sample_parameters
 from .spaces import vectors_table

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from datetime import datetime
+from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -148,8 +149,9 @@ class PostgresChunkStore:
         """Read chunks as far as their texts fit, and count all that the query found."""
         with self._database.transaction() as connection:
             rows = connection.execute(query, {**parameters, "most_bytes": _MOST_BYTES}).fetchall()
+        key = cache(PartitionKey)  # it checks its parts, and mostly all chunks have the same
         chunks = [
-            Chunk(id_, PartitionKey(market, doc_type, stock_code), document, index, text, bytes(content_hash))
+            Chunk(id_, key(market, doc_type, stock_code), document, index, text, bytes(content_hash))
             for id_, market, doc_type, stock_code, document, index, text, content_hash, _ in rows
         ]
         return chunks, rows[0][-1] if rows else 0

@@ -6,6 +6,8 @@ there is another attempt.
 """
 
 import logging
+import math
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -19,15 +21,15 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 from sqlalchemy import URL
 
+from .binary_arrays import register_arrays
 from .connections import Backend, backend_of
 from .database_url import connection_arguments
-from .halfvec_arrays import register_halfvecs
 from .sessions import DEFAULT_SCHEMA, configure_session
 
 # Begins the names of the pool's threads.
 POOL_NAME = "vector_assets pool"
 
-# More than a process has threads at work on the database: a run has four.
+# More than a process has threads at work on the database: a run has nine.
 _MOST_CONNECTIONS = 15
 # A waiting thread looks this often whether the attempt to connect has failed. Twenty looks a second cost nothing, and
 # a failure is noticed before anybody misses it.
@@ -36,6 +38,8 @@ _LOOK_SECONDS = 0.05
 _MOST_LOOKS = 1200
 # A thread that is connecting to a silent server cannot be stopped. It ends by itself after the connect timeout.
 _CLOSE_SECONDS = 2.0
+# A connection that is used more often is not checked each time: a check is a third of the way of a commit.
+_CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
     """A connection that knows vectors and the server process behind it."""
 
     backend: Backend | None = None
+    worked_at = -math.inf
+    """When it was last given back after a transaction that ended as it should (monotonic)."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
@@ -77,10 +83,26 @@ def _prepare(connection: PooledConnection, schema: str) -> None:
         with connection.transaction(force_rollback=True):  # types are only looked up
             configure_session(connection, schema, local=True)
             register_vector(connection)
-            register_halfvecs(connection)
+            register_arrays(connection)
     except BaseException:
         connection.close()
         raise
+
+
+def _check(connection: PooledConnection) -> None:
+    """Ask the server whether the connection still works, unless it worked a moment ago and nothing was heard since.
+
+    A server that ends a connection says so, or its system does. A network that broke without a sign since then is
+    noticed in the transaction, as one that breaks during it.
+    """
+    if time.monotonic() - connection.worked_at > _CHECK_SECONDS or _was_sent_something(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _was_sent_something(connection: PooledConnection) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class RaisingPool:
@@ -108,6 +130,7 @@ class RaisingPool:
         connection = self._wait_for(pool)
         try:
             yield connection
+            connection.worked_at = time.monotonic()
         finally:
             pool.putconn(connection)
 
@@ -127,7 +150,7 @@ class RaisingPool:
                     name=POOL_NAME,
                     min_size=0,
                     max_size=_MOST_CONNECTIONS,
-                    check=ConnectionPool.check_connection,
+                    check=_check,
                     reconnect_timeout=0,
                     open=True,
                 )

@@ -14,8 +14,8 @@ from ..domain.batches import ChunkFailure, EmbeddedChunk
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import SearchFilter, SearchHit
 from ..errors import SpaceNotFound
+from .binary_arrays import HalfVectors, hash_array, integer_array, uuid_array
 from .database import Connection, Cursor, Database, repeatable
-from .halfvec_arrays import HalfVectors
 from .partition_columns import partition_parameters
 from .spaces import require_live, vectors_table
 
@@ -25,10 +25,12 @@ from .spaces import require_live, vectors_table
 # held so that nobody deletes it; the foreign key would hold it too, but wait.
 _STORE: LiteralString = """
 WITH incoming AS (
-    SELECT * FROM unnest(%(ids)b::uuid[], %(markets)b::text[], %(doc_types)b::text[], %(stock_codes)b::text[],
-                         %(hashes)b::bytea[], %(vectors)b::halfvec[],
-                         %(token_counts)b::integer[], %(tokens_embedded)b::integer[])
-        AS i (chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded)
+    -- The arrays of the partitions' columns hold each partition of the batch once.
+    SELECT i.*, (%(markets)s::text[])[partition] AS market, (%(doc_types)s::text[])[partition] AS doc_type,
+           (%(stock_codes)s::text[])[partition] AS stock_code
+    FROM unnest(%(ids)b::uuid[], %(partitions)b::integer[], %(hashes)b::bytea[], %(vectors)b::halfvec[],
+                %(token_counts)b::integer[], %(tokens_embedded)b::integer[])
+        AS i (chunk_id, partition, content_hash, embedding, token_count, tokens_embedded)
 ), unchanged AS MATERIALIZED (
     -- One by one, by the keys: of a queue that it has no statistics of, PostgreSQL would read all rows for each batch.
     SELECT i.*, queued.ctid AS queue_row
@@ -41,16 +43,19 @@ WITH incoming AS (
     CROSS JOIN LATERAL (SELECT FROM document_chunks c WHERE c.id = i.chunk_id FOR KEY SHARE SKIP LOCKED) held
 ), dequeued AS (
     DELETE FROM pending_chunks WHERE ctid = ANY(ARRAY(SELECT queue_row FROM unchanged))
+), stored AS (
+    INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
+                         token_count, tokens_embedded, run_id)
+    SELECT chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, %(run_id)s
+    FROM unchanged
+    ON CONFLICT (chunk_id) DO UPDATE SET
+        (market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, run_id, created_at)
+        = (excluded.market, excluded.doc_type, excluded.stock_code, excluded.content_hash, excluded.embedding,
+           excluded.token_count, excluded.tokens_embedded, excluded.run_id, excluded.created_at)
+    RETURNING chunk_id
 )
-INSERT INTO {table} (chunk_id, market, doc_type, stock_code, content_hash, embedding,
-                     token_count, tokens_embedded, run_id)
-SELECT chunk_id, market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, %(run_id)s
-FROM unchanged
-ON CONFLICT (chunk_id) DO UPDATE SET
-    (market, doc_type, stock_code, content_hash, embedding, token_count, tokens_embedded, run_id, created_at)
-    = (excluded.market, excluded.doc_type, excluded.stock_code, excluded.content_hash, excluded.embedding,
-       excluded.token_count, excluded.tokens_embedded, excluded.run_id, excluded.created_at)
-RETURNING chunk_id
+-- Mostly all of them are stored, and nothing is to be listed.
+SELECT array_agg(chunk_id) FROM stored HAVING count(*) < cardinality(%(ids)b::uuid[])
 """
 
 # Those of a batch that the run has stored before, when the answer of the commit was lost, and that are still current.
@@ -104,7 +109,7 @@ class PostgresVectorStore:
     def __init__(self, database: Database, space_slug: str) -> None:
         self._database = database
         self._space_slug = space_slug
-        self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug))
+        self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
@@ -132,11 +137,11 @@ class PostgresVectorStore:
                 connection.rollback()
                 require_live(connection, self._space_slug)
                 raise
-            ids = {row[0] for row in stored} if stored else set()
-            if len(ids) < len(embedded):
-                require_live(connection, self._space_slug)
-                ids |= self._stored_by(connection, embedded, run_id)
-            return ids
+            found = stored.fetchone() if stored else None
+            if found is None:
+                return {item.chunk.id for item in embedded}
+            require_live(connection, self._space_slug)
+            return {*(found[0] or ()), *self._stored_by(connection, embedded, run_id)}
 
     def _stored_by(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> set[UUID]:
         parameters = {
@@ -147,17 +152,20 @@ class PostgresVectorStore:
         return {row[0] for row in connection.execute(self._stored_before, parameters)}
 
     def _store_vectors(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> Cursor:
-        embedded = sorted(embedded, key=lambda item: item.chunk.id)  # rows are locked in the order of their ids
-        keys = [item.chunk.partition for item in embedded]
+        embedded = sorted(embedded, key=lambda item: item.chunk.id.int)  # rows are locked in the order of their ids
+        numbers = _numbers_of_partitions(embedded)
         parameters = {
-            "ids": [item.chunk.id for item in embedded],
-            "markets": [key.market for key in keys],
-            "doc_types": [key.doc_type for key in keys],
-            "stock_codes": [key.stock_code for key in keys],
-            "hashes": [item.chunk.content_hash for item in embedded],
-            "vectors": HalfVectors(np.stack([item.vector for item in embedded])),
-            "token_counts": [item.tokens.token_count for item in embedded],
-            "tokens_embedded": [item.tokens.tokens_embedded for item in embedded],
+            "ids": uuid_array([item.chunk.id for item in embedded]),
+            "markets": [key.market for key in numbers],
+            "doc_types": [key.doc_type for key in numbers],
+            "stock_codes": [key.stock_code for key in numbers],
+            "partitions": integer_array(
+                [1] * len(embedded) if len(numbers) == 1 else [numbers[item.chunk.partition] for item in embedded]
+            ),
+            "hashes": hash_array([item.chunk.content_hash for item in embedded]),
+            "vectors": HalfVectors(np.array([item.vector for item in embedded])),
+            "token_counts": integer_array([item.tokens.token_count for item in embedded]),
+            "tokens_embedded": integer_array([item.tokens.tokens_embedded for item in embedded]),
             "run_id": run_id,
             "space": self._space_slug,
         }
@@ -204,3 +212,12 @@ class PostgresVectorStore:
             SearchHit(float(score), PartitionKey(market, doc_type, stock_code), document, index, text, *about)
             for score, market, doc_type, stock_code, document, index, text, *about in rows
         ]
+
+
+def _numbers_of_partitions(embedded: Sequence[EmbeddedChunk]) -> dict[PartitionKey, int]:
+    """Number the partitions of the chunks from 1. Mostly all chunks share one key, which is then not compared."""
+    first = embedded[0].chunk.partition
+    if all(item.chunk.partition is first for item in embedded):
+        return {first: 1}
+    keys = dict.fromkeys(item.chunk.partition for item in embedded)
+    return {key: number for number, key in enumerate(keys, start=1)}

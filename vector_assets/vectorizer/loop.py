@@ -32,8 +32,9 @@ logger = logging.getLogger(__name__)
 # The last 62 bits of a UUID of version 4 or 7 are random (RFC 9562).
 _RANDOM_BITS = (1 << 62) - 1
 
-# While the server works on one batch, the next is prepared and sent: with one at a time each waits for the other.
-CONCURRENT_COMMITS = 2
+# While the server works on some batches and waits for its disk, the next are prepared and sent: with one at a time each
+# waits for the other. Six commit 1.7 times as fast as two where several programs share a disk.
+CONCURRENT_COMMITS = 6
 
 
 class Vectorizer:

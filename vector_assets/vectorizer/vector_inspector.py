@@ -48,9 +48,8 @@ class VectorInspector:
         if len(embedded) < 2:
             return embedded, []
         with self._timed():
-            vectors = np.stack([vector for _, vector in embedded])
-            texts = [seen_as(chunk.tokens) for chunk, _ in embedded]
-            bad_rows = {row.index: row for row in collapsed(vectors, texts)}
+            vectors = np.array([vector for _, vector in embedded])
+            bad_rows = {row.index: row for row in collapsed(vectors, lambda row: seen_as(embedded[row][0].tokens))}
         errors: ChunkErrors = [
             (embedded[index][0], self._error(embedded[index][0], row)) for index, row in bad_rows.items()
         ]

@@ -26,9 +26,9 @@ from vector_assets.quality.limits import QualityLimits
 from vector_assets.quality.vector_checks import VECTOR_CHECKS
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
+from vector_assets.storage.binary_arrays import HalfVectors
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.halfvec_arrays import HalfVectors
 from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, make_live, rows, store_chunks, vector_of

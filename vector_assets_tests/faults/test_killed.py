@@ -11,6 +11,7 @@ import pytest
 
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
 
 from ..fakes import KEY, HashEmbedder
 from ..invariants import check_invariants
@@ -19,12 +20,12 @@ from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, asked_for, eventually, f
 # The longest time for which a partition rests after failures.
 RESTED = timedelta(minutes=61)
 
-# A point, at which time it stands there, and the batches that must be committed by then. Two commits may be at work at
-# once, so that one more may not be through yet, or a few more may be.
+# A point, at which time it stands there, and the batches that must be committed by then. Several commits are at work at
+# once, so that a few others may not be through yet, or a few more may be.
 STANDS = {
     "before the first embed": ("embed", 1, 0),
-    "between embed and commit": ("between embed and commit", 21, 19),
-    "in the open transaction": ("before COMMIT", 21, 19),
+    "between embed and commit": ("between embed and commit", 21, 20 - CONCURRENT_COMMITS),
+    "in the open transaction": ("before COMMIT", 21, 20 - CONCURRENT_COMMITS),
     "during the progress event": ("event", 21, 21),
 }
 

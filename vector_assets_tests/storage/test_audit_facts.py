@@ -8,8 +8,8 @@ import pytest
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.quality.partition_facts import PartitionVectorFacts
 from vector_assets.storage.audit_facts import AuditFacts
+from vector_assets.storage.binary_arrays import HalfVectors
 from vector_assets.storage.database import Database
-from vector_assets.storage.halfvec_arrays import HalfVectors
 from vector_assets.storage.quarantine import Quarantine
 
 from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
