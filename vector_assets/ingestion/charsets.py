@@ -47,6 +47,7 @@ _ICONV_NAMES = {
     "KOI8-U": "KOI8-U",
 }
 _MULTI_BYTE = {"GBK", "gb18030", "Big5", "Shift_JIS", "EUC-JP", "EUC-KR"}
+_CHINESE = {"GBK", "gb18030", "Big5"}
 _CONFIDENT = 0.9
 _POSSIBLE = 0.15
 _FEW_BYTES = 40
@@ -153,7 +154,8 @@ def _decode_labelled(data: bytes, document: str, label: str, position: int) -> s
     if name == "replacement" or not name:
         raise UnreadableDocument(document, f"it names an unknown encoding, {label!r}")
     text = _whatwg_text(data, name)
-    if "\ufffd" in text or _is_contradicted(data, name):
+    is_odd = name in _CHINESE and not _is_usual(text)
+    if "\ufffd" in text or is_odd or _is_contradicted(data, name):
         raise WrongEncoding(document, label, _first_wrong_byte(data, name, position), likely_encodings(data))
     return text
 

@@ -214,7 +214,8 @@ def display_of(element: "Element", declared: Declarations, in_flex: bool) -> str
     if not value or value in {"revert", "revert-layer", "inherit"}:
         value = _DISPLAYS.get(element.tag, "inline") if element.attr("hidden", "shown") == "shown" else "none"
     display = _KINDS.get(value, "inline")
-    if display in {"inline", "inline-block"} and (in_flex or (declared and _is_taken_out(declared))):
+    is_box = in_flex or element.tag == "legend" or (declared and _is_taken_out(declared))
+    if is_box and display in {"inline", "inline-block"}:
         display = "block"
     if declared and display != "inline" and declared.get("content-visibility") == "hidden":
         return "none"

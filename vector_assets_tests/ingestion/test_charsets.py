@@ -126,6 +126,14 @@ def test_html_in_another_encoding():
         read_html(b"<meta charset=gb2312><p>\xff\xff", "a.html")
 
 
+def test_rare_characters_under_a_label():
+    """Japanese that a label calls Chinese can be decoded, to characters that nobody writes one after another."""
+    data = "<meta charset=gbk><p>た報に取ロる決役に算算るつ会フ益".encode("cp932")
+
+    with pytest.raises(WrongEncoding, match="not GBK"):
+        read_html(data, "a.html")
+
+
 @pytest.mark.parametrize(("label", "codec"), [("iso-8859-1", "gbk"), ("gbk", "big5"), ("big5", "gbk")])
 def test_labels_that_are_wrong(label: str, codec: str):
     """A label that the bytes contradict is not followed: the text would become other text."""

@@ -182,6 +182,7 @@ _BLOCKS = [
         "<b style='float:left'>one</b><b>two</b>",
         "<b style='position:absolute'>one</b><b>two</b>",
         "<font>one<hr>two</font>",
+        "one<legend style='display:inline-block'>two</legend>",
         "<style>.l{display:block}</style><i class=l>one</i><i class=l>two</i>",
         "<button>one</button><input value=two>",
         "<b style='display:inline-block;width:9em'>one</b><b style='display:inline-block;width:9em'>two</b>",
