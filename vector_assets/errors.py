@@ -16,6 +16,7 @@ VectorAssetsError
 │   └── WatchingStopped           only the command stopped; the backfill goes on
 ├── DaemonNotRunning              nothing that is launched would start
 ├── PortTaken
+├── DevRunsAlready
 ├── DagsterDidNotStart
 ├── LandingDirectoryMissing
 ├── InvalidManifest
@@ -46,6 +47,12 @@ VectorAssetsError
 │   ├── PgvectorMissing
 │   ├── EmbeddedServerFailed
 │   ├── DatabaseNotCreated
+│   ├── NothingStoredYet          a command that only reads makes no database
+│   ├── WrongServerEncoding
+│   ├── DatabaseReadOnly
+│   ├── RightMissing
+│   ├── SchemaTaken
+│   ├── MigrationDue
 │   ├── DatabaseTooNew
 │   ├── DatabaseFull
 │   └── DatabaseFailed            it passes where another transaction was in the way, e.g. a deadlock
@@ -75,6 +82,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from .translation import ngettext, translate
+
+DATABASE_URL = "VECTOR_ASSETS_DATABASE_URL"
+DAGSTER_DATABASE_URL = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
 
 
 class VectorAssetsError(Exception):
@@ -242,6 +252,20 @@ class PortTaken(VectorAssetsError):
             translate("port {port} cannot be used ({reason}). Choose another with --port.", port=port, reason=reason)
         )
         self.port = port
+
+
+class DevRunsAlready(VectorAssetsError):
+    """`vector-assets dev` runs already on the same storage of Dagster; two daemons would disturb each other."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(
+            translate(
+                "vector-assets dev runs already ({holder}). Use its pages, or stop it first; for a second one set "
+                "VECTOR_ASSETS_HOME to another directory.",
+                holder=holder,
+            )
+        )
+        self.holder = holder
 
 
 class DagsterDidNotStart(VectorAssetsError):
@@ -499,11 +523,13 @@ class DatabaseError(VectorAssetsError):
 class DatabaseUnreachable(DatabaseError):
     """No connection could be made, or it was lost. `refused`: the server runs, and rejects this role."""
 
-    def __init__(self, url: str, reason: str, refused: bool = False) -> None:
-        super().__init__(
-            f"cannot reach the database {url}: {reason}. Check that the server runs and that "
-            "VECTOR_ASSETS_DATABASE_URL is right, or unset it to use the embedded server."
-        )
+    def __init__(self, url: str, reason: str, refused: bool = False, setting: str | None = DATABASE_URL) -> None:
+        check = f"Check that the server runs and that {setting}"
+        fix = {
+            None: "It is the embedded server, whose log is VECTOR_ASSETS_HOME/postgres/log. Run vector-assets doctor.",
+            DATABASE_URL: f"{check} is right, or unset it to use the embedded server.",
+        }.get(setting, f"{check} is right, or unset it for the database beside the product's own.")
+        super().__init__(f"cannot reach the database {url}: {reason}. {fix}")
         self.passes = not refused
 
 
@@ -555,6 +581,70 @@ class DatabaseNotCreated(DatabaseError):
         self.database = database
 
 
+class NothingStoredYet(DatabaseError):
+    """There is no database, or none of the tables are in it, and a command that only reads makes none."""
+
+    def __init__(self, missing: str, settings: str, database: str | None = None) -> None:
+        if database and settings == DAGSTER_DATABASE_URL:
+            begin = translate("create it: CREATE DATABASE {database}", database=database)
+        else:
+            begin = translate("begin there with vector-assets ingest DIR")
+        super().__init__(
+            translate("{missing}. Check {settings}, or {begin}.", missing=missing, settings=settings, begin=begin)
+        )
+
+
+class WrongServerEncoding(DatabaseError):
+    """The database cannot hold every text."""
+
+    def __init__(self, database: str, encoding: str) -> None:
+        super().__init__(
+            f"database {database!r} is encoded in {encoding}, which cannot hold every text. Use another one: "
+            f"CREATE DATABASE {database}_utf8 ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+class DatabaseReadOnly(DatabaseError):
+    """Nothing can be written: a standby, or default_transaction_read_only is on."""
+
+    def __init__(self, database: str, role: str) -> None:
+        super().__init__(
+            f"database {database!r} is read-only for role {role!r}: it is a standby, or default_transaction_read_only "
+            f"is on. Name the primary server, or run ALTER ROLE {role} SET default_transaction_read_only = off."
+        )
+
+
+class RightMissing(DatabaseError):
+    """The role lacks a right in the database. `statement` is what an owner runs to grant it."""
+
+    def __init__(self, role: str, right: str, statement: str) -> None:
+        super().__init__(f"role {role!r} may not {right}. Ask an owner of the database to run {statement}.")
+        self.statement = statement
+
+
+class SchemaTaken(DatabaseError):
+    """The schema holds relations of another program. Nothing was made in it."""
+
+    def __init__(self, database: str, schema: str, relations: Sequence[str]) -> None:
+        named = ", ".join(relations[:3]) + (", ..." if len(relations) > 3 else "")
+        super().__init__(
+            f"schema {schema!r} of database {database!r} belongs to another program, which has {named} there. Choose a "
+            "schema of your own with VECTOR_ASSETS_SCHEMA."
+        )
+        self.schema = schema
+
+
+class MigrationDue(DatabaseError):
+    """The tables are of an older version, and no process but the command migrates a shared database."""
+
+    def __init__(self, database: str, found: str, newest: str) -> None:
+        super().__init__(
+            f"the tables of database {database!r} are at revision {found}, and this version of vector_assets needs "
+            f"{newest}. Run vector-assets migrate."
+        )
+        self.database = database
+
+
 class DatabaseTooNew(DatabaseError):
     """A newer version of this project created the tables."""
 
@@ -576,11 +666,21 @@ class DatabaseFull(DatabaseError):
         )
 
 
+_FIXES = {
+    "25006": "Name a server that can be written, or set default_transaction_read_only = off for the role.",
+    "42501": "Have the tables' owner grant the role what docs/operations.md lists.",
+    "55P03": "See in pg_stat_activity who holds the lock, or raise lock_timeout for the role.",
+    "57014": "See in pg_stat_activity what it waited for, or raise statement_timeout for the role.",
+}
+"""What to do, by PostgreSQL's code."""
+
+
 class DatabaseFailed(DatabaseError):
     """PostgreSQL refused a statement."""
 
     def __init__(self, reason: str, sqlstate: str | None, passes: bool = False) -> None:
-        super().__init__(f"the database refused a statement ({sqlstate or 'no code'}): {reason}.")
+        fix = _FIXES.get(sqlstate or "", "")
+        super().__init__(f"the database refused a statement ({sqlstate or 'no code'}): {reason}.{fix and ' ' + fix}")
         self.sqlstate = sqlstate
         self.passes = passes
 

@@ -19,7 +19,7 @@ from .embedding.model_files import default_model, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import EmbedderDrifted, NoSpaceToFill, SpaceNotLive, WeightsChanged
+from .errors import DAGSTER_DATABASE_URL, EmbedderDrifted, NoSpaceToFill, SpaceNotLive, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
@@ -28,10 +28,12 @@ from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.chunk_texts import PostgresChunkTexts
 from .storage.chunks import PostgresChunkStore
+from .storage.dagster_storage import require_dagster_storage
 from .storage.database import Database
-from .storage.database_url import parse_url, with_keepalives
+from .storage.database_creation import ensure_database
+from .storage.database_url import DAGSTER_DRIVER, parse_url, with_keepalives
 from .storage.embedded_server import start_embedded_server
-from .storage.migrate import ensure_database, migrate
+from .storage.migrate import TablesState, ensure_tables, migrate, tables_state
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
 from .storage.sessions import checked_schema
@@ -48,10 +50,12 @@ class Services(Stores):
     Args:
         settings: which database, which model.
         retries: how long a database that was there is waited for, and what ends the wait.
+        creates: whether a database or tables that are not there are made.
     """
 
-    def __init__(self, settings: Settings, retries: Retries | None = None) -> None:
+    def __init__(self, settings: Settings, retries: Retries | None = None, creates: bool = True) -> None:
         self.settings = settings
+        self.creates = creates
         self.retries = retries or Retries()
 
     def __enter__(self) -> Self:
@@ -70,22 +74,43 @@ class Services(Stores):
         """The product's database on a running server; it may not exist yet."""
         if self.settings.database_url is not None:
             return parse_url(self.settings.database_url.get_secret_value())
-        return start_embedded_server(self.settings.home)
+        return start_embedded_server(self.settings.home, self.creates)
 
     @cached_property
     def database(self) -> Database:
         """The product's database, its tables up to date."""
-        ensure_database(self.url, self.retries)
         schema = checked_schema(self.settings.database_schema)
-        migrate(self.url, self.retries, schema)
+        ensure_database(self.url, self.retries, self.creates)
+        ensure_tables(self.url, self.retries, schema, self.creates)
         return Database(self.url, self.retries, reached=True, schema=schema)
+
+    def tables_state(self) -> TablesState:
+        """Read of which version the database's tables are."""
+        schema = checked_schema(self.settings.database_schema)
+        ensure_database(self.url, self.retries, self.creates)
+        return tables_state(self.url, self.retries, schema)
+
+    def migrate(self) -> None:
+        """Bring the tables to this version, also those of a shared database. Only a person decides that."""
+        schema = checked_schema(self.settings.database_schema)
+        ensure_database(self.url, self.retries)
+        migrate(self.url, self.retries, schema)
 
     @cached_property
     def dagster_url(self) -> URL:
-        """Dagster's database beside the product's, created if it is missing; the driver is the one Dagster speaks."""
-        url = self.url.set(database=f"{self.url.database}_dagster")
-        ensure_database(url, self.retries)
-        return with_keepalives(url).set(drivername="postgresql+psycopg2")
+        """Dagster's database, in which its tables are or can be made; the driver is the one Dagster speaks.
+
+        It is that of the settings, which must be there, or else one beside the product's, which is created.
+        """
+        given = self.settings.dagster_database_url
+        if given is None:
+            url = self.url.set(database=f"{self.url.database}_dagster")
+        else:
+            url = parse_url(given.get_secret_value(), DAGSTER_DATABASE_URL)
+        url = with_keepalives(url).set(drivername=DAGSTER_DRIVER)
+        ensure_database(url, self.retries, creates=given is None)
+        require_dagster_storage(url, self.retries)
+        return url
 
     @property
     def chunks(self) -> PostgresChunkStore:

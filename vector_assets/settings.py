@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .errors import InvalidSetting
+from .errors import DAGSTER_DATABASE_URL, InvalidSetting
 from .quality.limits import LIMIT_NAMES, QualityLimits
 from .translation import Language
 
 QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
+_PROMPTS = {"EMBEDDING_DOCUMENT_PROMPT", "EMBEDDING_QUERY_PROMPT"}
 
 
 class Settings(BaseSettings):
@@ -33,6 +34,11 @@ class Settings(BaseSettings):
         "vector_assets",
         validation_alias="VECTOR_ASSETS_SCHEMA",
         description="The schema of the tables in that database. Several may lie side by side, each for itself.",
+    )
+    dagster_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=DAGSTER_DATABASE_URL,
+        description="The URL of Dagster's own database. Unset: one beside the product's, named after it with _dagster.",
     )
     landing_dir: Path = Field(
         Path("landing"),
@@ -161,10 +167,15 @@ class Settings(BaseSettings):
     def _limits_of_json(cls, value: object) -> object:
         return QualityLimits.from_json(value) if isinstance(value, str) else value
 
-    @field_validator("database_url", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _unset_when_blank(cls, value: object) -> object:
-        return None if value == "" else value
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        """Take white space around a value as a slip, and a blank value as none. In a prompt, both have a meaning."""
+        stripped = {
+            name: value.strip() if isinstance(value, str) and name not in _PROMPTS else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in stripped.items() if value != "" or name in _PROMPTS}
 
 
 def load_settings(**given: Any) -> Settings:

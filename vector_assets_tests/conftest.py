@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.storage.database import Database
+from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
-from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.migrate import migrate
 from vector_assets.translation import use_language
 
 from .embedding.embedders import ENGLISH

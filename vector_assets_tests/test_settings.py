@@ -74,7 +74,6 @@ def test_limits_of_checks_are_given_in_one_variable(monkeypatch: pytest.MonkeyPa
         ('{"max_lost_share": 0.1', "json"),
         ("[0.1]", "JSON object"),
         ("0.1", "JSON object"),
-        ("", "json"),
     ],
 )
 def test_a_bad_limit_is_one_line_that_names_the_allowed_ones(

@@ -39,7 +39,7 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
     from .terminal import print_no_chunks, print_skipped
 
     started = time.monotonic()
-    with open_services(filings or SAMPLES) as services:
+    with open_services(filings or SAMPLES, creates=True) as services:
         results = _materialize(services)
         _print_summary(results, time.monotonic() - started)
         statuses = services.status()

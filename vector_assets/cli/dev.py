@@ -41,11 +41,12 @@ def dev(filings: Path | None, port: int) -> None:
 
     Ctrl-C and SIGTERM stop everything that it started.
     """
+    from ..storage.dev_lock import dev_lock
     from .open_services import open_services
     from .terminal import working
 
     _refuse_taken(port)
-    with open_services(filings) as services:
+    with open_services(filings, creates=True) as services, dev_lock(services.dagster_url, services.retries):
         from ..defs.run_history import Runs
         from ..defs.runtime.instance import dagster_environment, open_instance
 

@@ -8,7 +8,7 @@ import click
 
 from ..domain.wording import readable_bytes
 from ..errors import InvalidSetting, VectorAssetsError
-from ..translation import translate, use_language
+from ..translation import translate
 from .options import examples
 from .terminal import working
 
@@ -23,17 +23,16 @@ _NEEDED_DISK_BYTES = 2 * 1024**3
 @click.command(short_help="Check the installation and say how to fix it.", epilog=examples("vector-assets doctor"))
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """List the settings, and check disk, database, pgvector, model and vectors: each is ok, or says how to fix it."""
-    from ..services import Services
+    """List the settings, and check disk, databases, pgvector, model and vectors: each is ok, or says how to fix it."""
     from ..settings import load_settings
+    from .open_services import configured_services
 
-    settings = load_settings()
-    use_language(settings.display_language)
     healthy = True
-    click.echo(translate("settings"))
-    for line in _settings_lines(settings):
-        click.echo(f"  {line}")
-    with Services(settings) as services:
+    # The embedded server is tried; a database elsewhere may be another one than is meant, so that none is made.
+    with configured_services(creates=load_settings().database_url is None) as services:
+        click.echo(translate("settings"))
+        for line in _settings_lines(services.settings):
+            click.echo(f"  {line}")
         for name, check in _CHECKS.items():
             try:
                 click.echo(f"ok    {name:<8} {check(services)}")
@@ -63,6 +62,12 @@ def _database(services: "Services") -> str:
 
 def _pgvector(services: "Services") -> str:
     return f"pgvector {services.database.pgvector_version()}"
+
+
+def _dagster(services: "Services") -> str:
+    from ..storage.database_url import printable_url
+
+    return translate("Dagster's storage at {url}", url=printable_url(services.dagster_url))
 
 
 def _model(services: "Services") -> str:
@@ -120,6 +125,7 @@ _CHECKS = {
     "disk": _disk,
     "database": _database,
     "pgvector": _pgvector,
+    "dagster": _dagster,
     "model": _model,
     "vectors": _vectors,
     "chunking": _chunking,

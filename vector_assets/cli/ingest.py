@@ -33,7 +33,7 @@ def ingest(ctx: click.Context, directory: Path, reread: bool, allow_shrink: bool
     from .partition_runs import run_partitions
     from .terminal import print_skipped, print_warning, working
 
-    with open_services(directory) as services:
+    with open_services(directory, creates=True) as services:
         with working(translate("looking for new documents")):
             changes = services.ingestion.changes(reread)
         if changes.partitions:

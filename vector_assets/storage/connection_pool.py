@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from sqlalchemy import URL
 
 from .binary_arrays import register_arrays
-from .connections import Backend, backend_of
+from .connections import Backend, backend_of, environment_for
 from .database_url import connection_arguments
 from .sessions import DEFAULT_SCHEMA, configure_session
 
@@ -63,7 +63,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
         pool: RaisingPool = kwargs.pop("pool")
         began = time.monotonic()
         try:
-            connection = super().connect(conninfo, **kwargs)
+            with environment_for(pool.url):
+                connection = super().connect(conninfo, **kwargs)
             _prepare(connection, pool.schema)
             return connection
         except Exception as error:
@@ -112,6 +113,7 @@ class RaisingPool:
     """
 
     def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA) -> None:
+        self.url = url
         self.schema = schema
         self.failed: _FailedConnect | None = None
         self._arguments = {**connection_arguments(url), "pool": self}

@@ -1,5 +1,6 @@
 """Single connections to PostgreSQL, and the server processes (backends) that serve them."""
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,8 +10,9 @@ from psycopg.rows import TupleRow
 from sqlalchemy import URL
 
 from ..errors import DatabaseStarting
-from .database_url import connection_arguments, printable_url
+from .database_url import connection_arguments, is_embedded, printable_url, setting_of
 from .driver_errors import is_refusal
+from .libpq_environment import without_service
 from .retries import Retries
 from .sessions import DEFAULT_SCHEMA, configure_session
 
@@ -45,17 +47,24 @@ def open_connection(
 
     def connect() -> Connection:
         try:
-            connection = psycopg.connect(**arguments, autocommit=True)
+            with environment_for(url):
+                connection = psycopg.connect(**arguments, autocommit=True)
         except psycopg.errors.ConnectionTimeout:
             raise
         except psycopg.OperationalError as error:
             if is_refusal(error) or not _is_starting(arguments):
                 raise
-            raise DatabaseStarting(printable_url(url), " ".join(str(error).split())) from error
+            reason = " ".join(str(error).split())
+            raise DatabaseStarting(printable_url(url), reason, setting=setting_of(url)) from error
         configure_session(connection, schema)
         return connection
 
     return (retries or Retries()).call(connect, lambda error: isinstance(error, DatabaseStarting))
+
+
+def environment_for(url: URL) -> AbstractContextManager[None]:
+    """Hide from libpq, while it connects, what would keep it from the embedded server."""
+    return without_service() if is_embedded(url) else nullcontext()
 
 
 def _is_starting(arguments: dict[str, Any]) -> bool:

@@ -1,18 +1,21 @@
 """Database URLs: read, completed with the product's defaults, and printed without their password."""
 
+import re
 from typing import Any
 
 import psycopg
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..errors import InvalidSetting
+from ..errors import DAGSTER_DATABASE_URL, DATABASE_URL, InvalidSetting
+from .libpq_environment import neutral_arguments
 
 CONNECT_TIMEOUT_SECONDS = 10
 
 # Unless the URL says otherwise. A peer that has gone silent is noticed within a minute; the operating system would take
 # a quarter of an hour for what was sent, and two hours for what is waited for. Unix sockets ignore these values.
 CONNECTION_DEFAULTS = {
+    "client_encoding": "UTF8",
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "application_name": "vector_assets",
     "keepalives_idle": 20,
@@ -21,36 +24,56 @@ CONNECTION_DEFAULTS = {
     "tcp_user_timeout": 45_000,
 }
 
-_DRIVERS = {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
+# A parameter that the embedded server's URL has, and that changes nothing: application_name is always given.
+EMBEDDED_MARK = {"fallback_application_name": "vector_assets_embedded_server"}
+DAGSTER_DRIVER = "postgresql+psycopg2"
+
+_SCHEMES = {"postgres", "postgresql"}
+# Nobody names a database so, but a slash, a quote or a blank is easily copied along with a URL.
+_UNLIKELY = re.compile(r"[\s/'\"\x00-\x1f]")
 _PARAMETERS = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
 """What libpq accepts after the question mark."""
 
 
-def parse_url(text: str) -> URL:
+def parse_url(text: str, setting: str = DATABASE_URL) -> URL:
     """Read a PostgreSQL URL, whatever driver it names; the product's driver (psycopg 3) replaces it.
 
     Raises:
         InvalidSetting: it is no PostgreSQL URL, names no database, or has parameters that libpq does not know.
     """
-    name = "VECTOR_ASSETS_DATABASE_URL"
     form = "Write it as postgresql://user:password@host:5432/database."
     try:
-        url = make_url(text)
+        url = make_url(text.strip())
     except (ArgumentError, ValueError):
-        raise InvalidSetting(name, "not a URL", form) from None
-    if url.drivername not in _DRIVERS:
-        raise InvalidSetting(name, f"{url.drivername!r} is not PostgreSQL", form)
-    if not url.database:
-        raise InvalidSetting(name, "no database is named", form)
+        raise InvalidSetting(setting, "not a URL", form) from None
+    if url.drivername.lower().partition("+")[0] not in _SCHEMES:
+        raise InvalidSetting(setting, f"{url.drivername!r} is not PostgreSQL", form)
+    database = (url.database or "").removesuffix("/")
+    if not database:
+        raise InvalidSetting(setting, "no database is named", form)
+    if _UNLIKELY.search(database + (url.host or "")):
+        raise InvalidSetting(setting, "the name of the host or of the database has a blank, a quote or a slash", form)
     if unknown := sorted(url.query.keys() - _PARAMETERS):
         fix = "Remove it; libpq's parameters, e.g. sslmode or host, may be given."
-        raise InvalidSetting(name, f"PostgreSQL has no parameter {', '.join(unknown)}", fix)
-    return url.set(drivername="postgresql+psycopg")
+        raise InvalidSetting(setting, f"PostgreSQL has no parameter {', '.join(unknown)}", fix)
+    return url.set(drivername="postgresql+psycopg", database=database)
+
+
+def is_embedded(url: URL) -> bool:
+    """Return whether the URL leads to the embedded server, whatever process gave it."""
+    return EMBEDDED_MARK.items() <= url.query.items()
+
+
+def setting_of(url: URL) -> str | None:
+    """Name the setting that the URL comes from; None for the embedded server. Dagster's URL has Dagster's driver."""
+    if is_embedded(url):
+        return None
+    return DAGSTER_DATABASE_URL if url.drivername == DAGSTER_DRIVER else DATABASE_URL
 
 
 def printable_url(url: URL) -> str:
     """Write the URL without any password, for people to read: asterisks replace a password that is given."""
-    query = {name: value for name, value in url.query.items() if name != "password"}
+    query = {name: value for name, value in url.query.items() if name not in {"password", *EMBEDDED_MARK}}
     password = url.password or None  # an empty one, as in user:@host, is none
     printable = URL.create("postgresql", url.username, password, url.host, url.port, url.database, query)
     return printable.render_as_string(hide_password=True)
@@ -65,8 +88,8 @@ def with_keepalives(url: URL) -> URL:
 def connection_arguments(url: URL) -> dict[str, Any]:
     """Give what psycopg needs to connect: the URL's own values, and defaults for those it lacks."""
     # Not as a string: SQLAlchemy writes a blank in a parameter as "+", which libpq leaves as it is.
-    _, arguments = url.get_dialect()().create_connect_args(url)
-    return {**_missing_defaults(url), **arguments}
+    _, arguments = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
+    return {**(neutral_arguments() if is_embedded(url) else {}), **_missing_defaults(url), **arguments}
 
 
 def _missing_defaults(url: URL) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseUnreachable
-from .database_url import printable_url
+from .database_url import printable_url, setting_of
 
 # What may succeed as soon as other sessions are done: serialization, deadlock, lock timeout, a statement canceled by a
 # time limit or by hand, no connection left. A full disk (53100) is not among them: nobody frees it meanwhile, and
@@ -52,9 +52,9 @@ def _translated(url: URL, error: BaseException | None) -> DatabaseError:
         return DatabaseFailed(reason, sqlstate, passes=True)
     # libpq reports failures to connect, and connections that broke, without a code.
     if sqlstate is None and isinstance(error, psycopg.OperationalError):
-        return DatabaseUnreachable(printable_url(url), reason, refused=is_refusal(error))
+        return DatabaseUnreachable(printable_url(url), reason, is_refusal(error), setting_of(url))
     if sqlstate is not None and sqlstate.startswith(_CONNECTION_LOST):
-        return DatabaseUnreachable(printable_url(url), reason)
+        return DatabaseUnreachable(printable_url(url), reason, setting=setting_of(url))
     if sqlstate == "53100":
         return DatabaseFull(reason)
     return DatabaseFailed(reason, sqlstate, passes=sqlstate in _TRANSIENT)

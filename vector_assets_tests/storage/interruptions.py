@@ -7,7 +7,8 @@ from sqlalchemy import URL
 
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.database_creation import ensure_database
+from vector_assets.storage.migrate import migrate
 from vector_assets.storage.retries import Retries
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer

@@ -8,31 +8,59 @@ import pytest
 from sqlalchemy import URL
 
 from vector_assets.errors import (
+    DatabaseError,
     DatabaseNotCreated,
+    DatabaseReadOnly,
     DatabaseTooNew,
     DatabaseTooOld,
     DatabaseUnreachable,
     InvalidSetting,
+    MigrationDue,
+    NothingStoredYet,
     PgvectorMissing,
+    RightMissing,
+    SchemaTaken,
+    WrongServerEncoding,
 )
 from vector_assets.storage.database import Database
+from vector_assets.storage.database_creation import _create_database, ensure_database
 from vector_assets.storage.database_url import parse_url, printable_url
-from vector_assets.storage.migrate import _create_database, _create_extension, check_versions, ensure_database, migrate
+from vector_assets.storage.migrate import ensure_tables, migrate, tables_state
+from vector_assets.storage.requirements import DatabaseFacts, require_creatable, require_usable
+from vector_assets.storage.sessions import checked_schema
+from vector_assets.storage.spaces import SpaceRegistry
 
+from ..fakes import SPACE, rows, store_chunks
 from .servers import connect
 
 
-@pytest.mark.parametrize("text", ["nonsense", "mysql://localhost/db", "postgresql://localhost", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "mysql://localhost/db",
+        "postgresql://localhost",
+        "",
+        "postgresql://localhost/",
+        "postgresql://localhost/a/b",
+        "postgresql://localhost/a b",
+        "'postgresql://localhost/db'",
+        "jdbc:postgresql://localhost/db",
+        "postgresql://localhost:port/db",
+    ],
+)
 def test_what_is_no_url_of_a_postgres_database_is_refused(text: str) -> None:
     """Promise 11: one line with the form."""
     with pytest.raises(InvalidSetting, match="VECTOR_ASSETS_DATABASE_URL"):
         parse_url(text)
 
 
-@pytest.mark.parametrize("driver", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "driver", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+asyncpg", "PostgreSQL"]
+)
 def test_the_products_driver_is_put_in_place_of_any(driver: str) -> None:
-    """A bare URL means another driver to every library."""
-    assert parse_url(f"{driver}://u@h/d").drivername == "postgresql+psycopg"
+    """A bare URL means another driver to every library; and a line end or a slash came along by accident."""
+    assert parse_url(f" {driver}://u@h/d/\n") == URL.create("postgresql+psycopg", "u", host="h", database="d")
 
 
 def test_unknown_parameters_are_refused() -> None:
@@ -76,43 +104,116 @@ def test_an_unreachable_server_is_one_line_without_the_password(url: str) -> Non
     assert "VECTOR_ASSETS_DATABASE_URL" in str(caught.value)
 
 
-def test_old_versions_are_named() -> None:
-    """PostgreSQL and pgvector each have a least version."""
-    check_versions(180004, "0.8.5")
-    with pytest.raises(DatabaseTooOld, match="PostgreSQL 12"):
-        check_versions(120022, "0.8.5")
-    with pytest.raises(DatabaseTooOld, match=r"pgvector 0\.5\.1"):
-        check_versions(180004, "0.5.1")
+# A database in which everything can be made.
+GOOD = DatabaseFacts(
+    postgres=180004,
+    database="filings",
+    role="app",
+    encoding="UTF8",
+    read_only=False,
+    may_create_schema=True,
+    has_schema=False,
+    may_use_schema=False,
+    may_create_in_schema=False,
+    relations=[],
+    pgvector="0.8.5",
+    pgvector_schema="public",
+    may_use_pgvector=True,
+    may_create_in_public=False,
+)
+THERE = {"has_schema": True, "may_use_schema": True, "may_create_in_schema": True}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "error", "fix"),
+    [
+        ({"postgres": 120022}, DatabaseTooOld, "PostgreSQL 12"),
+        ({"pgvector": "0.5.1"}, DatabaseTooOld, r"pgvector 0\.5\.1"),
+        ({"encoding": "LATIN1"}, WrongServerEncoding, "ENCODING 'UTF8'"),
+        ({"has_schema": True}, RightMissing, 'GRANT USAGE ON SCHEMA filings_vectors TO "app"'),
+        ({"pgvector_schema": "ext", "may_use_pgvector": False}, RightMissing, 'GRANT USAGE ON SCHEMA "ext" TO "app"'),
+        ({"read_only": True}, DatabaseReadOnly, "default_transaction_read_only = off"),
+        ({**THERE, "relations": ["documents", "orders"]}, SchemaTaken, r"documents, orders.*VECTOR_ASSETS_SCHEMA"),
+        ({**THERE, "may_create_in_schema": False}, RightMissing, "GRANT CREATE ON SCHEMA filings_vectors"),
+        ({"may_create_schema": False}, RightMissing, 'CREATE SCHEMA filings_vectors AUTHORIZATION "app"'),
+        ({**THERE, "pgvector": None, "may_create_schema": False}, PgvectorMissing, "CREATE EXTENSION vector"),
+    ],
+)
+def test_what_a_database_lacks_is_named_before_anything_is_made(
+    lacks: dict[str, object], error: type[DatabaseError], fix: str
+) -> None:
+    """Promise 11: one line with what an owner does about it."""
+
+    def require(facts: DatabaseFacts) -> None:
+        require_usable(facts, "filings_vectors")
+        require_creatable(facts, "filings_vectors")
+
+    require(GOOD)
+
+    with pytest.raises(error, match=fix) as caught:
+        require(GOOD._replace(**lacks))
+
+    assert "\n" not in str(caught.value)
 
 
 def test_a_server_without_pgvector_is_said_so(server_url: URL) -> None:
-    """Promise 11: the extension's absence is distinguished from other failures."""
-
-    class WithoutPgvector:
-        """A connection to a server whose administrator has not installed the extension."""
-
-        def execute(self, query: str):
-            if query.startswith("CREATE EXTENSION"):
-                raise psycopg.errors.FeatureNotSupported('extension "vector" is not available')
-            return self
-
-        def fetchone(self) -> None:
-            return None
+    """Promise 11: a role that may create schemas, and no extension that only a superuser may create."""
+    url = server_url.set(database="no_extension")
+    ensure_database(url)
+    _administer(
+        url,
+        "DROP ROLE IF EXISTS nobody_much",
+        "CREATE ROLE nobody_much LOGIN",
+        "GRANT CREATE ON DATABASE no_extension TO nobody_much",
+    )
 
     with pytest.raises(PgvectorMissing, match="CREATE EXTENSION vector"):
-        _create_extension(WithoutPgvector(), server_url)
+        migrate(url.set(username="nobody_much"))
+
+    with connect(url) as connection:
+        assert connection.execute("SELECT to_regnamespace('vector_assets')").fetchone() == (None,)
 
 
-def test_a_role_that_may_not_create_the_extension_is_reported(server_url: URL) -> None:
-    """Promise 11: on a real server, with a role that owns nothing."""
+def test_a_role_without_rights_is_reported_and_nothing_is_made(server_url: URL) -> None:
+    """Promise 11: on a real server, pgvector in a schema of its own; with the right it works."""
     url = server_url.set(database="no_rights")
     ensure_database(url)
-    with connect(url) as connection:
-        connection.execute("DROP ROLE IF EXISTS nobody_much")
-        connection.execute("CREATE ROLE nobody_much LOGIN")
+    _administer(
+        url,
+        "DROP ROLE IF EXISTS guest",
+        "CREATE ROLE guest LOGIN",
+        "CREATE SCHEMA ext",
+        "CREATE EXTENSION vector SCHEMA ext",
+        "ALTER ROLE guest SET search_path = nowhere",
+    )
+    guest = url.set(username="guest")
 
-    with pytest.raises(PgvectorMissing):
-        migrate(url.set(username="nobody_much"))
+    for owner_does in ("GRANT USAGE ON SCHEMA ext TO guest", "CREATE SCHEMA vector_assets AUTHORIZATION guest"):
+        with pytest.raises(RightMissing) as caught:
+            migrate(guest)
+        assert owner_does.replace("ext", '"ext"').replace("guest", '"guest"') == caught.value.statement
+        _administer(url, owner_does)
+    migrate(guest)
+
+    database = Database(guest)
+    SpaceRegistry(database).register_first(SPACE)
+    database.close()
+
+
+def test_sql_ascii_is_given_utf8(server_url: URL) -> None:
+    """A cluster that was made in the C locale. A process that only reads makes no tables."""
+    ascii_ = "CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'"
+    _administer(server_url.set(database="postgres"), ascii_)
+    url = server_url.set(database="ascii")
+    with pytest.raises(NothingStoredYet, match="VECTOR_ASSETS_SCHEMA"):
+        ensure_tables(url, creates=False)
+    ensure_tables(url)
+
+    database = Database(url)
+    store_chunks(database, ["贵州茅台年度报告"])
+
+    assert rows(database, "SELECT text FROM document_chunks") == [("贵州茅台年度报告",)]
+    database.close()
 
 
 def _administer(url: URL, *statements: str) -> None:
@@ -182,12 +283,49 @@ def test_a_database_that_another_process_made_meanwhile_is_taken(database_url: U
 
 def test_tables_of_a_newer_version_are_left_alone(database_url: URL) -> None:
     """Promise 11: the fix is an upgrade."""
-    _administer(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    newer = "UPDATE alembic_version SET version_num = '9999'"
+    _administer(database_url, newer, "UPDATE compatibility SET oldest_revision = '9000'")
 
     with pytest.raises(DatabaseTooNew, match=r"revision 9999.*Upgrade vector_assets") as caught:
-        migrate(database_url)
+        ensure_tables(database_url)
 
     assert "\n" not in str(caught.value)
+    _administer(database_url, "UPDATE compatibility SET oldest_revision = '0001'")
+    ensure_tables(database_url)  # which it can work with
+
+
+def test_a_shared_database_is_migrated_by_the_command_alone(database_url: URL) -> None:
+    """Other processes of an older version may be at work there; the embedded server belongs to one home."""
+    _administer(database_url, "UPDATE alembic_version SET version_num = '0000'")
+    shared = database_url.difference_update_query(["fallback_application_name"])
+
+    with pytest.raises(MigrationDue, match="vector-assets migrate"):
+        ensure_tables(shared)
+    assert tables_state(shared).is_due
+
+
+def test_the_tables_may_lie_in_any_schema(server_url: URL) -> None:
+    """Two in one database, side by side, and another program's tables of the same names in public."""
+    url = server_url.set(database="two_schemas")
+    ensure_database(url)
+    _administer(url, "CREATE TABLE public.documents (id int)", "CREATE TABLE public.alembic_version (version_num text)")
+    for schema in ("first_one", "second_one"):
+        migrate(url, schema=schema)
+    first, second = Database(url, schema="first_one"), Database(url, schema="second_one")
+
+    store_chunks(first, ["one", "two"])
+
+    assert rows(first, "SELECT count(*) FROM document_chunks") == [(2,)]
+    assert rows(second, "SELECT count(*) FROM document_chunks") == [(0,)]
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize("name", ["", "Filings", "a-b", "a b", "1a", "pg_own", "a" * 64, 'a"; DROP', "数据"])
+def test_a_name_that_no_schema_can_have_is_refused(name: str) -> None:
+    """Promise 11: before any connection."""
+    with pytest.raises(InvalidSetting, match="VECTOR_ASSETS_SCHEMA"):
+        checked_schema(name)
 
 
 def test_many_processes_may_start_on_an_empty_server_at_once(server_url: URL) -> None:

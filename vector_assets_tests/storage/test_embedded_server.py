@@ -17,8 +17,9 @@ from sqlalchemy import create_engine, make_url, text
 
 from vector_assets.errors import EmbeddedServerFailed, InvalidSetting
 from vector_assets.storage import embedded_server as embedded
+from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
-from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.migrate import migrate
 
 from .servers import OwnServer
 
@@ -57,7 +58,7 @@ def test_a_lost_link_is_made_again(directory: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.migrate import ensure_database as e\n"
+        "from vector_assets.storage.database_creation import ensure_database as e\n"
         "url = s(Path(sys.argv[1])); e(url); print(url.query['host'])"
     )
 
@@ -106,7 +107,8 @@ def test_processes_with_unlike_temporary_directories_may_start_on_an_empty_home_
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.migrate import ensure_database as e, migrate as m\n"
+        "from vector_assets.storage.database_creation import ensure_database as e\n"
+        "from vector_assets.storage.migrate import migrate as m\n"
         "print('ready', flush=True); sys.stdin.read(); url = s(Path(sys.argv[1])); e(url); m(url)"
     )
     home = directory / "home"

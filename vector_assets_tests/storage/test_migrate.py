@@ -11,7 +11,8 @@ from sqlalchemy import URL
 
 from vector_assets.storage import migrate as migrations
 from vector_assets.storage.database import Database
-from vector_assets.storage.migrate import ensure_database, migrate
+from vector_assets.storage.database_creation import ensure_database
+from vector_assets.storage.migrate import migrate
 from vector_assets.storage.retries import Retries
 
 from ..fakes import KEY, HashEmbedder, make_vectorizer, rows, store_chunks

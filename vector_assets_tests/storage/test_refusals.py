@@ -9,8 +9,8 @@ from sqlalchemy import URL
 from vector_assets.errors import DatabaseError, DatabaseFailed, DatabaseFull, DatabaseStarting, DatabaseUnreachable
 from vector_assets.storage.connections import open_connection
 from vector_assets.storage.database import Database
+from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.documents import PostgresDocumentStore
-from vector_assets.storage.migrate import ensure_database
 from vector_assets.storage.retries import Retries
 
 from ..fakes import KEY, HashEmbedder, rows

@@ -5,17 +5,13 @@ from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
-from sqlalchemy import make_url
 
-from ...errors import DatabaseFailed
+from ...errors import DAGSTER_DATABASE_URL, DatabaseFailed
 from ...services import Services
-from ...storage.database_url import with_keepalives
 
 _NO_OUTPUT = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
-
-DATABASE_VARIABLE = "VECTOR_ASSETS_DAGSTER_DATABASE_URL"
 
 
 def dagster_environment(services: Services) -> dict[str, str]:
@@ -27,11 +23,9 @@ def dagster_environment(services: Services) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
-    given = os.environ.get(DATABASE_VARIABLE)
-    url = with_keepalives(make_url(given)) if given else services.dagster_url
     return {
         "DAGSTER_HOME": str(home),
-        DATABASE_VARIABLE: url.render_as_string(hide_password=False),
+        DAGSTER_DATABASE_URL: services.dagster_url.render_as_string(hide_password=False),
         "VECTOR_ASSETS_HOME": str(services.settings.home),
         "VECTOR_ASSETS_LANDING_DIR": str(services.settings.landing_dir),
         "EMBEDDING_MODEL": services.settings.embedding_model or "",
@@ -47,6 +41,7 @@ def open_instance(services: Services) -> dg.DagsterInstance:
     What runs in this process print is not kept: to do so, Dagster would start four processes a run.
 
     Raises:
+        DatabaseError: Dagster's database is not there, or lacks something.
         DatabaseFailed: Dagster's storage does not open.
     """
     environment = dagster_environment(services)

@@ -76,6 +76,15 @@ CREATE TRIGGER documents_fill
     FOR EACH ROW EXECUTE FUNCTION documents_fill();
 """
 
+# The oldest revision whose programs can use the tables as they are. A later revision that they cannot use raises it.
+COMPATIBILITY = """
+CREATE TABLE compatibility (
+    only_row        boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    oldest_revision text NOT NULL
+);
+INSERT INTO compatibility (oldest_revision) VALUES ('0001');
+"""
+
 # How the documents are chunked, at most one row. The tokenizer is its JSON file.
 CHUNKING = """
 CREATE TABLE chunking (
@@ -381,7 +390,8 @@ END $$;
 
 
 def upgrade() -> None:
-    for statements in (ONLY_OUR_NAMES, IDS, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, COUNTS, QUEUE, TRIGGERS):
+    tables = (COMPATIBILITY, DOCUMENTS, CHUNKING, REJECTIONS, CHUNKS, SPACES, COUNTS, QUEUE)
+    for statements in (ONLY_OUR_NAMES, IDS, *tables, TRIGGERS):
         op.execute(statements)
 
 
