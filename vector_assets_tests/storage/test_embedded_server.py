@@ -60,8 +60,7 @@ def test_a_lost_link_is_made_again(directory: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.database import Database
-from vector_assets.storage.database_creation import ensure_database as e\n"
+        "from vector_assets.storage.database_creation import ensure_database as e\n"
         "url = s(Path(sys.argv[1])); e(url); print(url.query['host'])"
     )
 
@@ -110,8 +109,7 @@ def test_processes_with_unlike_temporary_directories_may_start_on_an_empty_home_
     program = (
         "import sys; from pathlib import Path\n"
         "from vector_assets.storage.embedded_server import start_embedded_server as s\n"
-        "from vector_assets.storage.database import Database
-from vector_assets.storage.database_creation import ensure_database as e\n"
+        "from vector_assets.storage.database_creation import ensure_database as e\n"
         "from vector_assets.storage.migrate import migrate as m\n"
         "print('ready', flush=True); sys.stdin.read(); url = s(Path(sys.argv[1])); e(url); m(url)"
     )
