@@ -179,20 +179,24 @@ def test_of_many_failures_the_first_are_listed_with_their_number(command: Comman
 def test_a_database_that_is_empty_or_not_there_yet_says_what_to_do(
     name: str, command: Command, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 0: nothing failed. With a pattern it is 1, for nothing fits."""
-    with administration(database_url) as connection:
-        connection.execute(f"DROP DATABASE {database_url.database}_dagster")
-    for database in (database_url.database, f"{database_url.database}_dagster"):
-        url = database_url.set(database=database).render_as_string(hide_password=False)
-        monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", url)
-
-        bare, by_pattern = command(name), command(name, "us/*/*")
-
-        assert bare.exit_code == 0, bare.output
-        assert "vector-assets ingest" in bare.output
-        assert by_pattern.exit_code == 1
-        assert "no partition matches us/*/*. Ingest" in by_pattern.output
+    """Empty: exit code 0, for nothing failed. With a pattern it is 1, for nothing fits, as without a database."""
+    bare, by_pattern = command(name), command(name, "us/*/*")
+    assert bare.exit_code == 0, bare.output
+    assert "vector-assets ingest" in bare.output
+    assert by_pattern.exit_code == 1
+    assert "no partition matches us/*/*. Ingest" in by_pattern.output
     assert json.loads(command("failures", "--json").stdout) == {"failures": [], "space": None}
+
+    missing = database_url.set(database="never_there")
+    monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", missing.render_as_string(hide_password=False))
+    result = command(name)
+
+    assert result.exit_code == 1
+    assert "there is no database" in result.output
+    assert "vector-assets ingest" in result.output
+    with administration(database_url) as connection:
+        query = "SELECT count(*) FROM pg_database WHERE datname LIKE 'never_there%'"
+        assert connection.execute(query).fetchone() == (0,)
 
 
 @pytest.mark.parametrize("name", ["failures", "retry-failed"])

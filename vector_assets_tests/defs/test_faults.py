@@ -28,6 +28,7 @@ from vector_assets.domain.progress import BatchProgress
 from vector_assets.errors import DatabaseFailed, InvalidSetting
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
+from vector_assets.storage.database_creation import ensure_database
 from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
@@ -330,9 +331,9 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
         proxy.dark()
         stop.set()
 
+    ensure_database(dagsters)
+    monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", dagsters.render_as_string(hide_password=False))
     with FakeServices(far, tmp_path / "home", landing, retries=Retries(ended=stop)) as services:
-        assert services.dagster_url
-        monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", dagsters.render_as_string(hide_password=False))
         embedded = 0
 
         def before(_: list[str]) -> None:
