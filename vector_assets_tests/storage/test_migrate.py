@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
@@ -16,7 +15,7 @@ from vector_assets.storage.migrate import migrate
 from vector_assets.storage.retries import Retries
 
 from ..fakes import KEY, HashEmbedder, make_vectorizer, rows, store_chunks
-from .servers import connect
+from .servers import connect, wait_until_waiting
 
 # Takes two tables in the order in which a run does not.
 NEXT = """
@@ -30,8 +29,6 @@ def upgrade():
     op.execute("LOCK TABLE document_chunks IN ACCESS EXCLUSIVE MODE")
     op.execute("CREATE TABLE made_by_9001 ()")
 """
-
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -55,11 +52,6 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def wait_until_somebody_waits(connection: psycopg.Connection, processes: int = 1) -> None:
-    while connection.execute(_WAITING).fetchone()[0] < processes:
-        pass
-
-
 @pytest.mark.usefixtures("next_version")
 def test_a_migration_that_runs_into_a_deadlock_is_done_again(database_url: URL, pool: ThreadPoolExecutor) -> None:
     """It is rolled back whole, the run goes on, and then the migration does."""
@@ -72,7 +64,7 @@ def test_a_migration_that_runs_into_a_deadlock_is_done_again(database_url: URL, 
         with run.transaction():
             run.execute("LOCK TABLE document_chunks IN ROW EXCLUSIVE MODE")
             migrating = pool.submit(migrate, database_url, retries)
-            wait_until_somebody_waits(admin)
+            wait_until_waiting(admin, migrating)
             run.execute("LOCK TABLE documents IN ROW EXCLUSIVE MODE")
         migrating.result()
 
@@ -117,10 +109,10 @@ def test_limits_on_statements_are_not_meant_for_migrations(
     url = server_url.set(database=f"limited_{limit}")
     ensure_database(url)
     with connect(url) as other, connect(url) as admin:
-        admin.execute(f"ALTER DATABASE {url.database} SET {limit} = '100ms'")
+        admin.execute(f"ALTER DATABASE {url.database} SET {limit} = '300ms'")
         other.execute("SELECT pg_advisory_lock(%s)", [migrations._MIGRATION_LOCK])
         migrating = pool.submit(migrate, url)
-        wait_until_somebody_waits(admin)
+        wait_until_waiting(admin, migrating)
         admin.execute("SELECT pg_sleep(0.5)")
         other.execute("SELECT pg_advisory_unlock_all()")
 
