@@ -9,6 +9,7 @@ VectorAssetsError
 ├── InvalidPattern
 ├── NothingMatches
 ├── NothingToSearch
+├── InvalidQuestions              the file of questions by which spaces are compared
 ├── TooManyFailures               too many chunks of a run failed; the vectors of the others are kept
 ├── PartitionsFailed              some partitions of a run failed; the others are done
 ├── EmptyRange                    the first partition of a range comes after the last
@@ -62,12 +63,15 @@ VectorAssetsError
     ├── ModelNotWritten           no room in the home, or no right to write there
     ├── InvalidModel
     ├── WeightsChanged
+    ├── RecipeChanged             the model's files say otherwise than those of the stored vectors did
     ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
     ├── SpaceNotLive              the configured model's space is not kept up to date: nothing was changed
     ├── SpaceNotFound
     ├── SpaceRetired
     ├── SpaceServes
     ├── SpaceIncomplete           it would not find the chunks without a vector; --force
+    ├── FewerHits                 it finds fewer answers than the serving space; --force
+    ├── NothingToCompare          one space alone
     ├── NothingServedBefore
     ├── NoSpaceToFill
     ├── AnotherSpaceFills
@@ -78,6 +82,7 @@ VectorAssetsError
 """
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
@@ -156,6 +161,24 @@ class NothingToSearch(VectorAssetsError):
 
     def __init__(self) -> None:
         super().__init__(translate("there are no vectors to search. Create them with vector-assets backfill."))
+
+
+class InvalidQuestions(VectorAssetsError):
+    """A file of questions cannot be used."""
+
+    FORM = '{"query": "...", "relevant_documents": ["us/annual_report/AAPL/2024.pdf"]}'
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(
+            translate(
+                "questions {name}: {problem}. Write one JSON object a line: {form}.",
+                name=name,
+                problem=problem,
+                form=self.FORM,
+            )
+        )
+        self.name = name
+        self.problem = problem
 
 
 class TooManyFailures(VectorAssetsError):
@@ -754,6 +777,24 @@ class WeightsChanged(ModelError):
         )
 
 
+class RecipeChanged(ModelError):
+    """The files of the model say otherwise than they did when the vectors of its space were made."""
+
+    def __init__(self, model: str, changed: str, stored: object, found: object) -> None:
+        super().__init__(
+            translate(
+                "the files of {model!r} now say {changed} {found}, and its vectors were made with {stored}: the two "
+                "cannot be compared. Restore the former files, or embed all chunks with the new ones, beside the "
+                "others: vector-assets spaces add, with the same model.",
+                model=model,
+                changed=changed,
+                stored=stored,
+                found=found,
+            )
+        )
+        self.changed = changed
+
+
 class EmbedderDrifted(ModelError):
     """The embedder no longer produces the stored vectors of the reference texts. Nothing was stored."""
 
@@ -781,11 +822,21 @@ class SpaceNotLive(ModelError):
 
 
 class SpaceNotFound(ModelError):
-    """There is no such embedding space in the database."""
+    """There is no such embedding space in the database. The message has the nearest names, or else all of them."""
 
     def __init__(self, name: str, known: Sequence[str] = ()) -> None:
-        listed = f" There are: {', '.join(known)}." if known else ""
-        super().__init__(f"there is no embedding space {name!r}.{listed} See vector-assets spaces.")
+        if nearest := get_close_matches(name.lower(), known, n=2, cutoff=0.4):
+            listed = translate("The nearest are {names}.", names=", ".join(nearest))
+        elif known:
+            listed = translate("There are: {names}.", names=", ".join(known))
+        else:
+            listed = translate("There is none yet.")
+        super().__init__(
+            translate(
+                "there is no embedding space {name!r}. {listed} See vector-assets spaces.", name=name, listed=listed
+            )
+        )
+        self.name = name
 
 
 class SpaceRetired(ModelError):
@@ -815,6 +866,41 @@ class SpaceIncomplete(ModelError):
         super().__init__(
             f"embedding space {slug} lacks vectors: {pending:,} pending, {quarantined:,} quarantined. Embed them: "
             f"EMBEDDING_MODEL={model} vector-assets backfill. Or promote it as it is, with --force."
+        )
+
+
+class FewerHits(ModelError):
+    """A space that finds the answers to fewer questions than the serving one is not promoted."""
+
+    def __init__(self, slug: str, serving: str, hits: int, serving_hits: int, questions: int, rank: int) -> None:
+        super().__init__(
+            translate(
+                "embedding space {slug} finds the answers to {hits:,} of {questions:,} questions among the first "
+                "{rank} documents; {serving}, which serves, finds {serving_hits:,}. See "
+                "vector-assets spaces compare {slug}. To promote it nevertheless, use --force.",
+                slug=slug,
+                hits=hits,
+                questions=questions,
+                rank=rank,
+                serving=serving,
+                serving_hits=serving_hits,
+            )
+        )
+        self.slug = slug
+        self.hits = hits
+        self.serving_hits = serving_hits
+
+
+class NothingToCompare(ModelError):
+    """A space is compared with the serving one, and there is no other."""
+
+    def __init__(self, slug: str | None) -> None:
+        if slug:
+            problem = translate("{slug} serves, and is compared with another space.", slug=slug)
+        else:
+            problem = translate("no embedding space serves yet, so that there is nothing to compare with.")
+        super().__init__(
+            translate("{problem} Name one that vector-assets spaces lists beside the serving one.", problem=problem)
         )
 
 

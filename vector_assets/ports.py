@@ -19,6 +19,7 @@ from .domain.search import SearchFilter, SearchHit
 from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
 from .domain.terms import QuestionTerms, QueuedText, TermCounts
 from .errors import VectorAssetsError
+from .quality.neighbor_overlap import PairedVectors
 from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFacts
 
 
@@ -93,6 +94,18 @@ class SpaceStore(Protocol):
 
     def promote(self, slug: str) -> None:
         """Let a filling space serve, and the serving one be filled."""
+        ...
+
+
+class SpacePairs(Protocol):
+    """Where two spaces are compared by the vectors that they have of the same texts."""
+
+    def sample(self, one: str, other: str, limit: int) -> PairedVectors:
+        """Draw chunks of both spaces, the same ones each time, with their texts."""
+        ...
+
+    def windows(self, one: str, other: str) -> Iterator[PairedVectors]:
+        """Read all chunks of both spaces."""
         ...
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 
 from .audit.chunk_audit import ChunkAudit
 from .audit.drift_guard import DriftGuard
+from .audit.space_audit import SpaceAudit
 from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
 from .domain.spaces import LIVE, EmbeddingSpace
@@ -19,11 +20,11 @@ from .embedding.model_files import default_model, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import DAGSTER_DATABASE_URL, EmbedderDrifted, NoSpaceToFill, SpaceNotLive, WeightsChanged
+from .errors import DAGSTER_DATABASE_URL, EmbedderDrifted, ModelError, NoSpaceToFill, RecipeChanged, SpaceNotLive, WeightsChanged
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
-from .search import Search, Searcher, TermFiller
+from .search import OneSpace, Search, Searcher, TermFiller
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.chunk_texts import PostgresChunkTexts
@@ -37,6 +38,7 @@ from .storage.migrate import TablesState, ensure_tables, migrate, tables_state
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
 from .storage.sessions import checked_schema
+from .storage.space_pairs import PostgresSpacePairs
 from .storage.vectors import PostgresVectorStore
 from .stores import Stores
 from .vectorizer import Vectorizer
@@ -267,12 +269,15 @@ class Services(Stores):
 
     @cached_property
     def space_changes(self) -> SpaceChanges:
-        """Change which space serves."""
-        return SpaceChanges(self.spaces)
+        """Compare spaces, and change which one serves."""
+        pairs, reference_vectors = PostgresSpacePairs(self.database), PostgresReferenceVectorStore(self.database)
+        limit = self.settings.quality_limits.min_drift_cosine
+        audit = SpaceAudit(pairs, reference_vectors, self._searcher, self.chunk_terms, limit)
+        return SpaceChanges(self.spaces, audit)
 
     def with_model(self, model: str) -> Self:
-        """Give services of another model over the same database, with the prompts of that model's files."""
-        return self._with(model, None, None)
+        """Give services of another model over the same database. Its prompts are the settings', else its files'."""
+        return self._with(model, self.settings.embedding_document_prompt, self.settings.embedding_query_prompt)
 
     def _with(self, model: str, document_prompt: str | None, query_prompt: str | None) -> Self:
         services = copy(self)
@@ -283,7 +288,7 @@ class Services(Stores):
         }
         services.settings = self.settings.model_copy(update=changes)
         services.database = self.database
-        for name in ("embedder", "space", "drift", "configured_chunker", "search"):
+        for name in ("embedder", "space", "drift", "configured_chunker", "search", "space_changes"):
             services.__dict__.pop(name, None)
         return services
 
@@ -315,18 +320,24 @@ class Services(Stores):
             raise NoSpaceToFill
         return self.in_space(filling)
 
-    def add_space(self) -> EmbeddingSpace:
-        """Register the space of this process as filling, and give it. The model is loaded and tried before.
-
-        A model whose weights or vectors are no longer those of its space gets the next generation of it.
+    def renew_space(self) -> None:
+        """Load the model. If its weights or vectors are no longer those of its space, work in the next generation.
 
         Raises:
-            AnotherSpaceFills: one at a time.
             EmbedderBroken: the model fails on any text.
         """
         self.embedder.load()
         if self._has_changed():
             self.space = replace(self.space, generation=self.space.generation + 1)
+
+    def add_space(self) -> EmbeddingSpace:
+        """Register the space of this process as filling, and give it. The model is loaded and tried before.
+
+        Raises:
+            AnotherSpaceFills: one at a time.
+            EmbedderBroken: the model fails on any text.
+        """
+        self.renew_space()
         self.drift = self._drift_guard(self.spaces.add)
         self.drift.check()
         return self.space
@@ -344,10 +355,25 @@ class Services(Stores):
         """Search in whatever space serves at the moment of a question."""
         return Search(self.spaces, self._searcher, self.chunk_terms)
 
+    def search_in(self, space: EmbeddingSpace) -> Search:
+        """Search in one space, whatever serves."""
+        return Search(OneSpace(space), self._searcher, self.chunk_terms)
+
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
-        embedder = self.embedder
-        if embedder.space.slug != space.slug and self.space.slug != space.slug:
-            embedder = self._embedder(space.source, space.document_prompt, space.query_prompt)
-        if embedder.space.weights_digest != space.weights_digest:
-            raise WeightsChanged(space.model, space.weights_digest, embedder.space.weights_digest)
+        embedder = self._embedder_of(space)
+        found = embedder.space
+        if found.weights_digest != space.weights_digest:
+            raise WeightsChanged(space.model, space.weights_digest, found.weights_digest)
+        for name in ("pooling", "dimension"):
+            if getattr(found, name) != getattr(space, name):
+                raise RecipeChanged(space.model, name, getattr(space, name), getattr(found, name))
         return Searcher(embedder, PostgresVectorStore(self.database, space.slug))
+
+    def _embedder_of(self, space: EmbeddingSpace) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+        """Give the model of this process where the space is its own, else that of the space."""
+        try:
+            if space.slug in {self.embedder.space.slug, self.space.slug}:
+                return self.embedder
+        except ModelError:
+            pass  # the model of this process is missing, which is no reason not to look into another space
+        return self._embedder(space.source, space.document_prompt, space.query_prompt)

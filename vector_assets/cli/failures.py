@@ -10,6 +10,7 @@ import click
 
 from ..domain.wording import readable_line
 from ..translation import ngettext, translate
+from .chosen_space import chosen_space, space_option
 from .options import examples, json_option
 from .selection import Selection, partition_options
 
@@ -28,8 +29,9 @@ _EXAMPLES = examples("vector-assets failures us/", "vector-assets failures --com
 
 @click.command(short_help="List the quarantined chunks with their errors.", epilog=_EXAMPLES)
 @partition_options
+@space_option
 @json_option
-def failures(selection: Selection, as_json: bool) -> None:
+def failures(selection: Selection, space: str | None, as_json: bool) -> None:
     """List the quarantined chunks: those that failed on their own, each with its error and its attempts.
 
     PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
@@ -45,9 +47,9 @@ def failures(selection: Selection, as_json: bool) -> None:
     from .terminal import print_no_chunks
 
     with open_services() as services:
-        space = services.spaces.serving()
-        slug = space.slug if space else None
-        statuses = selected(services.status(), selection)
+        chosen = chosen_space(services, space)
+        slug = chosen.space.slug if chosen else None
+        statuses = selected(services.status(chosen.space if chosen else None), selection)
         found = _quarantined(services, slug, statuses, None if as_json else _SHOWN)
     if as_json:
         click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
@@ -56,7 +58,8 @@ def failures(selection: Selection, as_json: bool) -> None:
     elif not found:
         click.echo(nothing_quarantined(len(statuses)))
     else:
-        _print(found, sum(status.quarantined for status in statuses), selection)
+        arguments = selection.as_typed() + (f" --space {space}" if space else "")
+        _print(found, sum(status.quarantined for status in statuses), arguments)
 
 
 def _quarantined(
@@ -68,13 +71,12 @@ def _quarantined(
     return services.quarantine.chunks(slug, partitions, limit)
 
 
-def _print(found: "Sequence[QuarantinedChunk]", total: int, selection: Selection) -> None:
+def _print(found: "Sequence[QuarantinedChunk]", total: int, arguments: str) -> None:
     for partition, chunks in groupby(found, key=lambda item: item.partition):
         click.echo(str(partition))
         for chunk in chunks:
             for line in _lines(chunk):
                 click.echo(f"  {line}")
-    arguments = selection.as_typed()
     if total > len(found):
         command = f"vector-assets failures{arguments} --json"
         click.echo(translate("... and {count:,} more: {command}", count=total - len(found), command=command))

@@ -8,8 +8,11 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.quarantine import RetryOutcome
+from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_seconds
+from ..errors import SpaceRetired
 from ..translation import ngettext, translate
+from .chosen_space import chosen_space, space_option
 from .options import examples
 from .selection import Selection, partition_options
 
@@ -26,8 +29,9 @@ _EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed u
 
 @click.command("retry-failed", short_help="Retry the quarantined chunks.", epilog=_EXAMPLES)
 @partition_options
+@space_option
 @click.pass_context
-def retry_failed(ctx: click.Context, selection: Selection) -> None:
+def retry_failed(ctx: click.Context, selection: Selection, space: str | None) -> None:
     """Retry the quarantined chunks of all partitions, or of the selected ones.
 
     PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
@@ -44,7 +48,8 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
     from .terminal import print_no_chunks
 
     started = time.monotonic()
-    with open_services() as services:
+    with open_services() as opened:
+        services = _in_space(opened, space)
         partitions = [status.partition for status in selected(services.status(), selection)]
         if not partitions:
             print_no_chunks()
@@ -60,6 +65,21 @@ def retry_failed(ctx: click.Context, selection: Selection) -> None:
     click.echo(_summary(len(requeued), outcome, results, time.monotonic() - started))
     if outcome.quarantined or any(result.error or (result.report and result.report.failed_count) for result in results):
         ctx.exit(1)
+
+
+def _in_space(services: "Services", slug: str | None) -> "Services":
+    """Give services that work in the space that is named; where none is, in that of this process.
+
+    Raises:
+        SpaceNotFound: there is none of that name.
+        SpaceRetired: it has no queue.
+    """
+    chosen = chosen_space(services, slug) if slug else None
+    if chosen is None:
+        return services
+    if chosen.status is SpaceStatus.RETIRED:
+        raise SpaceRetired(chosen.space.slug, chosen.space.source)
+    return services.in_space(chosen.space)
 
 
 def requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> dict[UUID, PartitionKey]:

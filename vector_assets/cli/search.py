@@ -8,10 +8,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..domain.search import SearchFilter, SearchHit
+from ..domain.spaces import SpaceStatus
 from ..search.passage import best_passage
 from ..translation import translate
+from .chosen_space import chosen_space, space_option
 from .options import examples, json_option
-from .terminal import out
+from .terminal import out, print_warning
 
 _SHOWN_CHARACTERS = 240
 
@@ -29,6 +31,7 @@ _EXAMPLES = examples(
 @click.option("--period", help="Search documents of this period only, as the manifest names it, e.g. 2024.")
 @click.option("--language", help="Search documents in this language only, e.g. en or zh.")
 @click.option("--limit", default=5, show_default=True, help="The number of chunks to find.")
+@space_option
 @json_option
 def search(
     text: str,
@@ -38,6 +41,7 @@ def search(
     period: str | None,
     language: str | None,
     limit: int,
+    space: str | None,
     as_json: bool,
 ) -> None:
     """Find the chunks that answer TEXT best, the best first.
@@ -49,9 +53,16 @@ def search(
 
     search_filter = SearchFilter(market, doc_type, company, period, language)
     with open_services() as services:
-        engine = services.search
+        chosen = chosen_space(services, space) if space else None
+        engine = services.search_in(chosen.space) if chosen else services.search
         with working(translate("loading the model")):
             hits = engine.find(text, search_filter, limit)
+    if chosen and chosen.status is SpaceStatus.RETIRED:
+        print_warning(
+            translate(
+                "{space} is retired: what is new or has changed since is not found there.", space=chosen.space.slug
+            )
+        )
     if as_json:
         click.echo(json.dumps({"hits": [_document(hit) for hit in hits]}, ensure_ascii=False))
     elif hits:

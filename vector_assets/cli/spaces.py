@@ -1,7 +1,9 @@
 """`vector-assets spaces ...`: add a model beside the one that serves, compare, promote, and go back."""
 
 import json
+import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +16,15 @@ from ..errors import VectorAssetsError
 from ..estimates.backfill_plan import plan_backfill
 from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
+from .compare_spaces import compare, questions_option, read_questions
 from .options import examples, json_option
 from .terminal import out, print_warning, working
 
 if TYPE_CHECKING:
     from ..domain.spaces import SpaceOverview
     from ..services import Services
+    from ..settings import Settings
+    from ..space_changes import SpaceChange
 
 _HEADERS = (
     marked("space"),
@@ -54,8 +59,8 @@ def spaces(ctx: click.Context, as_json: bool) -> None:
     """List the embedding spaces: what serves, what is filled beside it, and how complete each is.
 
     To change the model without a gap: `add` registers its space, backfills fill it while searches read the other one,
-    `promote` lets it serve, and `rollback` lets the former one serve again. Both are kept up to date until one is
-    retired.
+    `compare` measures the two, `promote` lets it serve, and `rollback` lets the former one serve again. Both are kept
+    up to date until one is retired.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -85,7 +90,7 @@ def add(model: str, yes: bool) -> None:
     with open_services() as services:
         other = services.with_model(model)
         with working(translate("loading the model")):
-            other.embedder.load()
+            other.renew_space()
         _print_plan(other)
         if not yes:
             click.confirm(translate("Go on?"), abort=True)
@@ -96,24 +101,32 @@ def add(model: str, yes: bool) -> None:
         click.echo(translate("{space} serves.", space=space.slug))
         return
     added = translate(
-        "{space} is being filled. Embed its chunks: {command}", space=space.slug, command=_backfill(model)
+        "{space} is being filled. Embed its chunks: {command}", space=space.slug, command=_backfill(other.settings)
     )
     click.echo(added)
 
 
 @spaces.command("promote", short_help="Let the filling space serve.")
 @click.argument("space")
-@click.option("--force", is_flag=True, help="Also where chunks have no vector there; says how many.")
-def promote(space: str, force: bool) -> None:
-    """Let SPACE serve from now on. The space that served until now is kept up to date, so that you can go back."""
-    from .open_services import open_services
+@questions_option
+@click.option("--force", is_flag=True, help="Also where a gate fails; prints which ones were skipped.")
+def promote(space: str, questions_file: Path | None, force: bool) -> None:
+    """Let SPACE serve from now on. The space that served until now is kept up to date, so that you can go back.
 
+    Three gates must pass: every chunk has a vector there; its model still makes the vectors that it has of reference
+    texts; and, where a file of questions is given, a search there finds the answers to as many as in the serving space
+    (among the first 5 documents).
+    """
+    from .open_services import open_services
+    from .space_progress import SpaceProgress
+
+    questions = read_questions(questions_file)
     with open_services() as services:
-        before = services.spaces.overviews()
-        skipped = services.space_changes.promote(space, force)
-        _record(services, before, skipped)
-    if skipped:
-        click.echo(translate("skipped by --force: {gate}", gate=skipped), err=True)
+        with SpaceProgress() as progress:
+            change = services.space_changes.promote(space, force, questions, progress)
+        _record(services, change)
+    for gate in dict.fromkeys(str(error) for error in change.failed):
+        click.echo(translate("skipped by --force: {gate}", gate=gate), err=True)
     click.echo(translate("{space} serves.", space=space))
 
 
@@ -123,10 +136,10 @@ def rollback() -> None:
     from .open_services import open_services
 
     with open_services() as services:
-        before = services.spaces.overviews()
-        space = services.space_changes.rollback()
-        _record(services, before)
-    click.echo(translate("{space} serves.", space=space.slug))
+        change = services.space_changes.rollback()
+        _record(services, change)
+    if change.serves:
+        click.echo(translate("{space} serves.", space=change.serves.slug))
 
 
 @spaces.command("retire", short_help="Stop keeping a space up to date.")
@@ -156,20 +169,30 @@ def drop(space: str, yes: bool) -> None:
     click.echo(translate("{space} is dropped.", space=space))
 
 
-def _record(services: "Services", before: "list[SpaceOverview]", skipped: str | None = None) -> None:
+spaces.add_command(compare)
+
+
+def _record(services: "Services", change: "SpaceChange") -> None:
     """Record the promotion in Dagster. It has happened, so that a storage that is away costs a warning."""
     with working(translate("opening Dagster's storage")):
         from ..defs.runtime.instance import open_instance
         from ..defs.serving_space_asset import record_promotion
     try:
         with open_instance(services) as instance:
-            record_promotion(instance, services, before, skipped)
+            record_promotion(instance, change)
     except VectorAssetsError as error:
         print_warning(str(error))
 
 
-def _backfill(model: str) -> str:
-    return f"EMBEDDING_MODEL={model} vector-assets backfill"
+def _backfill(settings: "Settings") -> str:
+    """Write the command that fills the space of a model, with the variables that choose it."""
+    given = {
+        "EMBEDDING_MODEL": settings.embedding_model,
+        "EMBEDDING_DOCUMENT_PROMPT": settings.embedding_document_prompt,
+        "EMBEDDING_QUERY_PROMPT": settings.embedding_query_prompt,
+    }
+    variables = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value is not None]
+    return " ".join([*variables, "vector-assets backfill"])
 
 
 def _print_plan(services: "Services") -> None:
@@ -178,6 +201,13 @@ def _print_plan(services: "Services") -> None:
     size = readable_bytes(sum(chunks.values()) * vector_bytes(services.space.dimension))
     click.echo(f"{services.space.slug}: {plan_backfill(chunks, statuses).line()}")
     click.echo(translate("It takes about {size} on disk.", size=size))
+    if services.space.document_prompt or services.space.query_prompt:
+        prompts = translate(
+            "Prompts: {document!r} before each document, {query!r} before each question.",
+            document=services.space.document_prompt,
+            query=services.space.query_prompt,
+        )
+        click.echo(prompts)
 
 
 def _print(overviews: "list[SpaceOverview]") -> None:
@@ -198,7 +228,7 @@ def _cells(item: "SpaceOverview") -> tuple[str, ...]:
         registered.space.slug,
         registered.space.model,
         translate(_STATUSES[registered.status]),
-        "" if item.coverage is None else f"{item.coverage:.1%}",
+        item.coverage_percent,
         f"{item.pending:,}" if item.is_live else "",
         f"{item.quarantined:,}" if item.is_live else "",
         readable_bytes(item.table_bytes),

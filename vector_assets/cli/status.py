@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..domain.spaces import SpaceStatus
 from ..translation import ngettext, translate
+from .chosen_space import chosen_space, space_option
 from .options import examples, json_option
 from .selection import Selection, partition_options
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..domain.coverage import LastRun, PartitionStatus
     from ..domain.partition_keys import PartitionKey
-    from ..domain.spaces import EmbeddingSpace
+    from ..domain.spaces import RegisteredSpace
 
 # The table has a row per partition up to this many, and a row per market above: nobody reads more rows.
 _MOST_ROWS = 200
@@ -30,8 +32,9 @@ _EXAMPLES = examples(
 @click.command(short_help="Show how complete the partitions are.", epilog=_EXAMPLES)
 @partition_options
 @click.option("--by", type=click.Choice(_BY), help="What a row sums up. Default: partition, or market if many.")
+@space_option
 @json_option
-def status(selection: Selection, by: str | None, as_json: bool) -> None:
+def status(selection: Selection, by: str | None, space: str | None, as_json: bool) -> None:
     """Show how complete the partitions are: chunks, current, pending and quarantined ones, and the coverage.
 
     Then the age of the oldest pending text, when the last run ended, and how fast it was. A narrow terminal shows fewer
@@ -46,22 +49,22 @@ def status(selection: Selection, by: str | None, as_json: bool) -> None:
     from .terminal import print_no_chunks
 
     with open_services() as services:
-        space = services.spaces.serving()
-        chosen = selected(services.status(), selection)
+        of_space = chosen_space(services, space)
+        chosen = selected(services.status(of_space.space if of_space else None), selection)
         names = services.company_names.all()
     if as_json:
-        click.echo(json.dumps(_document(chosen, names, space), ensure_ascii=False))
+        click.echo(json.dumps(_document(chosen, names, of_space), ensure_ascii=False))
     elif not chosen:
         print_no_chunks()
     else:
-        _print(chosen, by, names, space)
+        _print(chosen, by, names, of_space)
 
 
 def _print(
     statuses: "list[PartitionStatus]",
     by: str | None,
     names: "Mapping[PartitionKey, str]",
-    space: "EmbeddingSpace | None",
+    space: "RegisteredSpace | None",
 ) -> None:
     """Print the table and what it does not show."""
     from ..domain.coverage import GroupBy, GroupStatus, grouped, with_company_names
@@ -88,18 +91,36 @@ def _print(
         )
         out.print(truncated)
     if space:
-        of_space = translate(
-            "vectors of {model}, {dimension} dimensions, space {space}",
-            model=space.model,
-            dimension=space.dimension,
-            space=space.slug,
+        _print_space(space)
+
+
+def _print_space(registered: "RegisteredSpace") -> None:
+    """Print whose vectors are counted, and what is special about a space that does not serve."""
+    from .terminal import out
+
+    space = registered.space
+    line = translate(
+        "vectors of {model}, {dimension} dimensions, space {space}",
+        model=space.model,
+        dimension=space.dimension,
+        space=space.slug,
+    )
+    out.print(line)
+    if registered.status is SpaceStatus.FILLING:
+        out.print(translate("It is filled beside the serving space, and not searched."))
+    if registered.status is SpaceStatus.RETIRED:
+        retired = translate(
+            "It is retired, and so not updated: chunks without a current vector are counted as pending. To update it: "
+            "vector-assets spaces add {model}",
+            model=space.source,
         )
-        out.print(of_space)
+        out.print(retired)
 
 
 def _document(
-    statuses: "list[PartitionStatus]", names: "Mapping[PartitionKey, str]", space: "EmbeddingSpace | None"
+    statuses: "list[PartitionStatus]", names: "Mapping[PartitionKey, str]", registered: "RegisteredSpace | None"
 ) -> dict[str, object]:
+    space = registered and registered.space
     return {
         "partitions": [
             {"partition": str(item.partition), "company_name": names.get(item.partition, ""), **_figures(item)}
@@ -108,6 +129,7 @@ def _document(
         "space": space
         and {
             "slug": space.slug,
+            "status": registered and registered.status,
             "model": space.model,
             "revision": space.revision,
             "dimension": space.dimension,

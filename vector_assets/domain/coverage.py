@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Self
 
 from .partition_keys import PartitionKey
+from .wording import readable_coverage
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,7 @@ class _Counts:
     @property
     def coverage_percent(self) -> str:
         """The coverage rounded down: `100%` means complete, `0%` means that no chunk is current."""
-        if self.current == self.chunks:
-            return "100%"
-        if self.current == 0:
-            return "0%"
-        tenths = self.current * 1000 // self.chunks
-        return f"{tenths // 10}.{tenths % 10}%" if tenths else "<0.1%"
+        return readable_coverage(self.current, self.chunks)
 
     def seconds_pending(self, now: datetime) -> float:
         """For how long the oldest pending text has been pending; 0 where nothing is, or a clock was set back."""

@@ -10,6 +10,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from .wording import readable_coverage
+
 Vectors = NDArray[np.float32]
 """Shape (n, dimension), one row a text, in the order of the texts."""
 
@@ -95,7 +97,17 @@ class SpaceOverview:
         """Chunks with a current vector / chunks, 1 where there are none; None: the space is retired."""
         if not self.is_live:
             return None
-        return (self.chunks - self.pending - self.quarantined) / self.chunks if self.chunks else 1.0
+        return self.current / self.chunks if self.chunks else 1.0
+
+    @property
+    def current(self) -> int:
+        """Chunks with a current vector, where the space is live."""
+        return self.chunks - self.pending - self.quarantined
+
+    @property
+    def coverage_percent(self) -> str:
+        """The coverage rounded down; empty where the space is retired."""
+        return readable_coverage(self.current, self.chunks) if self.is_live else ""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,16 @@ def readable_chunks(number: int) -> str:
     return ngettext("{number:,} chunk", "{number:,} chunks", number)
 
 
+def readable_coverage(current: int, chunks: int) -> str:
+    """Write a coverage rounded down: `100%` means complete, `0%` means that no chunk is current."""
+    if current == chunks:
+        return "100%"
+    if current == 0:
+        return "0%"
+    tenths = current * 1000 // chunks
+    return f"{tenths // 10}.{tenths % 10}%" if tenths else "<0.1%"
+
+
 def part_read(read: int, chunks: int) -> list[str]:
     """Say which part of a partition's chunks a statement is about, in a sentence; in none where all were read."""
     if read >= chunks:

@@ -1,7 +1,7 @@
 """Answers a question in the space that serves at that moment: by vectors and by terms, fused into one ranking."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,17 @@ class Searcher(NamedTuple):
 
     embedder: Embedder
     vectors: SearchableVectors
+
+
+@dataclass(frozen=True)
+class OneSpace:
+    """Lets one space be searched, whatever serves."""
+
+    space: EmbeddingSpace
+
+    def serving(self) -> EmbeddingSpace:
+        """Give the space."""
+        return self.space
 
 
 class Search:
@@ -54,6 +65,10 @@ class Search:
             NothingToSearch: no space serves yet.
             WeightsChanged: the model at hand has other weights than the vectors were made with.
         """
+        return self.candidates(question, where, limit)[:limit]
+
+    def candidates(self, question: str, where: SearchFilter | None = None, limit: int = 5) -> list[SearchHit]:
+        """Find what `find` shortens to the limit: the candidates of both rankings, a hundred of each, best first."""
         if not question.strip():
             raise InvalidSetting("TEXT", "the question is blank", "Say what to look for.")
         if limit < 1:
@@ -78,8 +93,8 @@ class Search:
         ]
         terms = self._lexical.question(term_counts(question)) if self._lexical is not None else None
         if self._lexical is None or terms is None:
-            return dense[:limit]
-        return self._fused(self._lexical, terms, searcher.vectors, vector, dense, where, candidates)[:limit]
+            return dense
+        return self._fused(self._lexical, terms, searcher.vectors, vector, dense, where, candidates)
 
     def _fused(
         self,

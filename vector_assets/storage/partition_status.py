@@ -6,9 +6,10 @@ from psycopg import sql
 
 from ..domain.coverage import LastRun, PartitionStatus, PendingPartition, TokenTotals
 from ..domain.partition_keys import PartitionKey
+from ..domain.spaces import SpaceStatus
 from .database import Connection, Database, repeatable
 from .partition_columns import CHUNK_IN_PARTITION, IN_PARTITION, partition_parameters
-from .spaces import is_live
+from .spaces import status_of, vectors_table
 
 # A row for each partition that has chunks: how many chunks, pending and quarantined ones, how long it has waited, what
 # its last run did, and how many tokens its vectors have.
@@ -41,6 +42,14 @@ _ALL_CHUNKS: LiteralString = """
 SELECT market, doc_type, stock_code, count(*) AS pending, 0 AS quarantined, min(updated_at) AS oldest
 FROM document_chunks c WHERE {within} GROUP BY 1, 2, 3
 """
+# A retired space has no queue: chunks are counted that have no vector of their present text there.
+_WITHOUT_VECTOR: LiteralString = """
+SELECT c.market, c.doc_type, c.stock_code, count(*) AS pending, 0 AS quarantined, NULL::timestamptz AS oldest
+FROM document_chunks c
+LEFT JOIN {table} v ON (v.chunk_id, v.content_hash, v.market, v.doc_type, v.stock_code)
+                       = (c.id, c.content_hash, c.market, c.doc_type, c.stock_code)
+WHERE v.chunk_id IS NULL AND {within} GROUP BY 1, 2, 3
+"""
 _PENDING_PARTITIONS: LiteralString = """
 SELECT market, doc_type, stock_code, pending, oldest FROM ({queued}) q WHERE pending > 0 ORDER BY 1, 2, 3
 """
@@ -58,7 +67,10 @@ class PartitionStatusQueries:
         self._database = database
 
     def status(self, space_slug: str | None) -> list[PartitionStatus]:
-        """Count every partition that has chunks, by key, in a live space (None: there is none yet)."""
+        """Count every partition that has chunks, by key, in a space (None: there is none yet).
+
+        In a retired one, what has no current vector is counted as pending.
+        """
         return self._status("true", space_slug, {})
 
     def partition_status(self, partition: PartitionKey, space_slug: str | None) -> PartitionStatus:
@@ -96,8 +108,11 @@ class PartitionStatusQueries:
 
 
 def _queued(connection: Connection, slug: str, within: LiteralString) -> sql.Composed:
-    """The query that counts, per partition, what the queue of the space holds."""
-    return sql.SQL(_QUEUED if is_live(connection, slug) else _ALL_CHUNKS).format(within=sql.SQL(within))
+    """The query that counts, per partition, what the space lacks: what its queue holds, if it has one."""
+    status = status_of(connection, slug)
+    if status is SpaceStatus.RETIRED:
+        return sql.SQL(_WITHOUT_VECTOR).format(table=vectors_table(slug), within=sql.SQL(within))
+    return sql.SQL(_QUEUED if status else _ALL_CHUNKS).format(within=sql.SQL(within))
 
 
 def _partition_status(row: tuple[Any, ...]) -> PartitionStatus:

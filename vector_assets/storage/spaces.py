@@ -121,6 +121,12 @@ def is_live(connection: Connection, slug: str) -> bool:
     return connection.execute(_IS_LIVE, (slug,)).fetchone() is not None
 
 
+def status_of(connection: Connection, slug: str) -> SpaceStatus | None:
+    """Read the status of a space; None: it is not registered."""
+    found = _read(connection, _ONE, (slug,))
+    return found.status if found else None
+
+
 def require_live(connection: Connection, slug: str) -> None:
     """Refuse to store vectors in a space that is not kept up to date any more.
 

@@ -90,7 +90,7 @@ def test_the_table_shows_what_each_space_is_for_and_how_complete_it_is(
     assert header == ["space", "model", "status", "coverage", "pending", "quarantined", "size", "registered"]
     assert [line[:6] for line in lines] == [
         [SERVING.slug, MULTILINGUAL_MODEL, "serving", "80.0%", "0", "1"],
-        [OTHER.slug, "org/other", "filling", "0.0%", "5", "0"],
+        [OTHER.slug, "org/other", "filling", "0%", "5", "0"],
     ]
     command("spaces", "retire", OTHER.slug)
     retired = command("spaces").output.strip().splitlines()[-1].split()

@@ -176,10 +176,9 @@ def test_a_promotion_and_a_rollback_at_once_are_refused(instance: dg.DagsterInst
 
 def test_a_promotion_outside_dagster_is_recorded(instance: dg.DagsterInstance, filling: FakeServices) -> None:
     """As the command line does it."""
-    before = filling.spaces.overviews()
-    filling.spaces.promote(OTHER.slug)
+    change = filling.space_changes.promote(OTHER.slug, force=True)
 
-    record_promotion(instance, filling, before, None)
+    record_promotion(instance, change)
 
     event = instance.get_latest_materialization_event(SERVING_SPACE)
     assert event is not None

@@ -5,7 +5,7 @@ import hashlib
 from vector_assets.domain.coverage import PartitionStatus, PendingPartition
 from vector_assets.domain.partition_keys import PartitionKey
 
-from .database import MemoryDatabase
+from .database import ChunkRow, MemoryDatabase
 
 
 class MemoryPartitionStatusQueries:
@@ -25,9 +25,15 @@ class MemoryPartitionStatusQueries:
         slug = space_slug or ""
         with self._database.lock:
             chunks = [chunk for chunk in self._database.chunks.values() if chunk.partition == partition]
-            rows = [row for chunk in chunks if (row := self._database.queued(chunk, slug))]
+            lacking = [chunk for chunk in chunks if not self._is_current_in_retired(chunk, slug)]
+            rows = [row for chunk in lacking if (row := self._database.queued(chunk, slug))]
             due = [row.pending_since for row in rows if row.is_due]
         return PartitionStatus(partition, len(chunks), len(due), len(rows) - len(due), min(due, default=None), None)
+
+    def _is_current_in_retired(self, chunk: ChunkRow, slug: str) -> bool:
+        row = self._database.vectors.get(slug, {}).get(chunk.id)
+        is_current = row is not None and (row.content_hash, row.partition) == (chunk.content_hash, chunk.partition)
+        return is_current and not self._database.is_live(slug)
 
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
         """All, in a space that is not registered."""
