@@ -14,6 +14,7 @@ from vector_assets.storage.documents import PostgresDocumentStore
 from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.reference_vectors import PostgresReferenceVectorStore
+from vector_assets.storage.space_pairs import PostgresSpacePairs
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 
@@ -22,6 +23,7 @@ from .memory.database import ChunkRow, MemoryDatabase, QueueRow, now
 from .memory.documents import MemoryChunkingStore, MemoryDocumentStore
 from .memory.partition_status import MemoryPartitionStatusQueries
 from .memory.quarantine import MemoryQuarantine
+from .memory.space_pairs import MemorySpacePairs
 from .memory.spaces import MemorySpaceRegistry
 from .memory.vectors import MemoryReferenceVectorStore, MemoryVectorStore
 
@@ -38,6 +40,7 @@ class PostgresStores:
         self.quarantine = Quarantine(database)
         self.status = PartitionStatusQueries(database)
         self.reference_vectors = PostgresReferenceVectorStore(database)
+        self.pairs = PostgresSpacePairs(database)
 
     def chunks(self, slug: str) -> PostgresChunkStore:
         return PostgresChunkStore(self.database, slug)
@@ -106,6 +109,7 @@ class MemoryStores:
         self.quarantine = MemoryQuarantine(database)
         self.status = MemoryPartitionStatusQueries(database)
         self.reference_vectors = MemoryReferenceVectorStore(database)
+        self.pairs = MemorySpacePairs(database)
 
     def chunks(self, slug: str) -> MemoryChunkStore:
         return MemoryChunkStore(self.database, slug)

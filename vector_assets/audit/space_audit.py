@@ -66,7 +66,7 @@ class SpaceAudit:
 
     Args:
         searcher_of: makes what answers questions in a space.
-        lexical: finds chunks by terms, in any space.
+        lexical: finds chunks by terms, in any space; None: vectors alone are compared.
         min_cosine: below it, the vectors of the reference texts have drifted.
     """
 
@@ -75,7 +75,7 @@ class SpaceAudit:
         pairs: SpacePairs,
         reference_vectors: ReferenceVectorStore,
         searcher_of: Callable[[EmbeddingSpace], Searcher],
-        lexical: LexicalIndex,
+        lexical: LexicalIndex | None,
         min_cosine: float,
     ) -> None:
         self._pairs = pairs

@@ -46,6 +46,9 @@ def models(embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     def embedder_of(_: Services, model: str, *prompts: str | None) -> HashEmbedder:
         if model not in found:
             raise ModelNotFound(model, "the hub does not have it")
+        if any(prompts):
+            document_prompt, query_prompt = (prompt or "" for prompt in prompts)
+            return HashEmbedder(replace(found[model].space, document_prompt=document_prompt, query_prompt=query_prompt))
         return found[model]
 
     monkeypatch.setattr(Services, "embedder", _REAL_EMBEDDER)

@@ -1,6 +1,7 @@
 """`vector-assets spaces`: another model is filled beside the one that serves, promoted, taken back and removed."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from click.testing import CliRunner, Result
 
 from vector_assets.cli import main, terminal
 from vector_assets.domain.chunks import TokenizedText
-from vector_assets.domain.spaces import Vectors
+from vector_assets.domain.spaces import EmbeddingSpace, Vectors
 from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
 from vector_assets.errors import InvalidModel
 from vector_assets.storage.database import Database
 
-from ..defs.conftest import US, land
+from ..defs.conftest import US, land, sentences
 from ..fakes import HashEmbedder, rows
 from .conftest import OTHER, SERVING, THIRD, Command, counts
 
@@ -177,6 +178,23 @@ def test_only_one_model_is_filled_at_a_time(command: Command, filling: Models) -
     assert statuses(command) == {SERVING.slug: "serving", OTHER.slug: "retired", THIRD.slug: "filling"}
 
 
+def test_a_model_is_added_with_the_prompts_of_the_settings(command: Command, serving: Models) -> None:
+    """It is another space than the model without them; the plan shows them, and the next command has them."""
+    prompt = {"EMBEDDING_QUERY_PROMPT": "query: it's "}
+    new = replace(SERVING, query_prompt="query: it's ").slug
+
+    added = command("spaces", "add", MULTILINGUAL_MODEL, "--yes", **prompt)
+
+    assert statuses(command) == {SERVING.slug: "serving", new: "filling"}
+    assert '"query: it\'s " before each question' in added.output
+    backfill = (
+        f"EMBEDDING_MODEL={MULTILINGUAL_MODEL} EMBEDDING_QUERY_PROMPT='query: it'\"'\"'s ' vector-assets backfill"
+    )
+    assert added.output.endswith(f"Embed its chunks: {backfill}\n")
+    assert command("backfill", EMBEDDING_MODEL=MULTILINGUAL_MODEL, **prompt).exit_code == 0
+    assert listed(command)[new]["coverage"] == 1.0
+
+
 class Unloadable(HashEmbedder):
     """Its files are there, and cannot be loaded."""
 
@@ -214,18 +232,30 @@ def test_a_model_that_is_not_found_is_one_line(command: Command, serving: Models
     assert statuses(command) == {SERVING.slug: "serving"}
 
 
-def test_a_model_with_other_weights_gets_a_space_of_its_own(command: Command, serving: Models) -> None:
+@pytest.mark.parametrize(
+    ("changed", "new", "words"),
+    [
+        (replace(SERVING, weights_digest="others"), replace(SERVING, generation=1).slug, "the weights of"),
+        (replace(SERVING, dimension=16), replace(SERVING, dimension=16).slug, "dimension 16"),
+    ],
+    ids=["weights", "dimension"],
+)
+def test_a_model_with_other_weights_or_dimension_gets_a_space_of_its_own(
+    command: Command, serving: Models, changed: EmbeddingSpace, new: str, words: str
+) -> None:
     """The vectors of the two cannot be compared; the former space serves until the other one is promoted."""
-    changed = replace(SERVING, weights_digest="others")
     serving[MULTILINGUAL_MODEL] = HashEmbedder(changed)
-    new = replace(changed, generation=1).slug
 
     added = command("spaces", "add", MULTILINGUAL_MODEL, "--yes")
 
     assert added.exit_code == 0, added.output
+    assert added.output.startswith(f"{new}: 2 partitions, 4 chunks")
     assert statuses(command) == {SERVING.slug: "serving", new: "filling"}
     assert command("backfill").exit_code == 0
-    assert "weights" in refused(command("search", "anything"))
+    assert words in refused(command("search", "anything"))
+    problems = [item["problem"] for item in json.loads(command("spaces", "compare", "--json").stdout)["spaces"]]
+    assert words in problems[0]
+    assert problems[1] is None
     assert command("spaces", "promote", new).exit_code == 0
     assert command("search", "anything").exit_code == 0
 
@@ -288,6 +318,74 @@ def test_there_is_nothing_to_go_back_to_where_no_other_space_has_served(command:
 
     assert "no embedding space" in refused(command("spaces", "rollback"))
     assert statuses(command) == {SERVING.slug: "retired", OTHER.slug: "serving"}
+
+
+def questions_in(folder: Path) -> str:
+    """A file with a question that finds its chunk by the same text, and one about a document that is not there."""
+    file = folder / "questions.jsonl"
+    about = [(sentences(1), f"{US}/2024.txt"), ("anything", "us/annual_report/NONE/2024.txt")]
+    rows = [{"query": query, "relevant_documents": [document]} for query, document in about]
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    return str(file)
+
+
+def test_the_filling_space_is_compared_with_the_serving_one(
+    command: Command, complete: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a table, with a warning of questions that nobody can answer, and as JSON."""
+    monkeypatch.setattr(terminal.out, "width", 200)
+    questions = questions_in(tmp_path)
+
+    shown = command("spaces", "compare", "--questions", questions)
+
+    assert shown.exit_code == 0, shown.output
+    cells = [re.split(r" {2,}", line.strip()) for line in shown.stdout.splitlines()]
+    assert [SERVING.slug, OTHER.slug] in cells
+    assert ["coverage", "100%", "100%"] in cells
+    assert ["search: hits at 5, of 2", "1 (0.500)", "1 (0.500)"] in cells
+    assert "3 chunks that are nearest to a chunk, 100% are the same" in shown.stdout
+    assert shown.stderr.startswith("warning: 1 question names no document of the database")
+    found = json.loads(command("spaces", "compare", OTHER.slug, "--questions", questions, "--json").stdout)
+    assert (found["questions"], found["questions_without_documents"]) == (2, 1)
+    assert found["overlap"] == {"chunks": 4, "sampled": 4, "neighbors": 3, "share": 1.0}
+    assert [item["slug"] for item in found["spaces"]] == [SERVING.slug, OTHER.slug]
+    assert found["spaces"][1]["search"]["hits_at_10"] == 1
+    assert f"{SERVING.slug} serves" in refused(command("spaces", "compare", SERVING.slug))
+    assert "cannot be read" in refused(command("spaces", "compare", "--questions", str(tmp_path / "none")))
+    assert statuses(command) == {SERVING.slug: "serving", OTHER.slug: "filling"}
+
+
+def test_commands_are_about_the_space_that_is_named(command: Command, filling: Models, landing: Path) -> None:
+    """Without a name, about the serving one. A retired one can be looked at, as what it is."""
+    filling["org/other"].poison = "w0x0"
+    command("backfill", "--market", "us", EMBEDDING_MODEL="org/other")
+    at_other = ("--space", OTHER.slug)
+
+    assert json.loads(command("failures", "--json").stdout)["failures"] == []
+    listed_there = command("failures", *at_other)
+    assert "1 quarantined" in listed_there.output
+    assert listed_there.output.endswith(f"vector-assets retry-failed --space {OTHER.slug}\n")
+    filling["org/other"].poison = "nothing"
+    assert "1 now vectorized" in command("retry-failed", *at_other).output
+    assert "not searched" in command("status", *at_other).output
+    there = json.loads(command("status", "--json", *at_other).stdout)
+    assert there["space"]["status"] == "filling"
+    assert [(item["partition"][:2], item["pending"]) for item in there["partitions"]] == [("cn", 1), ("us", 0)]
+    assert json.loads(command("status", "--json").stdout)["space"]["slug"] == SERVING.slug
+
+    command("spaces", "retire", OTHER.slug)
+    land(landing, US, "new.txt", "net sales")
+    command("ingest", str(landing))
+
+    assert "not updated" in command("status", *at_other).output
+    assert json.loads(command("status", "us/", "--json", *at_other).stdout)["partitions"][0]["pending"] == 1
+    found = command("search", "net sales", *at_other)
+    assert "2024.txt" in found.stdout
+    assert "new.txt" not in found.stdout
+    assert found.stderr.startswith(f"warning: {OTHER.slug} is retired")
+    assert "Fill it first" in refused(command("retry-failed", *at_other))
+    for name in ("search anything", "status", "failures", "retry-failed"):
+        assert f"The nearest are {OTHER.slug}" in refused(command(*name.split(), "--space", "other_8"))
 
 
 def test_an_incomplete_space_is_promoted_by_force_only(command: Command, filling: Models) -> None:

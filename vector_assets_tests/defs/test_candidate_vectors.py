@@ -1,5 +1,6 @@
 """The space that is filled beside the serving one, as assets: its vectors, its sensor, and its promotion."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,15 +131,17 @@ def test_a_process_with_the_other_model_still_embeds_what_serves_for_what_serves
 
 
 def test_a_promotion_is_refused_until_all_chunks_have_a_vector(
-    instance: dg.DagsterInstance, filling: FakeServices
+    instance: dg.DagsterInstance, filling: FakeServices, tmp_path: Path
 ) -> None:
-    """Then it is recorded with what was counted before it."""
+    """Then it is recorded with what was compared before it."""
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"query": "w0x0", "relevant_documents": [f"{US}/2024.txt"]}))
     refused = change(instance, filling, promote=True)
     assert "lacks vectors: 10 pending, 0 quarantined" in failure(refused)
     assert statuses(filling) == {SPACE.slug: SpaceStatus.SERVING, OTHER.slug: SpaceStatus.FILLING}
 
     assert fill(instance, filling).success
-    result = change(instance, filling, promote=True)
+    result = change(instance, filling, promote=True, questions=str(questions))
 
     assert result.success
     assert statuses(filling) == {SPACE.slug: SpaceStatus.FILLING, OTHER.slug: SpaceStatus.SERVING}
@@ -146,6 +149,8 @@ def test_a_promotion_is_refused_until_all_chunks_have_a_vector(
     assert (figures["serves"], figures["space"]) == ("other", OTHER.slug)
     before = {record.data["space"]: record.data["status before"] for record in figures["compared"].records}
     assert before == {SPACE.slug: "serving", OTHER.slug: "filling"}
+    assert [record.data["hits at 10"] for record in figures["compared"].records] == [1, 1]
+    assert figures["drift"].startswith("lowest cosine of a reference text 1.0")
 
     assert change(instance, filling, rollback=True).success
     assert statuses(filling) == {SPACE.slug: SpaceStatus.SERVING, OTHER.slug: SpaceStatus.FILLING}

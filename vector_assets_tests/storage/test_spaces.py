@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
@@ -274,6 +275,44 @@ def test_overviews_count_what_each_space_has_and_lacks(two: Stores) -> None:
     assert (serving.registered.space, filling.registered.space) == (SPACE, OTHER)
     assert (serving.chunks, serving.pending, serving.quarantined, serving.coverage) == (3, 0, 1, 2 / 3)
     assert (filling.chunks, filling.pending, filling.quarantined, filling.coverage) == (3, 3, 0, 0)
+
+
+def test_what_two_spaces_have_of_the_same_texts_is_paired(two: Stores) -> None:
+    """A chunk that one of them lacks, or has of another text, is left out."""
+    assert list(two.pairs.sample(SPACE.slug, OTHER.slug, 9).ids) == []
+    assert list(two.pairs.windows(SPACE.slug, OTHER.slug)) == []
+    store_chunks(two.database, ["c", "d"], name="b.txt")
+    embed(two, SPACE)
+    two.edit("a", "edited")
+    embed(two, OTHER)
+
+    sample = two.pairs.sample(SPACE.slug, OTHER.slug, 9)
+
+    ids = {two.texts()[text][0][0]: text for text in ("b", "c", "d")}
+    assert sorted(zip(sample.ids, sample.texts, strict=True)) == sorted(ids.items())
+    (window,) = two.pairs.windows(SPACE.slug, OTHER.slug)
+    assert list(window.ids) == sorted(ids)
+    for found in (sample, window):
+        expected = np.stack([vector_of(ids[id_]) for id_ in found.ids])
+        assert found.one == pytest.approx(expected, abs=1e-3)
+        assert found.other == pytest.approx(expected, abs=1e-3)
+    assert len(two.pairs.sample(SPACE.slug, OTHER.slug, 2).ids) == 2
+
+
+def test_of_a_retired_space_is_counted_what_has_no_current_vector(two: Stores) -> None:
+    """It has no queue any more."""
+    embed(two, OTHER)
+    two.edit("a", "edited")
+    store_chunks(two.database, ["c"], name="b.txt")
+
+    two.spaces.retire(OTHER.slug)
+    two.edit("b", "edited later")
+
+    (status,) = two.status.status(OTHER.slug)
+    assert (status.chunks, status.current, status.pending, status.quarantined) == (3, 0, 3, 0)
+    two.edit("edited later", "b")
+    (status,) = two.status.status(OTHER.slug)
+    assert (status.current, status.pending) == (1, 2)
 
 
 def test_deleted_vectors_make_their_chunks_pending(two: Stores) -> None:
