@@ -896,12 +896,17 @@ class NothingToCompare(ModelError):
 
     def __init__(self, slug: str | None) -> None:
         if slug:
-            problem = translate("{slug} serves, and is compared with another space.", slug=slug)
+            message = translate(
+                "{slug} serves, and is compared with another space. Name one that vector-assets spaces lists beside "
+                "it.",
+                slug=slug,
+            )
         else:
-            problem = translate("no embedding space serves yet, so that there is nothing to compare with.")
-        super().__init__(
-            translate("{problem} Name one that vector-assets spaces lists beside the serving one.", problem=problem)
-        )
+            message = translate(
+                "no embedding space serves yet, so that there is nothing to compare with. Promote one first: "
+                "vector-assets spaces promote SPACE."
+            )
+        super().__init__(message)
 
 
 class NothingServedBefore(ModelError):

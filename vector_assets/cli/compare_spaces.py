@@ -52,7 +52,7 @@ def compare(space: str | None, questions_file: Path | None, as_json: bool) -> No
     with open_services() as services:
         with SpaceProgress() as progress:
             found = services.space_changes.compare(space, questions, progress)
-        known = services.documents.known_fingerprints()
+        known = services.documents.known()
     missing = sum(question.relevant_documents.isdisjoint(known) for question in questions)
     if as_json:
         click.echo(json.dumps(comparison_document(found) | {"questions_without_documents": missing}))
