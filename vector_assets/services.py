@@ -20,7 +20,15 @@ from .embedding.model_files import default_model, describe_space, find_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import DAGSTER_DATABASE_URL, EmbedderDrifted, ModelError, NoSpaceToFill, RecipeChanged, SpaceNotLive, WeightsChanged
+from .errors import (
+    DAGSTER_DATABASE_URL,
+    EmbedderDrifted,
+    ModelError,
+    NoSpaceToFill,
+    RecipeChanged,
+    SpaceNotLive,
+    WeightsChanged,
+)
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory

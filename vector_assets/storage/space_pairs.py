@@ -8,8 +8,8 @@ from psycopg import sql
 
 from ..domain.chunks import BEFORE_ALL_CHUNKS
 from ..quality.neighbor_overlap import PairedVectors
-from .database import Database, repeatable
 from .binary_arrays import halfvecs
+from .database import Database, repeatable
 from .spaces import vectors_table
 
 _BOTH: LiteralString = "{one} a JOIN {other} b ON (b.chunk_id, b.content_hash) = (a.chunk_id, a.content_hash)"

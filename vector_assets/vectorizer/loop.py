@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _RANDOM_BITS = (1 << 62) - 1
 
 # While the server works on some batches and waits for its disk, the next are prepared and sent: with one at a time each
-# waits for the other. Six commit 1.7 times as fast as two where several programs share a disk.
+# waits for the other. How much that gains is measured in benchmarks/RESULTS.md.
 CONCURRENT_COMMITS = 6
 
 

@@ -113,18 +113,19 @@ class _AnyDone:
     """
 
     def __init__(self) -> None:
-        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._one_is_done = threading.Event()
 
     def watch(self, future: Future[Result]) -> Future[Result]:
-        future.add_done_callback(self._done.put)
+        future.add_done_callback(lambda _: self._one_is_done.set())
         return future
 
     def wait(self, *futures: Future[Any]) -> float:
         """Wait until one of these is done, and return the seconds that this took."""
         started = time.perf_counter()
+        self._one_is_done.clear()
         while not any(future.done() for future in futures):
-            with suppress(Empty):
-                self._done.get(timeout=ANSWER_SIGNALS_SECONDS)
+            self._one_is_done.wait(ANSWER_SIGNALS_SECONDS)
+            self._one_is_done.clear()
         return time.perf_counter() - started
 
 
