@@ -7,7 +7,7 @@ PostgreSQL, and every run recorded.
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +25,7 @@ from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.defs.runtime.storage_connections import kept_connections
 from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.ports import Embedder
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -60,7 +61,8 @@ def one_by_one(services: Services, _: dg.DagsterInstance, keys: Sequence[Partiti
     return [result.run_id for result in results]
 
 
-WAYS = {"range runs": in_range_runs, "one by one": one_by_one}
+Way = Callable[[Services, dg.DagsterInstance, Sequence[PartitionKey]], list[str]]
+WAYS: dict[str, Way] = {"range runs": in_range_runs, "one by one": one_by_one}
 
 
 def main() -> None:
@@ -75,31 +77,52 @@ def main() -> None:
     table = Table(*columns, json_file=arguments.json)
     with tempfile.TemporaryDirectory() as home:
         with Services(load_settings(home=Path(home))) as services, open_instance(services) as instance:
-            texts = uniform_texts(services, arguments.filings, arguments.chunks * arguments.partitions)
-            keys = [PartitionKey("us", "benchmark", f"S{number:05}") for number in range(arguments.partitions)]
-            for number, key in enumerate(keys):
-                store(services, key, texts[number * arguments.chunks : (number + 1) * arguments.chunks])
+            keys = _fill(services, arguments.filings, arguments.partitions, arguments.chunks)
             register(instance, keys)
-            services.embedder.embed_query("ready")
             for embedder in (services.embedder, NullEmbedder()):
-                services.__dict__["embedder"] = embedder
-                for of_the_former in ("space", "chunks", "drift"):
-                    services.__dict__.pop(of_the_former, None)
+                embedder.load()
+                _serve_with(services, embedder)
                 for name, way in WAYS.items():
-                    slug = services.vectorizer() and embedder.space.slug
-                    with services.database.transaction() as connection:
-                        connection.execute(f"TRUNCATE chunk_vectors_{slug}")  # which makes every chunk pending
-                    began = time.perf_counter()
-                    runs = way(services, instance, keys)
-                    seconds = time.perf_counter() - began
-                    statuses = services.status()
-                    assert all(status.pending == 0 for status in statuses)
-                    embedding = sum(status.last_run.seconds for status in statuses if status.last_run)
-                    events = sum(len(instance.all_logs(run_id)) for run_id in runs)
-                    of = f"{len(keys):,} of {arguments.chunks}"
-                    beside = (seconds - embedding) / len(keys)
-                    table.add(of, name, type(embedder).__name__, seconds, embedding, beside, events)
+                    row = _measure(services, instance, keys, way)
+                    table.add(f"{len(keys):,} of {arguments.chunks}", name, type(embedder).__name__, *row)
         leave_embedded_server(Path(home))
+
+
+def _serve_with(services: Services, embedder: Embedder) -> None:
+    """Let the space of this embedder be the one that the assets fill."""
+    services.__dict__["embedder"] = embedder
+    for of_the_former in ("space", "drift"):
+        services.__dict__.pop(of_the_former, None)
+    if services.spaces.serving() is None:
+        services.spaces.register_first(services.space)
+    else:
+        services.spaces.add(services.space)
+        services.spaces.promote(services.space.slug)
+
+
+def _fill(services: Services, filings: Path, partitions: int, chunks: int) -> list[PartitionKey]:
+    """Store the chunks of all partitions, which makes them pending in every space."""
+    texts = uniform_texts(services, filings, chunks * partitions)
+    keys = [PartitionKey("us", "benchmark", f"S{number:05}") for number in range(partitions)]
+    for number, key in enumerate(keys):
+        store(services, key, texts[number * chunks : (number + 1) * chunks])
+    return keys
+
+
+def _measure(
+    services: Services, instance: dg.DagsterInstance, keys: Sequence[PartitionKey], way: Way
+) -> tuple[float, float, float, int]:
+    """Give the seconds of all runs, of embedding, and beside it for each partition; and the number of events."""
+    with services.database.transaction() as connection:
+        connection.execute(f"TRUNCATE chunk_vectors_{services.space.slug}")  # which makes every chunk pending
+    began = time.perf_counter()
+    runs = way(services, instance, keys)
+    seconds = time.perf_counter() - began
+    statuses = services.status()
+    assert all(status.pending == 0 for status in statuses)
+    embedding = sum(status.last_run.seconds for status in statuses if status.last_run)
+    events = sum(len(instance.all_logs(run_id)) for run_id in runs)
+    return seconds, embedding, (seconds - embedding) / len(keys), events
 
 
 if __name__ == "__main__":
