@@ -10,11 +10,11 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.corpus import chunk_texts
 from benchmarks.progress_cost import progress_cost
 from vector_assets.cli.demo import SAMPLES
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
@@ -112,7 +112,7 @@ class _Alone:
     def __init__(self, services: Services, filings: Path) -> None:
         self._embedder = services.embedder
         texts = sorted(
-            services.embedder.tokenize(list(_texts(services, filings))), key=lambda text: -text.tokens_embedded
+            services.embedder.tokenize(list(chunk_texts(services, filings))), key=lambda text: -text.tokens_embedded
         )
         self.chunks = len(texts)
         size = services.settings.embedding_batch_size
@@ -127,15 +127,6 @@ class _Alone:
             part.append(self._batches.pop())
         with ThreadPoolExecutor(self._embedder.concurrency) as threads:
             list(threads.map(self._embedder.embed, part))
-
-
-def _texts(services: Services, filings: Path) -> Iterator[str]:
-    from vector_assets.ingestion.landing_directory import LandingDirectory
-    from vector_assets.ingestion.readers import read_document
-
-    for document in LandingDirectory(filings).scan().documents:
-        chunks = services.ingestion.chunker.split(read_document(document.path, document.source_uri))
-        yield from (chunk.text for chunk in chunks)
 
 
 def main() -> None:

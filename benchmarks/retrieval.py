@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.bm25 import Bm25
 from benchmarks.chunkings import Chunking
+from benchmarks.corpus import landed_document
 from benchmarks.embedding_cache import EmbeddingCache
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.documents import StoredDocument
 from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
-from vector_assets.ingestion.landing_directory import LandedDocument, LandingDirectory
-from vector_assets.ingestion.readers import read_document
+from vector_assets.ingestion.landing_directory import LandingDirectory
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 
@@ -106,17 +105,10 @@ def _services(model: str, chunk_tokens: int) -> Services:
     return Services(load_settings(embedding_model=model, chunk_tokens=chunk_tokens))
 
 
-def stored_document(landed: LandedDocument) -> StoredDocument:
-    """Read a document as ingestion would store it."""
-    names = (landed.row.company_name, landed.row.title, landed.row.period) if landed.row else ("", landed.path.stem, "")
-    text = read_document(landed.path, landed.source_uri)
-    return StoredDocument(UUID(int=0), landed.source_uri, landed.partition, *names, text)
-
-
 def main() -> None:
     """Print a row for each model and chunking."""
     arguments = _parsed_arguments()
-    documents = [stored_document(landed) for landed in LandingDirectory(arguments.filings).scan().documents]
+    documents = [landed_document(landed) for landed in LandingDirectory(arguments.filings).scan().documents]
     sets = [QuestionSet.of(file) for file in arguments.questions]
     names = [f"{item.name} ({len(item.questions)}): hit@1, 5, 10, MRR" for item in sets]
     comparison = Comparison(documents, sets, Table("ranked by", "chunking", "chunks", *names, json_file=arguments.json))
