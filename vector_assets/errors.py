@@ -63,6 +63,7 @@ VectorAssetsError
     ├── ModelNotWritten           no room in the home, or no right to write there
     ├── InvalidModel
     ├── WeightsChanged
+    │   └── ServerModelChanged    a server runs other weights under the same name
     ├── RecipeChanged             the model's files say otherwise than those of the stored vectors did
     ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
     ├── SpaceNotLive              the configured model's space is not kept up to date: nothing was changed
@@ -77,6 +78,9 @@ VectorAssetsError
     ├── AnotherSpaceFills
     ├── ConversionFailed          OpenVINO cannot run the model; torch does
     ├── BadVectors                the embedder returned vectors that must not be stored
+    ├── EmbedderBusy              it passes: the same call may succeed later
+    ├── EmbedderRefused           a server refuses every request, or is none: nothing helps but the fix
+    ├── TextsRefused              a server refuses these texts
     ├── EmbedderBroken            the embedder fails on any text: the chunks are not at fault
     └── EmbedderHung              the embedder does not answer; its thread is left running
 """
@@ -777,6 +781,23 @@ class WeightsChanged(ModelError):
         )
 
 
+class ServerModelChanged(WeightsChanged):
+    """A server says that it runs other weights than those that its space's vectors were made with."""
+
+    def __init__(self, model: str, server: str) -> None:
+        ModelError.__init__(
+            self,
+            translate(
+                "the server of {model!r} runs another model under that name ({server}): the vectors of the two cannot "
+                "be compared. Nothing was stored. Restore the former model there, or embed all chunks with the new "
+                "one, beside the others: vector-assets spaces add, with the same model.",
+                model=model,
+                server=server,
+            ),
+        )
+        self.model = model
+
+
 class RecipeChanged(ModelError):
     """The files of the model say otherwise than they did when the vectors of its space were made."""
 
@@ -956,6 +977,58 @@ class BadVectors(ModelError):
             "EMBEDDING_PRECISION=f32."
         )
         self.fault = fault
+
+
+class EmbedderBusy(ModelError):
+    """The embedder cannot answer now, whatever the texts are: a limit of requests, or a service that is away.
+
+    An embedder raises it from any of its methods. The same call is made again, and no chunk counts as failed.
+
+    Args:
+        model: the embedder's model.
+        reason: what the service said, e.g. `429 Too Many Requests`.
+        retry_after: in how many seconds the service asks to be called again; None: it does not say.
+    """
+
+    passes = True
+
+    def __init__(self, model: str, reason: str, retry_after: float | None = None) -> None:
+        later = f"in {retry_after:g} s" if retry_after is not None else "later"
+        super().__init__(f"the embedder {model!r} is busy ({reason}). Try again {later}.")
+        self.model = model
+        self.reason = reason
+        self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < float("inf") else None
+
+
+class EmbedderRefused(ModelError):
+    """A server refuses every request, or is no embeddings server. No chunk is at fault, and none counts as failed."""
+
+    def __init__(self, model: str, address: str, problem: str, fix: str) -> None:
+        super().__init__(
+            translate(
+                "the server of {model!r}, {address}, {problem}. What was committed is kept. {fix}",
+                model=model,
+                address=address,
+                problem=problem,
+                fix=fix,
+            )
+        )
+        self.model = model
+        self.address = address
+
+
+class TextsRefused(ModelError):
+    """A server refuses these texts, whatever it says of others."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(
+            translate(
+                "the server of {model!r} refuses the text ({reason}). See it with vector-assets failures.",
+                model=model,
+                reason=reason,
+            )
+        )
+        self.model = model
 
 
 class EmbedderBroken(ModelError):

@@ -58,6 +58,25 @@ class Embedder(Protocol):
         ...
 
 
+class RateLimits(Protocol):
+    """The limits of requests and tokens per minute of one provider, shared by all that call it."""
+
+    def reserve(self, tokens: int, longest_wait: float) -> float:
+        """Reserve a request of so many tokens, and say in how many seconds its turn is.
+
+        A turn beyond the longest wait is not reserved.
+        """
+        ...
+
+    def correct(self, tokens: int) -> None:
+        """Note that requests had so many tokens more, or fewer, than were reserved."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody's turn come before that: the provider asked for it."""
+        ...
+
+
 class ChunkStore(Protocol):
     """Where the loop reads its chunks. No method leaves a transaction open."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
@@ -15,10 +15,9 @@ from .audit.space_audit import SpaceAudit
 from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
 from .domain.spaces import LIVE, EmbeddingSpace
-from .embedding.devices import openvino_serves
-from .embedding.model_files import default_model, describe_space, find_model
+from .embedders import AnyEmbedder, local_embedder, remote_embedder, settings_of_space
+from .embedding.model_files import default_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
-from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
     DAGSTER_DATABASE_URL,
@@ -138,16 +137,21 @@ class Services(Stores):
         return self.spaces.newest(self.embedder.space)
 
     @cached_property
-    def embedder(self) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+    def embedder(self) -> AnyEmbedder:
         """The model of this process, not loaded yet: EMBEDDING_MODEL, else the one that serves, else the default one.
 
         Prompts are those of the settings, else of the space that serves, else of the model's files.
         """
-        model, settings = self.settings.embedding_model, self.settings
-        prompts = settings.embedding_document_prompt, settings.embedding_query_prompt
-        serving = None if model else self.spaces.serving()
+        settings = self.settings
+        if settings.asks_a_server:
+            limits = partial(self.rate_limits, settings.limits_per_minute)
+            return remote_embedder(settings, self.spaces.all(), limits, self.retries.pause)
+        model, prompts = settings.embedding_model, (settings.embedding_document_prompt, settings.embedding_query_prompt)
+        serving = None if model or settings.embedding_provider else self.spaces.serving()
         if serving is None:
-            return self._embedder(model or default_model(self.settings.models_dir), *prompts)
+            return self._embedder(model or default_model(settings.models_dir), *prompts)
+        if serving.provider:
+            return self._configured_for(settings_of_space(settings, serving)).embedder
         document_prompt, query_prompt = prompts
         return self._embedder(
             serving.source,
@@ -158,18 +162,7 @@ class Services(Stores):
     def _embedder(
         self, model: str, document_prompt: str | None, query_prompt: str | None
     ) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
-        """Make the embedder of a model: by OpenVINO on CPUs, by torch elsewhere."""
-        settings = self.settings
-        models = settings.models_dir
-        folder = find_model(model, models)
-        space = describe_space(folder, document_prompt, query_prompt)
-        counter = TokenCounter(folder, space)
-        by_torch = SentenceTransformerEmbedder(
-            folder, space, counter, settings.embedding_device, settings.embedding_precision
-        )
-        if not openvino_serves(settings.embedding_backend, settings.embedding_device):
-            return by_torch
-        return OpenVINOEmbedder(folder, space, counter, models, settings.embedding_precision, by_torch)
+        return local_embedder(self.settings, model, document_prompt, query_prompt)
 
     def status(self, space: EmbeddingSpace | None = None) -> list[PartitionStatus]:
         """Every partition that has chunks, by key, seen from a space; None: from the serving one."""
@@ -285,16 +278,11 @@ class Services(Stores):
 
     def with_model(self, model: str) -> Self:
         """Give services of another model over the same database. Its prompts are the settings', else its files'."""
-        return self._with(model, self.settings.embedding_document_prompt, self.settings.embedding_query_prompt)
+        return self._configured_for(self.settings.model_copy(update={"embedding_model": model}))
 
-    def _with(self, model: str, document_prompt: str | None, query_prompt: str | None) -> Self:
+    def _configured_for(self, settings: Settings) -> Self:
         services = copy(self)
-        changes = {
-            "embedding_model": model,
-            "embedding_document_prompt": document_prompt,
-            "embedding_query_prompt": query_prompt,
-        }
-        services.settings = self.settings.model_copy(update=changes)
+        services.settings = settings
         services.database = self.database
         for name in ("embedder", "space", "drift", "configured_chunker", "search", "space_changes"):
             services.__dict__.pop(name, None)
@@ -302,7 +290,7 @@ class Services(Stores):
 
     def in_space(self, space: EmbeddingSpace) -> Self:
         """Give services that work in a registered space, with its model; these themselves, if it is theirs."""
-        return self if space == self.space else self._with(space.source, space.document_prompt, space.query_prompt)
+        return self if space == self.space else self._configured_for(settings_of_space(self.settings, space))
 
     @property
     def in_serving_space(self) -> Self:
@@ -377,11 +365,11 @@ class Services(Stores):
                 raise RecipeChanged(space.model, name, getattr(space, name), getattr(found, name))
         return Searcher(embedder, PostgresVectorStore(self.database, space.slug))
 
-    def _embedder_of(self, space: EmbeddingSpace) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
+    def _embedder_of(self, space: EmbeddingSpace) -> AnyEmbedder:
         """Give the model of this process where the space is its own, else that of the space."""
         try:
             if space.slug in {self.embedder.space.slug, self.space.slug}:
                 return self.embedder
         except ModelError:
             pass  # the model of this process is missing, which is no reason not to look into another space
-        return self._embedder(space.source, space.document_prompt, space.query_prompt)
+        return self._configured_for(settings_of_space(self.settings, space)).embedder

@@ -1,12 +1,16 @@
 """The one place that reads the environment."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .domain.providers import LOCAL, PROVIDERS
 from .errors import DAGSTER_DATABASE_URL, InvalidSetting
 from .quality.limits import LIMIT_NAMES, QualityLimits
 from .translation import Language
@@ -56,6 +60,69 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_MODEL",
         description="A sentence-transformers model, by name or folder. Unset: the model that serves, or in an empty "
         "database multilingual-e5-small-q4, which is bundled and reads English, Chinese and some 90 other languages.",
+    )
+    embedding_provider: str | None = Field(
+        None,
+        validation_alias="EMBEDDING_PROVIDER",
+        description=f"Who runs the model: {LOCAL} (this machine), openai (any OpenAI-compatible server), or "
+        f"{', '.join(name for name in PROVIDERS if name != 'openai')}. Unset: local, or that of the space that serves.",
+    )
+    embedding_api_base: str | None = Field(
+        None,
+        validation_alias="EMBEDDING_API_BASE",
+        description="The server's address up to /embeddings, e.g. http://localhost:8000/v1. Unset: the provider's.",
+    )
+    embedding_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="EMBEDDING_API_KEY",
+        description="The key for that server. It is sent nowhere else.",
+    )
+    embedding_api_key_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        validation_alias="EMBEDDING_API_KEY_HEADER",
+        description="The header that carries the key. Unset: the provider's, mostly Authorization.",
+    )
+    embedding_api_query: Annotated[Mapping[str, str], NoDecode] = Field(
+        {},
+        validation_alias="EMBEDDING_API_QUERY",
+        description='Parameters of the address as JSON, e.g. {"api-version": "2024-10-21"}.',
+    )
+    embedding_dimensions: int | None = Field(
+        None,
+        ge=1,
+        le=4_000,
+        validation_alias="EMBEDDING_DIMENSIONS",
+        description="How many dimensions the server is asked for. Unset: as many as the model has.",
+    )
+    embedding_document_fields: Annotated[Mapping[str, Any] | None, NoDecode] = Field(
+        None,
+        validation_alias="EMBEDDING_DOCUMENT_FIELDS",
+        description='Fields of the request for chunks as JSON, e.g. {"input_type": "passage"}. Unset: the provider\'s.',
+    )
+    embedding_query_fields: Annotated[Mapping[str, Any] | None, NoDecode] = Field(
+        None,
+        validation_alias="EMBEDDING_QUERY_FIELDS",
+        description='The same for questions, e.g. {"input_type": "query"}. Unset: the provider\'s.',
+    )
+    embedding_requests_per_minute: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="EMBEDDING_REQUESTS_PER_MINUTE",
+        description="The most requests a minute of all processes on this database. Unset: what the server takes.",
+    )
+    embedding_tokens_per_minute: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="EMBEDDING_TOKENS_PER_MINUTE",
+        description="The most tokens a minute of all processes on this database. Unset: what the server takes.",
+    )
+    embedding_price_per_million: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        validation_alias="EMBEDDING_PRICE_PER_MILLION",
+        description="The price of a million tokens, for plans and budgets. Unset: the provider's, where it is known.",
     )
     embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
@@ -135,6 +202,16 @@ class Settings(BaseSettings):
     )
 
     @property
+    def asks_a_server(self) -> bool:
+        """Whether the configured model is one of a server."""
+        return self.embedding_provider not in {None, LOCAL}
+
+    @property
+    def limits_per_minute(self) -> tuple[int | None, int | None]:
+        """The limits of requests and of tokens; None: unknown."""
+        return self.embedding_requests_per_minute, self.embedding_tokens_per_minute
+
+    @property
     def models_dir(self) -> Path:
         """Where bundled models are unpacked, and models converted for OpenVINO are kept."""
         return self.home / "models"
@@ -161,6 +238,39 @@ class Settings(BaseSettings):
             return None
         folder = Path(model).expanduser()
         return str(folder.resolve()) if folder.is_dir() else model
+
+    @field_validator("embedding_provider")
+    @classmethod
+    def _known_provider(cls, name: str | None) -> str | None:
+        if name not in {None, LOCAL, *PROVIDERS}:
+            raise ValueError(f"no provider {name!r}; there are {', '.join([LOCAL, *PROVIDERS])}")
+        return name
+
+    @field_validator("embedding_api_base")
+    @classmethod
+    def _address(cls, address: str | None) -> str | None:
+        """Refuse what would show a secret in messages, or is no address."""
+        if address is None:
+            return None
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("no http or https address")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("no user, password or parameters belong here; see EMBEDDING_API_KEY, EMBEDDING_API_QUERY")
+        return address.rstrip("/").removesuffix("/embeddings")
+
+    @field_validator("embedding_api_query", "embedding_document_fields", "embedding_query_fields", mode="before")
+    @classmethod
+    def _object_of_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ValueError('no JSON object, e.g. {"input_type": "query"}')
+        return found
 
     @field_validator("quality_limits", mode="before")
     @classmethod

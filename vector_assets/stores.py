@@ -14,6 +14,7 @@ from .storage.partition_counts import PartitionCounts
 from .storage.partition_locks import PartitionLocks
 from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
+from .storage.rate_limits import PostgresRateLimits
 from .storage.spaces import SpaceRegistry
 
 
@@ -74,6 +75,10 @@ class Stores(ABC):
     def spaces(self) -> SpaceRegistry:
         """The embedding spaces of the database."""
         return SpaceRegistry(self.database)
+
+    def rate_limits(self, per_minute: tuple[int | None, int | None], provider: str) -> PostgresRateLimits | None:
+        """The limits of requests and tokens per minute that all processes share; None: neither is limited."""
+        return PostgresRateLimits(self.database, provider, *per_minute) if any(per_minute) else None
 
     @cached_property
     def chunking(self) -> StoredChunking:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..domain.spaces import EmbeddingSpace, Vectors
-from ..errors import EmbedderBroken, EmbedderDrifted
+from ..errors import EmbedderBroken, EmbedderBusy, EmbedderDrifted, EmbedderRefused, ServerModelChanged
 from ..ports import Embedder, ReferenceVectorStore
 from ..quality.drift import REFERENCE_TEXTS, REFERENCE_TEXTS_DIGEST, DriftResult, compare_reference_vectors
 
@@ -34,10 +34,14 @@ class DriftGuard:
 
         Raises:
             EmbedderDrifted: a changed library, arithmetic, device or file gives other vectors.
+            ServerModelChanged: a server says that it runs another model.
             EmbedderBroken: the embedder fails on the reference texts.
+            EmbedderBusy, EmbedderRefused: a server cannot answer now, or refuses to.
         """
         if self.result is not None:
             return
+        if self._space.provider and self._embedder.space.weights_digest != self._space.weights_digest:
+            raise ServerModelChanged(self._space.model, self._embedder.device)
         now = self._embed()
         self._register(self._space)
         kept = self._reference_vectors.kept(self._space.slug, REFERENCE_TEXTS_DIGEST, self._space.dimension)
@@ -53,5 +57,7 @@ class DriftGuard:
     def _embed(self) -> Vectors:
         try:
             return self._embedder.embed(self._embedder.tokenize(REFERENCE_TEXTS))
+        except (EmbedderBusy, EmbedderRefused):
+            raise
         except Exception as error:
             raise EmbedderBroken(self._space.model, error) from error

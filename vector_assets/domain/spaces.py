@@ -23,6 +23,8 @@ class EmbeddingSpace:
     The slug is made of everything that tells the space from others. `generation` counts the spaces that one model has
     had: when its vectors have drifted, because of other weights or another library, and somebody adds it again, the
     model gets the next generation. `source` is what finds the model: a name or the path of a folder.
+    `provider` serves the model over HTTP, and `request` is what it is asked beside the text, as JSON; both are empty
+    where the model runs here.
     """
 
     model: str
@@ -35,6 +37,8 @@ class EmbeddingSpace:
     weights_digest: str
     generation: int = 0
     source: str = field(default="", compare=False)
+    provider: str = ""
+    request: str = ""
 
     @property
     def slug(self) -> str:
@@ -47,6 +51,8 @@ class EmbeddingSpace:
             self.query_prompt,
             self.dimension,
         )
+        if self.provider:
+            identity += (self.provider, self.request)
         if self.generation:
             identity += (self.generation,)
         digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:8]

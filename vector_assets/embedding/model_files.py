@@ -85,6 +85,14 @@ def about_bundled(model: str) -> str | None:
     return translate(_ABOUT[model]) if model in _ABOUT else None
 
 
+def same_tokenizer(name: str) -> str | None:
+    """Name the bundled model that has the tokenizer of a model of this name, wherever that runs; None: none has."""
+    last = name.rpartition("/")[2].lower()
+    if last.startswith("multilingual-e5-small") and carrier_is_installed():
+        return MULTILINGUAL_MODEL
+    return ENGLISH_MODEL if last.startswith("all-minilm-l6-v2") else None
+
+
 def find_model(name: str, models: Path) -> ModelFolder:
     """Find a bundled model, a folder, or a model of the hub (from its cache, else downloaded).
 

@@ -18,15 +18,15 @@ _REGISTRATION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('vector_assets: embe
 # Add a space, with the whole recipe of its vectors.
 _REGISTER = """
 INSERT INTO embedding_spaces (slug, model, revision, weights_digest, pooling, document_prompt, query_prompt,
-                              dimension, max_tokens, generation, source, status)
+                              dimension, max_tokens, generation, source, provider, request, status)
 VALUES (%(slug)s, %(model)s, %(revision)s, %(weights_digest)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s,
-        %(dimension)s, %(max_tokens)s, %(generation)s, %(source)s, %(status)s)
+        %(dimension)s, %(max_tokens)s, %(generation)s, %(source)s, %(provider)s, %(request)s, %(status)s)
 """
 
 _SPACES: LiteralString = """
 SELECT status, created_at, served_until,
        model, revision, pooling, document_prompt, query_prompt, dimension, max_tokens, weights_digest, generation,
-       source
+       source, provider, request
 FROM embedding_spaces
 """
 _ALL: LiteralString = _SPACES + " ORDER BY created_at, slug"
@@ -48,8 +48,9 @@ _IS_LIVE = "SELECT FROM embedding_spaces WHERE slug = %s AND status IN ('filling
 # How often a changed model has got a new space (see `EmbeddingSpace.generation`).
 _NEWEST_GENERATION = """
 SELECT max(generation) FROM embedding_spaces
-WHERE (model, revision, pooling, document_prompt, query_prompt, dimension)
-    = (%(model)s, %(revision)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s, %(dimension)s)
+WHERE (model, revision, pooling, document_prompt, query_prompt, dimension, provider, request)
+    = (%(model)s, %(revision)s, %(pooling)s, %(document_prompt)s, %(query_prompt)s, %(dimension)s, %(provider)s,
+       %(request)s)
 """
 
 # The space's table of vectors; its triggers count its rows, and make chunks pending whose vectors are deleted.

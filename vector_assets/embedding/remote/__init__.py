@@ -1,0 +1,1 @@
+"""Embeds with an OpenAI-compatible server."""
