@@ -102,6 +102,7 @@ def _remote_model(settings: Settings) -> RemoteModel:
         settings.embedding_query_prompt or "",
         provider.document_fields if document_fields is None else document_fields,
         provider.query_fields if query_fields is None else query_fields,
+        settings.embedding_tokens_per_minute,
         _price(settings, provider),
     )
     _require_one_prefix(model)

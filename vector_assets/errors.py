@@ -66,6 +66,7 @@ VectorAssetsError
     │   └── ServerModelChanged    a server runs other weights under the same name
     ├── RecipeChanged             the model's files say otherwise than those of the stored vectors did
     ├── EmbedderDrifted           the embedder no longer produces the stored vectors of the reference texts
+    │   └── EmbedderSwapped       it did when the run began; what the run stored was discarded
     ├── SpaceNotLive              the configured model's space is not kept up to date: nothing was changed
     ├── SpaceNotFound
     ├── SpaceRetired
@@ -827,6 +828,24 @@ class EmbedderDrifted(ModelError):
             "the others: vector-assets spaces add, with the same model."
         )
         self.cosine = cosine
+
+
+class EmbedderSwapped(EmbedderDrifted):
+    """During a run the embedder has become another one. What the run had stored is pending again."""
+
+    def __init__(self, error: EmbedderDrifted | ServerModelChanged, discarded: int) -> None:
+        ModelError.__init__(
+            self,
+            ngettext(
+                "the model was exchanged during the run, so that {number:,} vector that it had stored was discarded "
+                "and its chunk is pending again. {error}",
+                "the model was exchanged during the run, so that {number:,} vectors that it had stored were discarded "
+                "and their chunks are pending again. {error}",
+                discarded,
+                error=error,
+            ),
+        )
+        self.cosine = error.cosine if isinstance(error, EmbedderDrifted) else -1.0
 
 
 class SpaceNotLive(ModelError):

@@ -140,6 +140,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def discard(self, selection: ChunkSelection, run_id: str) -> int:
+        """Delete what the run stored for the selection, so that those chunks are pending again; count them."""
+        ...
+
 
 class SearchableVectors(Protocol):
     """Where a question is compared with the current vectors of a space."""

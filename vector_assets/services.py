@@ -18,6 +18,7 @@ from .domain.spaces import LIVE, EmbeddingSpace
 from .embedders import AnyEmbedder, local_embedder, remote_embedder, settings_of_space
 from .embedding.model_files import default_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
+from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
     DAGSTER_DATABASE_URL,
@@ -233,10 +234,19 @@ class Services(Stores):
             InvalidSetting: the batch size is below 1.
         """
         self.require_live()
-        size = self.settings.embedding_batch_size if batch_size is None else batch_size
+        size = self._batch_size if batch_size is None else batch_size
         vectors = PostgresVectorStore(self.database, self.space.slug)
         timeout = self.settings.embed_timeout_seconds
-        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check)
+        # A model of a server may be exchanged while a run goes on; one of this process cannot.
+        check_again = self.drift.check_again if self.space.provider else None
+        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again)
+
+    @property
+    def _batch_size(self) -> int:
+        """Of a server, a batch is a request; where nobody has chosen its size, it holds what the server takes."""
+        if isinstance(self.embedder, RemoteEmbedder) and "embedding_batch_size" not in self.settings.model_fields_set:
+            return min(self.embedder.most_texts, MOST_BATCH_TEXTS)
+        return self.settings.embedding_batch_size
 
     @cached_property
     def drift(self) -> DriftGuard:

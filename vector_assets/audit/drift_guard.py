@@ -44,15 +44,30 @@ class DriftGuard:
             raise ServerModelChanged(self._space.model, self._embedder.device)
         now = self._embed()
         self._register(self._space)
+        self.result = self._compare(now)
+
+    def check_again(self) -> None:
+        """Compare after a run: a server may have exchanged the model meanwhile.
+
+        Raises:
+            EmbedderDrifted, EmbedderBroken, EmbedderBusy, EmbedderRefused: as `check`.
+        """
+        self._compare(self._embed())
+
+    def _compare(self, now: Vectors) -> DriftResult:
+        """Compare with the vectors that the space has; it gets these, if it has none.
+
+        Raises:
+            EmbedderDrifted: they differ.
+        """
         kept = self._reference_vectors.kept(self._space.slug, REFERENCE_TEXTS_DIGEST, self._space.dimension)
         if kept is None:
             self._reference_vectors.keep(self._space.slug, REFERENCE_TEXTS_DIGEST, now, self._embedder.device)
-            self.result = compare_reference_vectors(now, now, self._min_cosine)
-            return
+            return compare_reference_vectors(now, now, self._min_cosine)
         result = compare_reference_vectors(kept.vectors, now, self._min_cosine)
         if result.drifted:
             raise EmbedderDrifted(self._space.model, result.lowest, kept.device, self._embedder.device)
-        self.result = result
+        return result
 
     def _embed(self) -> Vectors:
         try:

@@ -9,8 +9,8 @@ from typing import LiteralString
 
 from .database import Database, repeatable
 
-# Requests may be a little apart from when they were sent until the provider counts them, and tokens are estimates.
-_SHARE_USED = 0.98
+# Requests arrive a little earlier or later after one another than they were sent.
+_SHARE_USED = 0.99
 
 _REGISTER: LiteralString = "INSERT INTO rate_limits (provider) VALUES (%(provider)s) ON CONFLICT DO NOTHING"
 # Move the moment on by what a request takes, if its turn comes soon enough, and say when it is.
@@ -38,8 +38,8 @@ class PostgresRateLimits:
     ) -> None:
         self._database = database
         self._provider = provider
-        self._seconds_a_request = 60 / (requests_per_minute * _SHARE_USED) if requests_per_minute else 0.0
-        self._seconds_a_token = 60 / (tokens_per_minute * _SHARE_USED) if tokens_per_minute else 0.0
+        self._requests_per_minute = requests_per_minute
+        self._tokens_per_minute = tokens_per_minute
         self._registered = False
 
     def reserve(self, tokens: int, longest_wait: float) -> float:
@@ -47,13 +47,13 @@ class PostgresRateLimits:
         if not self._registered:
             self._execute(_REGISTER, 0.0)
             self._registered = True
-        takes = max(self._seconds_a_request, self._seconds_a_token * tokens)
+        takes = max(_seconds(1, self._requests_per_minute), _seconds(tokens, self._tokens_per_minute))
         return self._reserve(takes, longest_wait)
 
     def correct(self, tokens: int) -> None:
         """Count tokens that were not reserved, or were and are not used."""
-        if self._seconds_a_token:
-            self._execute(_CORRECT, self._seconds_a_token * tokens)
+        if self._tokens_per_minute:
+            self._execute(_CORRECT, 60 * tokens / (_SHARE_USED * self._tokens_per_minute))
 
     def pause(self, seconds: float) -> None:
         """Let no turn come before that."""
@@ -73,3 +73,13 @@ class PostgresRateLimits:
 
     def _parameters(self, takes: float) -> dict[str, object]:
         return {"provider": self._provider, "takes": timedelta(seconds=takes)}
+
+
+def _seconds(amount: int, per_minute: int | None) -> float:
+    """How long a request of this amount takes, so that no minute holds more than the limit.
+
+    Any minute holds the requests that it has room for and, where it begins just before one, one more.
+    """
+    if per_minute is None:
+        return 0.0
+    return 60 * amount / max(_SHARE_USED * per_minute - amount, per_minute / 2)

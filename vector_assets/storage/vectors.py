@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.errors import UndefinedTable
 
 from ..domain.batches import ChunkFailure, EmbeddedChunk
+from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import SearchFilter, SearchHit
 from ..errors import SpaceNotFound
@@ -68,6 +69,13 @@ JOIN {table} v ON (v.chunk_id, v.content_hash, v.market, v.doc_type, v.stock_cod
 WHERE v.run_id = %(run_id)s
 """
 
+# Delete what a run has stored. A trigger makes these chunks pending again.
+_DISCARD: LiteralString = """
+DELETE FROM {table} WHERE run_id = %(run_id)s
+  AND (%(market)s::text IS NULL OR (market, doc_type, stock_code) = (%(market)s, %(doc_type)s, %(stock_code)s))
+  AND (%(ids)s::uuid[] IS NULL OR chunk_id = ANY(%(ids)s))
+"""
+
 # Quarantine a chunk whose text is still the text that failed, or count one more attempt of it.
 _QUARANTINE = """
 UPDATE pending_chunks p SET
@@ -111,6 +119,7 @@ class PostgresVectorStore:
         self._space_slug = space_slug
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
+        self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
 
@@ -142,6 +151,18 @@ class PostgresVectorStore:
                 return {item.chunk.id for item in embedded}
             require_live(connection, self._space_slug)
             return {*(found[0] or ()), *self._stored_by(connection, embedded, run_id)}
+
+    @repeatable
+    def discard(self, selection: ChunkSelection, run_id: str) -> int:
+        """Delete what the run stored for the selection; its chunks are pending again. Returns how many."""
+        partition = selection.partition
+        parameters = {
+            **{name: getattr(partition, name, None) for name in ("market", "doc_type", "stock_code")},
+            "ids": None if partition else list(selection.chunk_ids),
+            "run_id": run_id,
+        }
+        with self._database.transaction() as connection:
+            return connection.execute(self._discard, parameters).rowcount
 
     def _stored_by(self, connection: Connection, embedded: Sequence[EmbeddedChunk], run_id: str) -> set[UUID]:
         parameters = {

@@ -13,7 +13,7 @@ from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
-from ..errors import InvalidChunkId, InvalidSetting
+from ..errors import EmbedderDrifted, EmbedderSwapped, InvalidChunkId, InvalidSetting
 from ..estimates.time_left import RunTimeLeft
 from ..ports import ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
@@ -47,6 +47,7 @@ class Vectorizer:
         batch_size: the most chunks of a batch, at least 1. The last chunks are shared among the embedder's calls.
         embed_timeout_seconds: the time limit of each call of the embedder, more than 0.
         check_embedder: is called when the embedder is loaded, before anything is stored; raises if it may not be used.
+        check_again: is called after the last batch; if it raises EmbedderDrifted, what the run stored is discarded.
 
     Raises:
         InvalidSetting: the batch size or the time limit is too small.
@@ -60,6 +61,7 @@ class Vectorizer:
         batch_size: int = 32,
         embed_timeout_seconds: float = 600.0,
         check_embedder: Callable[[], None] | None = None,
+        check_again: Callable[[], None] | None = None,
     ) -> None:
         if batch_size < 1:
             raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
@@ -69,6 +71,7 @@ class Vectorizer:
         self._vectors = vectors
         self._embedder = embedder
         self._check_embedder = check_embedder
+        self._check_again = check_again
         self._batch_size = batch_size
         self._deadline = EmbedDeadline(embedder.space.model, embed_timeout_seconds)
 
@@ -131,7 +134,8 @@ class Vectorizer:
         concurrency = self._embedder.concurrency if total else 1
         counts = RunCounts(run_id, total, stages, RunTimeLeft(concurrency))
         reader = WindowReader(self._chunks, self._embedder, self._batch_size, self._deadline)
-        splitter = BatchSplitter(self._batch_size, concurrency)
+        # A request to a server takes as long for one text as for many, so that its last batches are not made smaller.
+        splitter = BatchSplitter(self._batch_size, 1 if self._embedder.space.provider else concurrency)
         embedder = BatchEmbedder(self._embedder, self._deadline)
         commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
         with (
@@ -146,11 +150,26 @@ class Vectorizer:
                     stages.inspect += _add_to_distribution(distribution, batch)
                 if callback is not None:
                     _report_progress(callback, batch, counts)
+        if counts.batches:
+            self._require_same_embedder(selection, run_id)
         stages.read, stages.tokenize = splitter.seconds.read, splitter.seconds.tokenize
         stages.wait_for_window, stages.wait_for_commit = splitter.seconds.wait, waits.for_work
         stages.wait_for_embedder = max(waits.for_item - stages.wait_for_window, 0.0)
         stages.inspect += embedder.inspect_seconds
         return counts.report()
+
+    def _require_same_embedder(self, selection: ChunkSelection, run_id: str) -> None:
+        """Check the embedder again after the run. If it is another one now, discard what the run has stored.
+
+        Raises:
+            EmbedderSwapped: it is.
+        """
+        if self._check_again is None:
+            return
+        try:
+            run_in_thread(self._check_again, self._deadline)
+        except EmbedderDrifted as error:
+            raise EmbedderSwapped(error, self._vectors.discard(selection, run_id)) from error
 
     def _load_embedder(self) -> float:
         """Load the embedder, check it, and return the seconds that this took."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
-from vector_assets.domain.chunks import Chunk
+from vector_assets.domain.chunks import Chunk, ChunkSelection
 from vector_assets.domain.search import SearchFilter, SearchHit
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
 from vector_assets.errors import SpaceNotFound, SpaceNotLive
@@ -57,6 +57,20 @@ class MemoryVectorStore:
         row.attempts += row.run_id != run_id  # the same commit again is the same attempt
         row.message = failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
         row.error, row.run_id, row.failed_at, row.next_attempt_at = failure.error, run_id, now(), None
+
+    def discard(self, selection: ChunkSelection, run_id: str) -> int:
+        """The chunks are pending again."""
+        with self._database.lock:
+            table = self._database.vectors[self._space_slug]
+            stored = [
+                id_
+                for id_, row in table.items()
+                if row.run_id == run_id and (row.partition == selection.partition or id_ in selection.chunk_ids)
+            ]
+            for id_ in stored:
+                del table[id_]
+            self._database.queue_missing(self._space_slug)
+            return len(stored)
 
     def _queued(self, chunk: Chunk) -> QueueRow | None:
         row = self._database.queues[self._space_slug].get(chunk.id)

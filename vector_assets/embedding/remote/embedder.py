@@ -27,6 +27,9 @@ from .waits import used_up
 MOST_CONCURRENT = 16
 """Requests at once. With answers in 200 ms and 6,000 tokens a request, that is 30 million tokens a minute."""
 
+MOST_BATCH_TEXTS = 128
+"""A batch is a request, and the unit of progress and loss: so many texts are enough to hide what a request costs."""
+
 # A question is answered while somebody waits.
 QUERY_SECONDS = 5.0
 # The limit of a text where nobody says it.
@@ -38,6 +41,8 @@ _LONGEST_TURN_SECONDS = 10.0
 # A refusal without a word of when to come back.
 _PAUSE_SECONDS = 1.0
 _MOST_KEPT = 10_000
+# A limit of tokens per minute is divided into so many requests at least, because a minute is full of whole ones.
+_REQUESTS_A_MINUTE = 8
 _DIMENSION_TEXT = "dimension"
 
 
@@ -174,7 +179,9 @@ class RemoteEmbedder:
     @property
     def most_tokens(self) -> int:
         """The most tokens of a request."""
-        return self.info.most_tokens or self.model.provider.most_tokens
+        most = self.info.most_tokens or self.model.provider.most_tokens
+        of_a_minute = self.model.tokens_per_minute
+        return most if of_a_minute is None else min(most, max(of_a_minute // _REQUESTS_A_MINUTE, 1))
 
     def _kept_of(self, texts: Sequence[TokenizedText]) -> dict[bytes, NDArray[np.float32]]:
         kept = ((digest, self._kept.pop(digest, None)) for digest in [text_hash(text.text) for text in texts])

@@ -19,6 +19,7 @@ class RemoteModel:
         dimensions: how many are asked for; None: as many as the model has.
         document_fields, query_fields: fields of the request for documents and for questions. They replace others of
             the same name, also `model`.
+        tokens_per_minute: the limit, as far as it is known.
         price_per_million: of tokens, in `provider.currency`; None: unknown.
     """
 
@@ -32,6 +33,7 @@ class RemoteModel:
     query_prompt: str = ""
     document_fields: Fields = field(default_factory=dict)
     query_fields: Fields = field(default_factory=dict)
+    tokens_per_minute: int | None = None
     price_per_million: float | None = None
 
     @property
