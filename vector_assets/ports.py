@@ -156,6 +156,10 @@ class SearchableVectors(Protocol):
         """Compare with the vectors of these chunks, in any order; a chunk without a current one is left out."""
         ...
 
+    def unscored(self, chunk_ids: Sequence[UUID]) -> list[SearchHit]:
+        """Give the chunks with these ids as hits without a score, in any order."""
+        ...
+
 
 class TermStore(Protocol):
     """Where the terms of chunks are stored, and which chunks need theirs."""

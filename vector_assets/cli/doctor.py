@@ -1,7 +1,9 @@
 """`vector-assets doctor`."""
 
+import json
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from .options import examples
 from .terminal import working
 
 if TYPE_CHECKING:
+    from ..embedding.remote.embedder import RemoteEmbedder
     from ..services import Services
     from ..settings import Settings
 
@@ -72,7 +75,10 @@ def _dagster(services: "Services") -> str:
 
 def _model(services: "Services") -> str:
     from ..embedding.model_files import about_bundled
+    from ..embedding.remote.embedder import RemoteEmbedder
 
+    if isinstance(services.embedder, RemoteEmbedder):
+        return _server(services.embedder)
     with working(translate("loading the model")):
         vector = services.embedder.embed_query("ready")
     space, device = services.embedder.space, services.embedder.device
@@ -86,6 +92,32 @@ def _model(services: "Services") -> str:
     )
     about = about_bundled(space.model)
     return f"{found}; {about}" if about else found
+
+
+def _server(embedder: "RemoteEmbedder") -> str:
+    """Have the server embed a question, and say what it takes, how fast it is, and what it costs."""
+    with working(translate("calling the server")):
+        embedder.load()
+        started = time.perf_counter()
+        dimension = len(embedder.embed_query("ready"))
+        seconds = time.perf_counter() - started
+    model = embedder.model
+    price = translate("price unknown; set EMBEDDING_PRICE_PER_MILLION")
+    if model.price_per_million is not None:
+        currency = model.provider.currency
+        price = translate("{price:g} {currency} a million tokens", price=model.price_per_million, currency=currency)
+    return translate(
+        "{model} on {device}, {dimension} dimensions, {tokens:,} tokens a text; {texts:,} texts and {request_tokens:,} "
+        "tokens a request; it answered in {milliseconds:.0f} ms; {price}",
+        model=model.name,
+        device=embedder.device,
+        dimension=dimension,
+        tokens=embedder.space.max_tokens,
+        texts=embedder.most_texts,
+        request_tokens=embedder.most_tokens,
+        milliseconds=1000 * seconds,
+        price=price,
+    )
 
 
 def _vectors(services: "Services") -> str:
@@ -118,6 +150,8 @@ def _settings_lines(settings: "Settings") -> Iterator[str]:
 
 def _shown(value: object) -> str:
     """Format a setting: secrets as asterisks, one that is not set as nothing."""
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False) if value else ""
     return "" if value is None else str(value)
 
 

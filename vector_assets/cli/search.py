@@ -76,7 +76,8 @@ def print_hits(hits: Sequence[SearchHit], question: str) -> None:
     for hit in hits:
         place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
         about = ", ".join(filter(None, (_pages(hit), hit.company_name, hit.title, hit.period, hit.language)))
-        click.echo(f"{hit.score:.3f}  {place}  {about}".rstrip())
+        score = translate("terms") if hit.score is None else f"{hit.score:.3f}"
+        click.echo(f"{score}  {place}  {about}".rstrip())
         shown = best_passage(_without_context(hit), question, _SHOWN_CHARACTERS)
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
 
@@ -98,7 +99,7 @@ def _pages(hit: SearchHit) -> str:
 
 def _document(hit: SearchHit) -> dict[str, object]:
     return {
-        "score": round(hit.score, 6),
+        "score": None if hit.score is None else round(hit.score, 6),
         "partition": str(hit.partition),
         "document": hit.document,
         "company_name": hit.company_name,

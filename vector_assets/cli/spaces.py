@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,12 +188,21 @@ def _record(services: "Services", change: "SpaceChange") -> None:
 def _backfill(settings: "Settings") -> str:
     """Write the command that fills the space of a model, with the variables that choose it."""
     given = {
+        "EMBEDDING_PROVIDER": settings.embedding_provider,
+        "EMBEDDING_API_BASE": settings.embedding_api_base,
         "EMBEDDING_MODEL": settings.embedding_model,
+        "EMBEDDING_DIMENSIONS": settings.embedding_dimensions,
         "EMBEDDING_DOCUMENT_PROMPT": settings.embedding_document_prompt,
         "EMBEDDING_QUERY_PROMPT": settings.embedding_query_prompt,
+        "EMBEDDING_DOCUMENT_FIELDS": _json(settings.embedding_document_fields),
+        "EMBEDDING_QUERY_FIELDS": _json(settings.embedding_query_fields),
     }
-    variables = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value is not None]
+    variables = [f"{name}={shlex.quote(str(value))}" for name, value in given.items() if value is not None]
     return " ".join([*variables, "vector-assets backfill"])
+
+
+def _json(fields: Mapping[str, object] | None) -> str | None:
+    return None if fields is None else json.dumps(fields, ensure_ascii=False)
 
 
 def _print_plan(services: "Services") -> None:

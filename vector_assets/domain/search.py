@@ -24,13 +24,15 @@ class SearchFilter:
 class SearchHit:
     """A chunk that answers a question, and the document it comes from.
 
-    `score` is the cosine similarity of the vectors: 1 is the same direction. `document` is the document's path; company
-    name, title, period and language are empty where nobody has stored them, pages are None where there are none.
+    `score` is the cosine similarity of the vectors: 1 is the same direction; None: the question has no vector, because
+    the server that embeds it is away, and the chunk was found by its terms alone. `document` is the document's path;
+    company name, title, period and language are empty where nobody has stored them, pages are None where there are
+    none.
     `dense_rank` and `lexical_rank` are its places among the nearest vectors and among the best by terms, from 1; None
     where it is not among them.
     """
 
-    score: float
+    score: float | None
     partition: PartitionKey
     document: str
     chunk_index: int

@@ -1,5 +1,6 @@
 """Answers a question in the space that serves at that moment: by vectors and by terms, fused into one ranking."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from ..domain.search import SearchFilter, SearchHit
 from ..domain.spaces import EmbeddingSpace
 from ..domain.terms import QuestionTerms, term_counts
-from ..errors import InvalidSetting, NothingToSearch, SpaceNotFound
+from ..errors import EmbedderBusy, EmbedderRefused, InvalidSetting, NothingToSearch, SpaceNotFound
 from ..ports import Embedder, LexicalIndex, SearchableVectors, ServingSpace
+from ..translation import translate
 from .fusion import fused_scores
+
+logger = logging.getLogger(__name__)
 
 # Candidates of each ranking. The standard scores are taken over them, so that fewer would depend on chance.
 _CANDIDATES = 100
@@ -85,8 +89,11 @@ class Search:
                     raise
 
     def _find(self, searcher: Searcher, question: str, where: SearchFilter, limit: int) -> list[SearchHit]:
-        vector = searcher.embedder.embed_query(question)
         candidates = max(limit, _CANDIDATES)
+        try:
+            vector = searcher.embedder.embed_query(question)
+        except (EmbedderBusy, EmbedderRefused) as error:
+            return self._by_terms(error, searcher, question, where, candidates)
         dense = [
             replace(hit, dense_rank=rank)
             for rank, hit in enumerate(searcher.vectors.nearest(vector, where, candidates), 1)
@@ -95,6 +102,29 @@ class Search:
         if self._lexical is None or terms is None:
             return dense
         return self._fused(self._lexical, terms, searcher.vectors, vector, dense, where, candidates)
+
+    def _by_terms(
+        self,
+        error: EmbedderBusy | EmbedderRefused,
+        searcher: Searcher,
+        question: str,
+        where: SearchFilter,
+        candidates: int,
+    ) -> list[SearchHit]:
+        """Find by terms alone, since the server that embeds the question is away; the hits have no score.
+
+        Raises:
+            EmbedderBusy, EmbedderRefused: nothing can be found by terms.
+        """
+        terms = self._lexical.question(term_counts(question)) if self._lexical is not None else None
+        if self._lexical is None or terms is None:
+            raise error
+        logger.warning(
+            translate("the question has no vector, so that chunks are found by its terms only: {error}", error=error)
+        )
+        ranks = {id_: rank for rank, (id_, _) in enumerate(self._lexical.candidates(terms, where, candidates), 1)}
+        hits = [replace(hit, lexical_rank=ranks[_id_of(hit)]) for hit in searcher.vectors.unscored(list(ranks))]
+        return sorted(hits, key=lambda hit: hit.lexical_rank or 0)
 
     def _fused(
         self,
@@ -125,7 +155,7 @@ def _by_both_scores(hits: Sequence[SearchHit], lexical: Mapping[UUID, float]) ->
     """Sort by the fused scores; equal ones by the cosine, then by id."""
     if not hits:
         return []
-    cosines = np.array([hit.score for hit in hits])
+    cosines = np.array([hit.score for hit in hits], dtype=np.float64)
     fused = fused_scores(cosines, np.array([lexical.get(_id_of(hit), 0.0) for hit in hits]))
     order = sorted(range(len(hits)), key=lambda place: (-fused[place], -cosines[place], _id_of(hits[place])))
     return [hits[place] for place in order]

@@ -91,13 +91,14 @@ WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
 
 # The chunks nearest to a vector. A vector older than its chunk's text is left out: an edited chunk is not found until
 # it has its new vector, and never found by its old text.
-_HITS: LiteralString = """
-SELECT 1 - (v.embedding <=> %(query)s), v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
+_PLACES: LiteralString = """
+       v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
        d.company_name, d.title, d.period, d.language, c.page_from, c.page_to, c.id
 FROM document_chunks c
 JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
 JOIN documents d ON d.id = c.document_id
 """
+_HITS: LiteralString = f"SELECT 1 - (v.embedding <=> %(query)s), {_PLACES}"
 _NEAREST: LiteralString = f"""
 {_HITS}
 WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
@@ -109,6 +110,7 @@ ORDER BY v.embedding <=> %(query)s, v.chunk_id
 LIMIT %(limit)s
 """
 _NAMED: LiteralString = f"{_HITS} WHERE c.id = ANY(%(ids)s)"
+_UNSCORED: LiteralString = f"SELECT NULL::double precision, {_PLACES} WHERE c.id = ANY(%(ids)s)"
 
 
 class PostgresVectorStore:
@@ -122,6 +124,7 @@ class PostgresVectorStore:
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
+        self._unscored = sql.SQL(_UNSCORED).format(table=vectors_table(space_slug))
 
     @repeatable
     def commit_batch(
@@ -223,6 +226,15 @@ class PostgresVectorStore:
         """
         return self._hits(self._named, {"query": HalfVector(vector), "ids": list(chunk_ids)})
 
+    @repeatable
+    def unscored(self, chunk_ids: Sequence[UUID]) -> list[SearchHit]:
+        """Give the chunks with these ids as hits without a score, in any order.
+
+        Raises:
+            SpaceNotFound: the space was dropped.
+        """
+        return self._hits(self._unscored, {"ids": list(chunk_ids)})
+
     def _hits(self, query: sql.Composed, parameters: dict[str, object]) -> list[SearchHit]:
         with self._database.transaction() as connection:
             try:
@@ -230,7 +242,7 @@ class PostgresVectorStore:
             except UndefinedTable:
                 raise SpaceNotFound(self._space_slug) from None
         return [
-            SearchHit(float(score), PartitionKey(market, doc_type, stock_code), document, index, text, *about)
+            SearchHit(score, PartitionKey(market, doc_type, stock_code), document, index, text, *about)
             for score, market, doc_type, stock_code, document, index, text, *about in rows
         ]
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import EmbedderBroken
+from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused
 from ..ports import Embedder
 from .embed_deadline import EmbedDeadline
 from .halving import attempt_halving
@@ -13,6 +13,9 @@ from .windows import Batch, TokenizedChunk
 
 # Texts that no model fails on, or gives the same vector. If one does all the same, the chunks are not at fault.
 PROBE_TEXTS = ("The board approved the annual report. 董事会审议通过了年度报告。", "Net sales fell. 营业收入下降。")
+
+# What says nothing of the chunks: it is neither a reason to halve a batch nor a failure of one of its chunks.
+NOT_OF_CHUNKS = (EmbedderBusy, EmbedderRefused)
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ class BatchEmbedder:
 
         Raises:
             EmbedderBroken: the embedder fails on any text.
+            EmbedderBusy, EmbedderRefused: a server cannot answer now, or refuses everything.
         """
         started = time.perf_counter()
-        embedded, failed = attempt_halving(batch.chunks, self._embed_chunks)
+        embedded, failed = attempt_halving(batch.chunks, self._embed_chunks, NOT_OF_CHUNKS)
         vectors, collapsed = self._inspector.separate_collapsed(embedded)
         if failed or collapsed:
             self._probe_embedder()
@@ -70,5 +74,7 @@ class BatchEmbedder:
                 tokens = self._embedder.tokenize(PROBE_TEXTS)
                 vectors = self._embedder.embed(tokens)
             self._inspector.inspect_probe(tokens, vectors)
+        except NOT_OF_CHUNKS:
+            raise
         except Exception as error:
             raise EmbedderBroken(self._embedder.space.model, error) from error

@@ -8,20 +8,25 @@ Result = TypeVar("Result")
 
 
 def attempt_halving(
-    items: Sequence[Item], attempt: Callable[[Sequence[Item]], Sequence[Result]]
+    items: Sequence[Item],
+    attempt: Callable[[Sequence[Item]], Sequence[Result]],
+    not_of_items: tuple[type[Exception], ...] = (),
 ) -> tuple[list[tuple[Item, Result]], list[tuple[Item, Exception]]]:
     """Call `attempt` with all items. If it raises, call it with each half, until it fails on single items only.
 
-    Returns the items with their results, and the items that failed alone with their errors, both in order.
+    Returns the items with their results, and the items that failed alone with their errors, both in order. An error
+    that is `not_of_items` is raised at once.
     """
     try:
         return list(zip(items, attempt(items), strict=True)), []
+    except not_of_items:
+        raise
     except Exception as error:  # noqa: BLE001  (a model raises anything)
         if len(items) == 1:
             return [], [(items[0], error)]
     middle = len(items) // 2
-    done, failed = attempt_halving(items[:middle], attempt)
-    more_done, more_failed = attempt_halving(items[middle:], attempt)
+    done, failed = attempt_halving(items[:middle], attempt, not_of_items)
+    more_done, more_failed = attempt_halving(items[middle:], attempt, not_of_items)
     return done + more_done, failed + more_failed
 
 

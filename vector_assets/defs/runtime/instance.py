@@ -29,6 +29,7 @@ def dagster_environment(services: Services) -> dict[str, str]:
         "VECTOR_ASSETS_HOME": str(services.settings.home),
         "VECTOR_ASSETS_LANDING_DIR": str(services.settings.landing_dir),
         "EMBEDDING_MODEL": services.settings.embedding_model or "",
+        "EMBEDDING_PROVIDER": services.settings.embedding_provider or "",
     }
 
 
