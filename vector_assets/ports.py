@@ -140,6 +140,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def vectors_of_texts(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """Read the vectors that the space has of texts with these hashes, whichever chunks they belong to."""
+        ...
+
     def discard(self, selection: ChunkSelection, run_id: str) -> int:
         """Delete what the run stored for the selection, so that those chunks are pending again; count them."""
         ...

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import URL
 
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.embedding.remote.embedder import RemoteEmbedder
 from vector_assets.errors import (
     EmbedderBroken,
@@ -253,3 +254,22 @@ def test_a_key_is_sent_to_its_own_provider_only(start: Start, provider: Provider
 
     assert isinstance(embedder, RemoteEmbedder)
     assert (embedder.model.key, embedder.model.api_base) == ("", "https://api.openai.com/v1")
+
+
+def test_a_text_that_the_space_has_embedded_is_not_sent_again(start: Start, provider: Provider) -> None:
+    """Its vector is copied; by force it is made again."""
+    services = start()
+    store_chunks(services.database, TEXTS)
+    services.vectorizer().vectorize_partition(KEY)
+    store_chunks(services.database, [TEXTS[0], "new"], name="b.txt")
+    before = len(provider.texts)
+    reports: list[BatchProgress] = []
+
+    report = services.vectorizer().vectorize_partition(KEY, progress_callback=reports.append)
+    sent = [text for text in provider.texts[before:] if text not in REFERENCE_TEXTS]
+    services.vectorizer().vectorize_partition(KEY, force_revectorize=True)
+
+    assert sent == ["new"]
+    assert (report.vectorized_count, report.reused_count, reports[-1].reused_count) == (2, 1, 1)
+    assert provider.texts.count(TEXTS[0]) == 3  # both chunks have it
+    check_invariants(services.database, services.embedder)

@@ -124,6 +124,8 @@ def _counts(report: VectorizeReport, status: PartitionStatus) -> Figures:
     yield "quarantined", f"{status.quarantined:,}"
     yield "superseded", f"{report.superseded_count:,}"
     yield "failed", f"{report.failed_count:,} ({report.failed_fraction:.1%})"
+    if report.reused_count:
+        yield "reused", f"{report.reused_count:,}"
     for fault, count in report.faults.items():
         yield f"refused vectors: {fault}", f"{count:,}"
     if report.callback_errors:

@@ -21,6 +21,7 @@ class BatchProgress(Mapping[str, Any]):
     `processed` = `vectorized_count` + `superseded_count` + `failed_count`. `seconds_left` divides the tokens that are
     left by the tokens per second since the first batch; `seconds_left_spread` is how much it would change at the speed
     of the recent batches. Recent means the last sixteen batches. Values are None until there is a speed.
+    `reused_count` are those of the vectorized chunks that got the stored vector of the same text.
     """
 
     batch_num: int
@@ -41,6 +42,7 @@ class BatchProgress(Mapping[str, Any]):
     seconds_left: float | None
     seconds_left_spread: float | None
     batch_chunks: tuple[BatchChunk, ...]
+    reused_count: int = 0
 
     def __getitem__(self, name: str) -> Any:
         """Give a field or a property by its name."""
@@ -103,6 +105,8 @@ class BatchProgress(Mapping[str, Any]):
             items.append(translate("{speed:,.0f} tokens/s (recent: {recent:,.0f})", **speeds))
         if self.seconds_left_spread is not None:
             items.append(translate("time left ± {duration}", duration=readable_seconds(self.seconds_left_spread)))
+        if self.reused_count:
+            items.append(translate("{count:,} reused", count=self.reused_count))
         items += shortcomings(self.failed_count, self.truncated_chunks, self.unknown_tokens, self.tokens_embedded)
         return " · ".join(items)
 

@@ -43,6 +43,7 @@ class VectorizeReport:
     """The report of one run. Counts are of chunks or tokens; `failures` holds the first ten.
 
     `seconds` is the work after the model was loaded. `faults` counts the vectors that were refused, by what was wrong.
+    `reused_count` counts the chunks that got the stored vector of the same text.
     `script` is what most of the texts looked at are written in: `latin`, `han` or `other`. `estimate_errors` says, in
     percent, how wrong the estimated time left was when 25, 50 and 75 % of the chunks were done (None: no estimate).
     """
@@ -64,6 +65,7 @@ class VectorizeReport:
     faults: Mapping[str, int] = field(default_factory=dict)
     script: str = "other"
     estimate_errors: Mapping[int, float | None] = field(default_factory=dict)
+    reused_count: int = 0
 
     @property
     def processed(self) -> int:

@@ -83,6 +83,9 @@ ALTER TABLE {table} ENABLE ALWAYS TRIGGER inserted, ENABLE ALWAYS TRIGGER update
     ENABLE ALWAYS TRIGGER deleted, ENABLE ALWAYS TRIGGER truncated;
 """
 
+# A text that a server has embedded is not sent again, so that it is looked for by its hash.
+_INDEX_TEXTS: LiteralString = "CREATE INDEX IF NOT EXISTS {index} ON {table} (content_hash)"
+
 # Whoever writes chunks is waited for, and waits until the space is registered or retired. Without this lock, the chunks
 # of a transaction that began before and commits after it would be in no queue, or in that of a retired space.
 _LOCK_CHUNKS = "LOCK TABLE document_chunks IN SHARE MODE"
@@ -310,6 +313,9 @@ def _register(connection: Connection, space: EmbeddingSpace, status: SpaceStatus
             partition_index=sql.Identifier(f"chunk_vectors_{space.slug}_part"),
         )
     )
+    if space.provider:
+        index = sql.Identifier(f"chunk_vectors_{space.slug}_texts")
+        connection.execute(sql.SQL(_INDEX_TEXTS).format(index=index, table=vectors_table(space.slug)))
     _queue_missing(connection, space.slug)
 
 

@@ -15,7 +15,7 @@ from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import SearchFilter, SearchHit
 from ..errors import SpaceNotFound
-from .binary_arrays import HalfVectors, hash_array, integer_array, uuid_array
+from .binary_arrays import HalfVectors, halfvecs, hash_array, integer_array, uuid_array
 from .database import Connection, Cursor, Database, repeatable
 from .partition_columns import partition_parameters
 from .spaces import require_live, vectors_table
@@ -67,6 +67,11 @@ JOIN document_chunks c ON (c.id, c.content_hash) = (i.chunk_id, i.content_hash)
 JOIN {table} v ON (v.chunk_id, v.content_hash, v.market, v.doc_type, v.stock_code)
                   = (c.id, c.content_hash, c.market, c.doc_type, c.stock_code)
 WHERE v.run_id = %(run_id)s
+"""
+
+# What the space has of these texts, once each. Only spaces of servers, whose vectors cost money, have the index for it.
+_OF_TEXTS: LiteralString = """
+SELECT DISTINCT ON (content_hash) content_hash, halfvec_send(embedding) FROM {table} WHERE content_hash = ANY(%s)
 """
 
 # Delete what a run has stored. A trigger makes these chunks pending again.
@@ -121,6 +126,7 @@ class PostgresVectorStore:
         self._space_slug = space_slug
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
+        self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug))
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
         self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
@@ -154,6 +160,16 @@ class PostgresVectorStore:
                 return {item.chunk.id for item in embedded}
             require_live(connection, self._space_slug)
             return {*(found[0] or ()), *self._stored_by(connection, embedded, run_id)}
+
+    @repeatable
+    def vectors_of_texts(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """Read the vectors of texts with these hashes, as far as the space has any."""
+        with self._database.transaction() as connection, connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(self._of_texts, (list(hashes),)).fetchall()
+        if not rows:
+            return {}
+        found, vectors = zip(*rows, strict=True)
+        return dict(zip(found, halfvecs(vectors), strict=True))
 
     @repeatable
     def discard(self, selection: ChunkSelection, run_id: str) -> int:

@@ -1,7 +1,7 @@
 """A batch is embedded and its vectors are inspected. A chunk that causes a failure is separated from the batch."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused
@@ -20,20 +20,31 @@ NOT_OF_CHUNKS = (EmbedderBusy, EmbedderRefused)
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """A batch after it was embedded: each of its chunks has either a vector or an error."""
+    """A batch after it was embedded: each of its chunks has either a vector or an error.
+
+    `reused` counts the chunks whose text the space had a vector of already.
+    """
 
     batch: Batch
     vectors: ChunkVectors
     errors: ChunkErrors
     seconds: float
+    reused: int = 0
+
+
+StoredVectors = Callable[[Sequence[bytes]], Mapping[bytes, Vector]]
 
 
 class BatchEmbedder:
-    """Embeds the batches of one run. Several threads may use it at the same time."""
+    """Embeds the batches of one run. Several threads may use it at the same time.
 
-    def __init__(self, embedder: Embedder, deadline: EmbedDeadline) -> None:
+    `stored` gives the vectors that the space has of texts with these hashes; None: all texts are embedded.
+    """
+
+    def __init__(self, embedder: Embedder, deadline: EmbedDeadline, stored: StoredVectors | None = None) -> None:
         self._embedder = embedder
         self._deadline = deadline
+        self._stored = stored
         self._inspector = VectorInspector(embedder)
 
     @property
@@ -49,11 +60,15 @@ class BatchEmbedder:
             EmbedderBusy, EmbedderRefused: a server cannot answer now, or refuses everything.
         """
         started = time.perf_counter()
-        embedded, failed = attempt_halving(batch.chunks, self._embed_chunks, NOT_OF_CHUNKS)
+        known = self._stored([chunk.chunk.content_hash for chunk in batch.chunks]) if self._stored else {}
+        reused = [(chunk, known[chunk.chunk.content_hash]) for chunk in batch.chunks if _is_known(chunk, known)]
+        new = [chunk for chunk in batch.chunks if not _is_known(chunk, known)]
+        embedded, failed = attempt_halving(new, self._embed_chunks, NOT_OF_CHUNKS) if new else ([], [])
         vectors, collapsed = self._inspector.separate_collapsed(embedded)
         if failed or collapsed:
             self._probe_embedder()
-        return EmbeddedBatch(batch, vectors, failed + collapsed, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return EmbeddedBatch(batch, reused + vectors, failed + collapsed, seconds, len(reused))
 
     def _embed_chunks(self, chunks: Sequence[TokenizedChunk]) -> list[Vector]:
         for chunk in chunks:
@@ -78,3 +93,7 @@ class BatchEmbedder:
             raise
         except Exception as error:
             raise EmbedderBroken(self._embedder.space.model, error) from error
+
+
+def _is_known(chunk: TokenizedChunk, known: Mapping[bytes, Vector]) -> bool:
+    return chunk.error is None and chunk.chunk.content_hash in known

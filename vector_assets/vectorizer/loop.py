@@ -136,7 +136,9 @@ class Vectorizer:
         reader = WindowReader(self._chunks, self._embedder, self._batch_size, self._deadline)
         # A request to a server takes as long for one text as for many, so that its last batches are not made smaller.
         splitter = BatchSplitter(self._batch_size, 1 if self._embedder.space.provider else concurrency)
-        embedder = BatchEmbedder(self._embedder, self._deadline)
+        # The vectors of a server cost money. By force, they are made again.
+        stored = self._vectors.vectors_of_texts if self._embedder.space.provider and not force else None
+        embedder = BatchEmbedder(self._embedder, self._deadline, stored)
         commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
         with (
             closing(read_ahead(reader.read(selection, total), self._deadline)) as windows,

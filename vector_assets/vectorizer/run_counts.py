@@ -42,6 +42,7 @@ class RunCounts:
     tokens_embedded: int = 0
     unknown_tokens: int = 0
     truncated_chunks: int = 0
+    reused: int = 0
     callback_errors: int = 0
     failures: list[ChunkFailure] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -56,6 +57,7 @@ class RunCounts:
         """Count a batch that was committed."""
         embedded = committed.embedded
         self.batches += 1
+        self.reused += embedded.reused
         self.total = embedded.batch.total_chunks
         outcomes = [outcome for _, outcome in committed.outcomes]
         for outcome in Outcome:
@@ -106,6 +108,7 @@ class RunCounts:
                 BatchChunk(chunk.id, chunk.document, chunk.chunk_index, tokens.token_count, outcome)
                 for (chunk, tokens, _), outcome in committed.outcomes
             ),
+            reused_count=self.reused,
         )
 
     def report(self) -> VectorizeReport:
@@ -128,4 +131,5 @@ class RunCounts:
             faults=dict(self.faults),
             script=max(self._scripts, key=lambda script: self._scripts[script], default=Script.OTHER),
             estimate_errors=self.estimate.errors(),
+            reused_count=self.reused,
         )

@@ -59,6 +59,12 @@ class MemoryVectorStore:
         row.message = failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
         row.error, row.run_id, row.failed_at, row.next_attempt_at = failure.error, run_id, now(), None
 
+    def vectors_of_texts(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """Of any chunks."""
+        with self._database.lock:
+            rows = self._database.vectors[self._space_slug].values()
+            return {row.content_hash: row.embedding.astype(np.float32) for row in rows if row.content_hash in hashes}
+
     def discard(self, selection: ChunkSelection, run_id: str) -> int:
         """The chunks are pending again."""
         with self._database.lock:
