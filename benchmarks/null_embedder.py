@@ -17,6 +17,7 @@ class NullEmbedder:
     space = EmbeddingSpace("null", "1", "mean", "", "", _DIMENSION, 256, "null")
     concurrency = 1
     device = "nothing"
+    tokens_used = None
 
     def __init__(self) -> None:
         vectors = np.random.default_rng(0).normal(size=(4096, _DIMENSION)).astype(np.float32)

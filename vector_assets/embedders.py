@@ -1,24 +1,29 @@
 """Makes the embedder of a model: one that this machine runs, or one of a server."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from tokenizers import Tokenizer
 
+from .domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
+from .domain.partition_keys import PartitionKey
 from .domain.providers import LOCAL, PROVIDERS, Provider
 from .domain.spaces import EmbeddingSpace, RegisteredSpace
 from .embedding.devices import openvino_serves
 from .embedding.model_files import default_model, describe_space, find_model, same_tokenizer
 from .embedding.openvino.embedder import OpenVINOEmbedder
-from .embedding.remote.embedder import RemoteEmbedder
+from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.remote.model import RemoteModel
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import InvalidSetting
-from .ports import RateLimits
+from .ports import ChunkStore, RateLimits
 from .settings import Settings
+
+# Chunks that are counted to plan what a server will cost: enough to be a few percent from the truth.
+_SAMPLED_PARTITIONS, _SAMPLED_CHUNKS = 20, 32
 
 AnyEmbedder: TypeAlias = OpenVINOEmbedder | SentenceTransformerEmbedder | RemoteEmbedder
 
@@ -65,6 +70,30 @@ def remote_embedder(
 
     limits = limits_of(f"{model.name} at {model.api_base}")
     return RemoteEmbedder(model, known, counter, tokenizer, limits, pause)
+
+
+def default_batch_size(settings: Settings, embedder: AnyEmbedder) -> int:
+    """Say how many chunks a batch has: as set; else, of a server, as many as it takes in a request."""
+    if isinstance(embedder, RemoteEmbedder) and "embedding_batch_size" not in settings.model_fields_set:
+        return min(embedder.most_texts, MOST_BATCH_TEXTS)
+    return settings.embedding_batch_size
+
+
+def price_of(embedder: AnyEmbedder) -> tuple[float | None, str]:
+    """Give the price of a million tokens, None where it is not known, and its currency."""
+    if not isinstance(embedder, RemoteEmbedder):
+        return None, ""
+    return embedder.model.price_per_million, embedder.model.provider.currency
+
+
+def sampled_tokens(store: ChunkStore, embedder: AnyEmbedder, chunks: Mapping[PartitionKey, int]) -> int | None:
+    """Estimate the tokens of so many chunks of each partition, from the first pending ones; None: none is pending."""
+    counted = tokens = 0
+    for partition in list(chunks)[:: max(len(chunks) // _SAMPLED_PARTITIONS, 1)]:
+        window = store.read_window(ChunkSelection(partition=partition), BEFORE_ALL_CHUNKS, _SAMPLED_CHUNKS)
+        counted += len(window.chunks)
+        tokens += sum(text.tokens_embedded for text in embedder.tokenize([chunk.text for chunk in window.chunks]))
+    return round(tokens / counted * sum(chunks.values())) if counted else None
 
 
 def settings_of_space(settings: Settings, space: EmbeddingSpace) -> Settings:

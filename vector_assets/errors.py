@@ -23,6 +23,7 @@ VectorAssetsError
 ├── InvalidManifest
 ├── ReaderNotStarted              the process that parses documents; no document is at fault
 ├── PartitionWouldShrink          nothing was deleted; --allow-shrink
+├── BudgetUsedUp                  nothing was embedded: a limit of tokens or the deadline was reached before
 ├── PartitionBusy                 another run works on the same partition
 ├── DocumentError                 one document is bad: it is reported and skipped, the others are processed
 │   ├── MisplacedDocument
@@ -347,6 +348,22 @@ class PartitionWouldShrink(VectorAssetsError):
         self.partition = partition
         self.before = before
         self.after = after
+
+
+class BudgetUsedUp(VectorAssetsError):
+    """A limit of tokens or a deadline was reached before anything could be embedded. All chunks stay pending."""
+
+    def __init__(self, partition: str, reason: str) -> None:
+        super().__init__(
+            translate(
+                "nothing of {partition} was embedded, because {reason}. Its chunks stay pending. Raise the limit, or "
+                "run again later.",
+                partition=partition,
+                reason=reason,
+            )
+        )
+        self.partition = partition
+        self.reason = reason
 
 
 class PartitionBusy(VectorAssetsError):

@@ -41,6 +41,11 @@ class Embedder(Protocol):
         """How many calls of `embed` are worth making at once, at least 1; loads what `load` loads."""
         ...
 
+    @property
+    def tokens_used(self) -> int | None:
+        """How many tokens a server has counted so far, over all calls; None: no server is asked."""
+        ...
+
     def load(self) -> None:
         """Get ready for the first text; may take seconds, and is cheap when it has happened."""
         ...
@@ -74,6 +79,14 @@ class RateLimits(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let nobody's turn come before that: the provider asked for it."""
+        ...
+
+
+class SpentTokens(Protocol):
+    """Where the tokens of all runs are added up, under the names of limits."""
+
+    def charge(self, name: str, tokens: int, limit: int | None) -> bool:
+        """Add tokens to those under a name, unless they exceed the limit then; return whether they were added."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The composition root: settings in, the real services out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
@@ -14,11 +14,19 @@ from .audit.drift_guard import DriftGuard
 from .audit.space_audit import SpaceAudit
 from .audit.vector_audit import AuditSettings, VectorAudit
 from .domain.coverage import PartitionStatus, PendingPartition
+from .domain.partition_keys import PartitionKey
 from .domain.spaces import LIVE, EmbeddingSpace
-from .embedders import AnyEmbedder, local_embedder, remote_embedder, settings_of_space
+from .embedders import (
+    AnyEmbedder,
+    default_batch_size,
+    local_embedder,
+    price_of,
+    remote_embedder,
+    sampled_tokens,
+    settings_of_space,
+)
 from .embedding.model_files import default_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
-from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
     DAGSTER_DATABASE_URL,
@@ -29,6 +37,8 @@ from .errors import (
     SpaceNotLive,
     WeightsChanged,
 )
+from .estimates.backfill_plan import BackfillPlan, plan_backfill
+from .estimates.vector_size import vector_bytes
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
@@ -234,19 +244,25 @@ class Services(Stores):
             InvalidSetting: the batch size is below 1.
         """
         self.require_live()
-        size = self._batch_size if batch_size is None else batch_size
+        size = default_batch_size(self.settings, self.embedder) if batch_size is None else batch_size
         vectors = PostgresVectorStore(self.database, self.space.slug)
         timeout = self.settings.embed_timeout_seconds
         # A model of a server may be exchanged while a run goes on; one of this process cannot.
         check_again = self.drift.check_again if self.space.provider else None
         return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again)
 
-    @property
-    def _batch_size(self) -> int:
-        """Of a server, a batch is a request; where nobody has chosen its size, it holds what the server takes."""
-        if isinstance(self.embedder, RemoteEmbedder) and "embedding_batch_size" not in self.settings.model_fields_set:
-            return min(self.embedder.most_texts, MOST_BATCH_TEXTS)
-        return self.settings.embedding_batch_size
+    def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
+        """Plan the embedding of so many chunks of each partition; the statuses are those of all of them.
+
+        Of a server, whose tokens cost money, some chunks are counted where no run has been made yet.
+        """
+        plan = plan_backfill(chunks, statuses)
+        if not self.space.provider:
+            return plan
+        tokens = sampled_tokens(self.chunks, self.embedder, chunks) if plan.tokens is None else plan.tokens
+        price, currency = price_of(self.embedder)
+        size = sum(chunks.values()) * vector_bytes(self.space.dimension)
+        return replace(plan, tokens=tokens, price=price, currency=currency, disk_bytes=size)
 
     @cached_property
     def drift(self) -> DriftGuard:

@@ -124,6 +124,19 @@ class Settings(BaseSettings):
         validation_alias="EMBEDDING_PRICE_PER_MILLION",
         description="The price of a million tokens, for plans and budgets. Unset: the provider's, where it is known.",
     )
+    max_tokens_per_day: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="VECTOR_ASSETS_MAX_TOKENS_PER_DAY",
+        description="The most tokens that all runs together may use in a day (UTC). Unset: any number.",
+    )
+    max_cost_per_day: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_MAX_COST_PER_DAY",
+        description="The same as money, in the currency of the provider's price. Unset: any sum.",
+    )
     embedding_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         validation_alias="EMBEDDING_DEVICE",

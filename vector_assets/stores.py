@@ -16,6 +16,7 @@ from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
 from .storage.rate_limits import PostgresRateLimits
 from .storage.spaces import SpaceRegistry
+from .storage.spending import Spending
 
 
 class Stores(ABC):
@@ -79,6 +80,11 @@ class Stores(ABC):
     def rate_limits(self, per_minute: tuple[int | None, int | None], provider: str) -> PostgresRateLimits | None:
         """The limits of requests and tokens per minute that all processes share; None: neither is limited."""
         return PostgresRateLimits(self.database, provider, *per_minute) if any(per_minute) else None
+
+    @cached_property
+    def spending(self) -> Spending:
+        """What the models of servers have used."""
+        return Spending(self.database)
 
     @cached_property
     def chunking(self) -> StoredChunking:

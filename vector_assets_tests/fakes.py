@@ -62,6 +62,7 @@ class HashEmbedder:
         self.embedded: list[str] = []
         self.counter = WordTokenCounter()
         self.device = "cpu"
+        self.tokens_used = None
         self.concurrency = 1
 
     def load(self) -> None:

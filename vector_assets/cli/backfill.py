@@ -9,8 +9,9 @@ import click
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_seconds
-from ..estimates.backfill_plan import BackfillPlan, plan_backfill
+from ..estimates.backfill_plan import BackfillPlan
 from ..translation import ngettext, translate
+from .budget_options import budget_options
 from .options import examples
 from .selection import Selection, partition_options
 
@@ -34,6 +35,7 @@ _EXAMPLES = examples(
 )
 @click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks per batch. Default: EMBEDDING_BATCH_SIZE.")
+@budget_options
 @click.option("--dry-run", is_flag=True, help="Print what would be done and how long it may take. Nothing changes.")
 @click.option("--launch", is_flag=True, help="Launch the backfill in the Dagster that is running, and follow it.")
 @click.pass_context
@@ -42,6 +44,7 @@ def backfill(
     selection: Selection,
     what: str,
     batch_size: int | None,
+    budget: Mapping[str, Any],
     dry_run: bool,
     launch: bool,
 ) -> None:
@@ -54,6 +57,8 @@ def backfill(
     The work is done by this process, in one Dagster run per partition. Ctrl-C keeps the batches that are committed;
     run the command again to continue. With --launch, vector-assets dev (or any Dagster on the same storage) does the
     work, in runs over neighbouring partitions, and continues when this command is stopped.
+
+    With --max-tokens, --max-cost or --deadline, the work ends at the end of a batch, and the rest stays pending.
     """
     from .open_services import open_services
 
@@ -68,7 +73,8 @@ def backfill(
             return
         if what == "failed":
             _requeue_quarantined(services, list(plan.chunks))
-        config = {"force_revectorize": what == "force", **({"batch_size": batch_size} if batch_size else {})}
+        sizes = {"batch_size": batch_size} if batch_size else {}
+        config = {"force_revectorize": what == "force", **sizes, **budget}
         run = partial(_launch, selection) if launch else partial(_run_in_process, started)
         if not run(services, plan, config):
             ctx.exit(1)
@@ -82,7 +88,7 @@ def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan
     chosen = selected(statuses, selection)
     chunks = _chunks_to_embed(services, chosen, what)
     if chunks:
-        return plan_backfill(chunks, statuses)
+        return services.plan(chunks, statuses)
     click.echo(_nothing_to_do(len(chosen), what))
     return None
 
@@ -170,4 +176,7 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
         duration=readable_seconds(time.monotonic() - started),
     )
     click.echo(summary)
-    return not failed and not quarantined and len(results) == len(plan.chunks)
+    stopped = next((result.report.stopped for result in results if result.report and result.report.stopped), None)
+    if stopped:
+        click.echo(translate("Stopped: {reason}. The other chunks stay pending.", reason=stopped))
+    return not failed and not quarantined and (bool(stopped) or len(results) == len(plan.chunks))

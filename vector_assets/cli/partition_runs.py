@@ -11,7 +11,7 @@ from ..domain.progress import readable_speed, shortcomings
 from ..domain.reports import VectorizeReport
 from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_chunks, readable_seconds
-from ..errors import EmbedderHung
+from ..errors import BudgetUsedUp, EmbedderHung, EmbedderRefused
 from ..estimates.backfill_plan import BackfillPlan
 from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..quality.limits import QualityLimits
@@ -65,10 +65,16 @@ def run_partitions(
             if remaining:
                 remaining.finish(partition, results[-1].report, time.monotonic() - began)
             progress.end(_line(results[-1]))
-            if isinstance(results[-1].cause, EmbedderHung):  # each further partition would wait as long
+            if _ends_all(results[-1]):
                 break
     _print_warnings(services, results, len(partitions))
     return results
+
+
+def _ends_all(result: RunResult) -> bool:
+    """Say whether further partitions would end in the same way."""
+    stopped = result.report is not None and result.report.stopped is not None
+    return stopped or isinstance(result.cause, EmbedderHung | EmbedderRefused | BudgetUsedUp)
 
 
 def _load_model(services: Services) -> None:

@@ -14,7 +14,6 @@ from rich.table import Table
 from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_age, readable_bytes
 from ..errors import VectorAssetsError
-from ..estimates.backfill_plan import plan_backfill
 from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
 from .compare_spaces import compare, questions_option, read_questions
@@ -209,8 +208,10 @@ def _print_plan(services: "Services") -> None:
     statuses = services.status()
     chunks = {status.partition: status.chunks for status in statuses}
     size = readable_bytes(sum(chunks.values()) * vector_bytes(services.space.dimension))
-    click.echo(f"{services.space.slug}: {plan_backfill(chunks, statuses).line()}")
-    click.echo(translate("It takes about {size} on disk.", size=size))
+    plan = services.plan(chunks, statuses)
+    click.echo(f"{services.space.slug}: {plan.line()}")
+    if plan.disk_bytes is None:
+        click.echo(translate("It takes about {size} on disk.", size=size))
     if services.space.document_prompt or services.space.query_prompt:
         prompts = translate(
             "Prompts: {document!r} before each document, {query!r} before each question.",

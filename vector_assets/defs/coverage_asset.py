@@ -11,6 +11,7 @@ from ..charts.figure import as_markdown
 from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, with_company_names
 from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
+from ..storage.spending import Spent
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS, TAGS
 from .jobs import vectorize
@@ -22,6 +23,7 @@ FRESH = "fresh"
 
 # A check's table is read whole with its page.
 MAX_LATE_PARTITIONS = 10
+_SHOWN_SUMS = 200
 
 # Above what a sensor asks for: how much is pending is asked most when the
 # queue is long, and counting takes a moment.
@@ -60,6 +62,7 @@ def coverage(
         space = services.spaces.serving()
         statuses = services.coverage.status(space.slug if space else None)
         names = services.company_names.all()
+        spent = services.spending.grouped()
     now = datetime.now(UTC)
     yield dg.MaterializeResult(
         metadata={
@@ -69,6 +72,7 @@ def coverage(
             "markets": _table("market", grouped(statuses, GroupBy.MARKET), now),
             "doc_types": _table("doc_type", grouped(statuses, GroupBy.DOC_TYPE), now),
             "companies": _table("company", with_company_names(grouped(statuses, GroupBy.COMPANY), names), now),
+            **_spent(spent),
         },
         check_results=[check_result(freshness(statuses, services.settings.freshness_slo_hours, now))],
     )
@@ -84,6 +88,18 @@ def _table(title: str, groups: Sequence[GroupStatus], now: datetime) -> dg.Metad
     columns = [dg.TableColumn(name, kind) for name, kind in column_types(title).items()]
     records = [dg.TableRecord(row) for row in coverage_rows(title, groups, now)]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _spent(sums: Sequence[Spent]) -> Metadata:
+    """Show what servers were paid for by market, document type, company and day; nothing where no server was asked."""
+    if not sums:
+        return {}
+    return {"tokens_used": dg.MetadataValue.table([dg.TableRecord(_spent_row(item)) for item in sums[:_SHOWN_SUMS]])}
+
+
+def _spent_row(item: Spent) -> dict[str, str | int | float]:
+    cost = f"{item.cost:,.4f} {item.currency}".strip()
+    return {"of": item.kind, "name": item.name, "tokens": item.tokens, "cost": cost}
 
 
 def check_result(found: Freshness) -> dg.AssetCheckResult:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
+from ..budgets import make_budget
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
-from ..errors import EmbedderDrifted, InvalidSetting, TooManyFailures
+from ..embedders import price_of
+from ..errors import BudgetUsedUp, EmbedderDrifted, InvalidSetting, TooManyFailures
 from ..ports import RunListener
 from ..quality.check_runner import CheckResults
 from ..quality.distribution import Distribution
@@ -20,6 +22,7 @@ from ..quality.vector_facts import AuditedRun, DriftFacts
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
 from ..translation import ngettext
+from ..vectorizer import RunBudget
 from .asset_keys import CANDIDATE_VECTORS, VECTORIZED_CHUNKS
 from .check_events import log_check_results
 from .external_writes import log_external_writes
@@ -37,6 +40,14 @@ class VectorizeConfig(dg.Config):
     batch_size: int | None = Field(None, description="Chunks per batch. Unset: EMBEDDING_BATCH_SIZE.")
     force_revectorize: bool = Field(False, description="Embed current and quarantined chunks too.")
     limit: int | None = Field(None, description="The most chunks of a partition to embed; the others stay pending.")
+    max_tokens: int | None = Field(None, description="The most tokens to use; the other chunks stay pending.")
+    max_cost: float | None = Field(None, description="The same as money, in the currency of the provider's price.")
+    deadline: str | None = Field(
+        None, description="When to stop, e.g. 06:00 or 2026-12-01T06:00; the other chunks stay pending."
+    )
+    budget: str | None = Field(
+        None, description="Runs with the same name here share max_tokens and max_cost. Unset: the run has its own."
+    )
     progress_interval_seconds: float = Field(
         1.0, description="The least number of seconds between two progress events; 0 logs every batch."
     )
@@ -56,6 +67,8 @@ class VectorizeConfig(dg.Config):
         for name, value, least in (
             ("batch_size", self.batch_size, 1),
             ("limit", self.limit, 1),
+            ("max_tokens", self.max_tokens, 1),
+            ("max_cost", self.max_cost, 0),
             ("progress_interval_seconds", self.progress_interval_seconds, 0),
         ):
             if value is not None and value < least:
@@ -124,9 +137,12 @@ class _VectorizeStep:
         except EmbedderDrifted as error:
             log_check_results(self.context, key, self._drift_failed(error))
             raise
+        if report.stopped and not report.processed:
+            raise BudgetUsedUp(str(key), report.stopped)
         metadata = self._record(report, events, distribution)
         limit = self._max_failed_fraction
-        results = services.vector_audit.results(key, AuditedRun(report, self.config.limit, limit, moment))
+        most = report.processed if report.stopped else self.config.limit
+        results = services.vector_audit.results(key, AuditedRun(report, most, limit, moment))
         if report.failed_too_many(limit):
             log_check_results(self.context, key, results)
             # Another attempt of the step would find nothing pending, and turn the partition green.
@@ -151,6 +167,7 @@ class _VectorizeStep:
                 self.context.log.warning(lost)
 
         vectorizer = self.services.vectorizer(self.config.batch_size)
+        used_before = self.services.embedder.tokens_used
         try:
             with interrupts_set(self.services.retries.ended):
                 return vectorizer.vectorize_partition(
@@ -160,9 +177,28 @@ class _VectorizeStep:
                     limit=self.config.limit,
                     run_id=self.context.run_id,
                     distribution=distribution,
+                    budget=self._budget(),
                 )
         finally:
             events.close()  # what was committed is reported, whatever came after it
+            self._record_spending(used_before)
+
+    def _budget(self) -> RunBudget | None:
+        services, config = self.services, self.config
+        name = config.budget or f"run {self.context.run_id}"
+        limits = config.max_tokens, config.max_cost, config.deadline
+        budget = make_budget(services.settings, price_of(services.embedder)[0], name, *limits)
+        return None if budget is None else RunBudget(budget, services.spending, services.embedder)
+
+    def _record_spending(self, used_before: int | None) -> None:
+        """Record what the run has used, also where it failed."""
+        services, used_now = self.services, self.services.embedder.tokens_used
+        if used_before is None or used_now is None or used_now == used_before:
+            return
+        used = used_now - used_before
+        price, currency = price_of(services.embedder)
+        cost = used * (price or 0.0) / 1_000_000
+        services.spending.record(services.space.slug, self.key, used, cost, currency)
 
     def _drift_failed(self, error: EmbedderDrifted) -> CheckResults:
         drift = DriftFacts(error.cosine, self.services.embedder.device, error)
@@ -180,7 +216,7 @@ class _VectorizeStep:
         summary = distribution.summary_of_partition(former, status.current)
         services.last_runs.record(key, space.slug, report, summary)
         warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
-        for line in [*warnings, *_quarantine_warnings(key, status.quarantined)]:
+        for line in [*warnings, *_quarantine_warnings(key, status.quarantined), *_stop_warnings(report)]:
             self.context.log.warning(line)
         self.listener.report(report, status)
         if self.run_progress:
@@ -208,6 +244,20 @@ def chunks_to_embed(
         counts = {item.partition: item.pending for item in services.pending_partitions()}
     most = config.limit if config.limit is not None else sys.maxsize
     return {key: min(counts.get(key, 0), most) for key in keys}
+
+
+def _stop_warnings(report: VectorizeReport) -> list[str]:
+    if report.stopped is None:
+        return []
+    left = report.total - report.processed
+    return [
+        ngettext(
+            "stopped: {reason}; {number:,} chunk stays pending",
+            "stopped: {reason}; {number:,} chunks stay pending",
+            left,
+            reason=report.stopped,
+        )
+    ]
 
 
 def _quarantine_warnings(key: PartitionKey, quarantined: int) -> list[str]:

@@ -64,6 +64,8 @@ class VectorsTotals:
             "company": dg.MetadataValue.text(f"{self.company} {status.partition.stock_code}".strip()),
             "documents": dg.MetadataValue.url(_page_of_partition(DOCUMENTS, str(status.partition))),
         }
+        if self.report.tokens_used is not None:
+            entries["tokens_used"] = dg.MetadataValue.int(self.report.tokens_used)
         if self.warnings:
             entries["warnings"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in self.warnings))
         if report.failures:

@@ -43,7 +43,9 @@ class VectorizeReport:
     """The report of one run. Counts are of chunks or tokens; `failures` holds the first ten.
 
     `seconds` is the work after the model was loaded. `faults` counts the vectors that were refused, by what was wrong.
-    `reused_count` counts the chunks that got the stored vector of the same text.
+    `reused_count` counts the chunks that got the stored vector of the same text. `stopped` says why chunks were left
+    pending although nothing failed; None: none were. `tokens_used` are those that a server has counted; None: no
+    server was asked.
     `script` is what most of the texts looked at are written in: `latin`, `han` or `other`. `estimate_errors` says, in
     percent, how wrong the estimated time left was when 25, 50 and 75 % of the chunks were done (None: no estimate).
     """
@@ -66,6 +68,8 @@ class VectorizeReport:
     script: str = "other"
     estimate_errors: Mapping[int, float | None] = field(default_factory=dict)
     reused_count: int = 0
+    stopped: str | None = None
+    tokens_used: int | None = None
 
     @property
     def processed(self) -> int:

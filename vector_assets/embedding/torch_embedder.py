@@ -60,6 +60,10 @@ class SentenceTransformerEmbedder:
         """How many calls run at once: one on CPUs, where it uses all cores; two on GPUs, where one prepares input."""
         return 1 if self.model.device.type == "cpu" else 2
 
+    @property
+    def tokens_used(self) -> None:
+        """No server is asked."""
+
     def load(self) -> None:
         """Load the model now rather than with the first text (seconds, most of them imports).
 

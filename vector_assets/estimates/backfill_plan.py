@@ -6,7 +6,7 @@ from statistics import fmean
 
 from ..domain.coverage import LastRun, PartitionStatus
 from ..domain.partition_keys import PartitionKey
-from ..domain.wording import readable_seconds
+from ..domain.wording import readable_bytes, readable_seconds
 from ..translation import ngettext, translate
 
 # What a partition takes beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
@@ -21,16 +21,46 @@ _RECENT_RUNS = 20
 
 @dataclass(frozen=True)
 class BackfillPlan:
-    """How many chunks of which partitions a backfill embeds; tokens and seconds are None before the first run."""
+    """How many chunks of which partitions a backfill embeds; tokens and seconds are None before the first run.
+
+    `price` is of a million tokens, None where nobody asks for money; `disk_bytes` are those of the vectors.
+    """
 
     chunks: Mapping[PartitionKey, int]
     tokens: int | None
     seconds: float | None
+    price: float | None = None
+    currency: str = ""
+    disk_bytes: int | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """What the tokens cost; None: unknown."""
+        return None if self.price is None or self.tokens is None else self.tokens * self.price / 1_000_000
 
     def line(self) -> str:
-        """`12 partitions, 4,194 chunks, about 796,000 tokens, about 40 s at the speed of the last runs`."""
+        """`12 partitions, 4,194 chunks, about 796,000 tokens, about 40 s at the speed of the last runs`.
+
+        Of a server, what it costs and the size follow: `, about 0.02 USD, 3.2 MiB on disk`.
+        """
+        items = [self._work()]
+        if self.cost is not None:
+            items.append(translate("about {cost} {currency}", cost=_money(self.cost), currency=self.currency))
+        if self.disk_bytes is not None:
+            items.append(translate("{size} on disk", size=readable_bytes(self.disk_bytes)))
+        return ", ".join(items)
+
+    def _work(self) -> str:
         partitions = ngettext("{number:,} partition", "{number:,} partitions", len(self.chunks))
         chunks = ngettext("{number:,} chunk", "{number:,} chunks", sum(self.chunks.values()))
+        if self.tokens is not None and self.seconds is None:
+            return translate(
+                "{partitions}, {chunks}, about {tokens:,} tokens; no run has been made yet, so the time cannot be "
+                "estimated",
+                partitions=partitions,
+                chunks=chunks,
+                tokens=_rounded(self.tokens),
+            )
         if self.tokens is None or self.seconds is None:
             return translate(
                 "{partitions}, {chunks}; no run has been made yet, so the time cannot be estimated",
@@ -41,9 +71,17 @@ class BackfillPlan:
             "{partitions}, {chunks}, about {tokens:,} tokens, about {duration} at the speed of the last runs",
             partitions=partitions,
             chunks=chunks,
-            tokens=round(self.tokens, -max(len(str(self.tokens)) - 3, 0)),
+            tokens=_rounded(self.tokens),
             duration=readable_seconds(self.seconds),
         )
+
+
+def _rounded(tokens: int) -> int:
+    return round(tokens, -max(len(str(tokens)) - 3, 0))
+
+
+def _money(cost: float) -> str:
+    return f"{cost:,.2f}" if cost >= 0.1 else f"{cost:.2g}"
 
 
 def plan_backfill(chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:

@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from uuid import UUID
 
@@ -21,9 +21,10 @@ from ..translation import translate
 from .batch_embedder import BatchEmbedder, EmbeddedBatch
 from .embed_deadline import EmbedDeadline
 from .halving import message_of
+from .run_budget import RunBudget
 from .run_counts import CommittedBatch, RunCounts
 from .thread_stages import WaitSeconds, map_as_done, map_in_order, read_ahead, run_in_thread
-from .windows import BatchSplitter, WindowReader
+from .windows import Batch, BatchSplitter, WindowReader
 
 ProgressCallback = Callable[[BatchProgress], None]
 
@@ -106,14 +107,16 @@ class Vectorizer:
         limit: int | None = None,
         run_id: str | None = None,
         distribution: Distribution | None = None,
+        budget: RunBudget | None = None,
     ) -> VectorizeReport:
         """Embed the pending chunks of a partition, at most `limit` of them, in the same way as `vectorize_chunks`.
 
         By force and with a limit, the chunks with the oldest vectors are embedded. Vectors that are stored are added to
-        the `distribution`, which has the dimension of the space.
+        the `distribution`, which has the dimension of the space. When the `budget` is used up, the batches in work are
+        finished, and the other chunks stay pending.
         """
         selection = ChunkSelection(partition=partition)
-        return self._run(selection, force_revectorize, limit, progress_callback, run_id, distribution)
+        return self._run(selection, force_revectorize, limit, progress_callback, run_id, distribution, budget)
 
     def _run(
         self,
@@ -123,8 +126,9 @@ class Vectorizer:
         callback: ProgressCallback | None,
         run_id: str | None,
         distribution: Distribution | None = None,
+        budget: RunBudget | None = None,
     ) -> VectorizeReport:
-        run_id = run_id or uuid.uuid4().hex
+        run_id, used_before = run_id or uuid.uuid4().hex, self._embedder.tokens_used
         if force:
             self._chunks.queue_again(selection, run_id, limit)
         pending = self._chunks.count_pending(selection)
@@ -141,9 +145,11 @@ class Vectorizer:
         embedder = BatchEmbedder(self._embedder, self._deadline, stored)
         commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
         with (
+            closing(budget) if budget else nullcontext(),
             closing(read_ahead(reader.read(selection, total), self._deadline)) as windows,
-            closing(splitter.split(windows)) as batches,
-            closing(map_in_order(embedder.embed, batches, concurrency, self._deadline)) as embedded,
+            closing(splitter.split(windows)) as split,
+            closing(budget.take(split) if budget else split) as batches,
+            closing(map_in_order(_counting(embedder.embed, budget), batches, concurrency, self._deadline)) as embedded,
             closing(map_as_done(commit, embedded, CONCURRENT_COMMITS, self._deadline, waits)) as committed,
         ):
             for batch in committed:
@@ -154,6 +160,9 @@ class Vectorizer:
                     _report_progress(callback, batch, counts)
         if counts.batches:
             self._require_same_embedder(selection, run_id)
+        counts.stopped = budget.stopped if budget else None
+        if self._embedder.tokens_used is not None:
+            counts.tokens_used = self._embedder.tokens_used - (used_before or 0)
         stages.read, stages.tokenize = splitter.seconds.read, splitter.seconds.tokenize
         stages.wait_for_window, stages.wait_for_commit = splitter.seconds.wait, waits.for_work
         stages.wait_for_embedder = max(waits.for_item - stages.wait_for_window, 0.0)
@@ -197,6 +206,18 @@ class Vectorizer:
         failed = {failure.chunk.id for failure in failures}
         outcomes = [(chunk, _outcome(chunk.chunk.id, stored, failed)) for chunk in embedded.batch.chunks]
         return CommittedBatch(embedded, outcomes, failures, time.perf_counter() - started)
+
+
+def _counting(embed: Callable[[Batch], EmbeddedBatch], budget: RunBudget | None) -> Callable[[Batch], EmbeddedBatch]:
+    """Embed, and note in the budget what was embedded."""
+
+    def embed_and_count(batch: Batch) -> EmbeddedBatch:
+        embedded = embed(batch)
+        if budget is not None:
+            budget.embedded(batch)
+        return embedded
+
+    return embed_and_count
 
 
 def _chunk_id(given: UUID | str) -> UUID:

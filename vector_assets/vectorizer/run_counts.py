@@ -43,6 +43,8 @@ class RunCounts:
     unknown_tokens: int = 0
     truncated_chunks: int = 0
     reused: int = 0
+    stopped: str | None = None
+    tokens_used: int | None = None
     callback_errors: int = 0
     failures: list[ChunkFailure] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -132,4 +134,6 @@ class RunCounts:
             script=max(self._scripts, key=lambda script: self._scripts[script], default=Script.OTHER),
             estimate_errors=self.estimate.errors(),
             reused_count=self.reused,
+            stopped=self.stopped,
+            tokens_used=self.tokens_used,
         )

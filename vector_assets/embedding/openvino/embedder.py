@@ -68,6 +68,10 @@ class OpenVINOEmbedder:
             return self._torch_embedder.device
         return f"OpenVINO on cpu, {self._compiled.precision}"
 
+    @property
+    def tokens_used(self) -> None:
+        """No server is asked."""
+
     def load(self) -> None:
         """Load the converted model (half a second), or convert it first (some seconds, once)."""
         if self._compiled is None:

@@ -80,8 +80,7 @@ class RemoteEmbedder:
         self._kept: dict[bytes, NDArray[np.float32]] = {}
         self._paused_until = 0.0
         self._lock = threading.Lock()
-        self.tokens_used = 0
-        """Tokens that the server has counted so far, over all calls; where it counts none, those estimated."""
+        self._tokens_used = 0
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -121,6 +120,11 @@ class RemoteEmbedder:
         """What counts tokens: the model's own tokenizer, else an estimate by characters."""
         counter = self._make_counter(self.space)
         return counter or TokenEstimate(self.space.document_prompt, self.space.max_tokens, self._make_tokenizer)
+
+    @property
+    def tokens_used(self) -> int:
+        """How many tokens the server has counted so far, over all calls; where it counts none, those estimated."""
+        return self._tokens_used
 
     @property
     def concurrency(self) -> int:
@@ -251,7 +255,7 @@ class RemoteEmbedder:
         """Count what the server has counted, and learn from it."""
         used = estimated if answer.tokens is None else answer.tokens
         with self._lock:
-            self.tokens_used += used
+            self._tokens_used += used
         if self._limits is not None and used != estimated:
             self._limits.correct(used - estimated)
         if answer.tokens is not None and isinstance(self.counter, TokenEstimate):

@@ -20,12 +20,32 @@ CREATE TABLE rate_limits (
 );
 """
 
+# What was used under the name of a limit, e.g. of a day; and by the partitions, per day.
+SPENDING = """
+CREATE TABLE spent_tokens (
+    name       text PRIMARY KEY,
+    tokens     bigint NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE spending (
+    space      text NOT NULL,
+    market     text COLLATE "C" NOT NULL,
+    doc_type   text COLLATE "C" NOT NULL,
+    stock_code text COLLATE "C" NOT NULL,
+    day        date NOT NULL,
+    currency   text NOT NULL,
+    tokens     bigint NOT NULL,
+    cost       double precision NOT NULL,
+    PRIMARY KEY (space, market, doc_type, stock_code, day, currency)
+);
+"""
+
 
 def upgrade() -> None:
-    for statements in (SPACES, LIMITS):
+    for statements in (SPACES, LIMITS, SPENDING):
         op.execute(statements)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE rate_limits")
+    op.execute("DROP TABLE rate_limits, spent_tokens, spending")
     op.execute("ALTER TABLE embedding_spaces DROP COLUMN provider, DROP COLUMN request")
