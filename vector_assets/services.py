@@ -252,10 +252,7 @@ class Services(Stores):
         return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again)
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
-        """Plan the embedding of so many chunks of each partition; the statuses are those of all of them.
-
-        Of a server, whose tokens cost money, some chunks are counted where no run has been made yet.
-        """
+        """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
         plan = plan_backfill(chunks, statuses)
         if not self.space.provider:
             return plan

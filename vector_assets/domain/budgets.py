@@ -35,7 +35,8 @@ def used_up(limit: TokenLimit) -> str:
 
 def overdue(deadline: datetime) -> str:
     """Say that the deadline is over."""
-    return translate("the deadline {deadline} is over", deadline=f"{deadline.astimezone():%Y-%m-%d %H:%M:%S}")
+    moment = f"{deadline.astimezone():%Y-%m-%d %H:%M:%S}"
+    return translate("the deadline {deadline} is over", deadline=moment)
 
 
 def tokens_for(cost: float, price_per_million: float) -> int:
