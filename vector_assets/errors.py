@@ -162,6 +162,41 @@ class NothingMatches(VectorAssetsError):
         self.given = given
 
 
+class NoDocumentHas(VectorAssetsError):
+    """A search is limited to a period or a language that no document has; `option` and `name` are as typed."""
+
+    def __init__(self, option: str, name: str, nearest: Sequence[str]) -> None:
+        fix = (
+            translate("The nearest are {names}.", names=", ".join(nearest))
+            if nearest
+            else translate("Search without it, or give it to the documents in manifest.csv.")
+        )
+        given = f"{option} {name}"
+        super().__init__(translate("no document has {given}. {fix}", given=given, fix=fix))
+        self.option = option
+        self.name = name
+
+
+class InvalidQuestion(VectorAssetsError):
+    """A question, or the number of answers wanted, cannot be used."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(translate("{problem}. {fix}", problem=problem, fix=fix))
+        self.problem = problem
+
+
+class ChunkNotFound(VectorAssetsError):
+    """There is no chunk of this id, or none any more."""
+
+    def __init__(self, chunk_id: object) -> None:
+        super().__init__(
+            translate(
+                "there is no chunk {chunk_id}: its document was changed or removed. Search again.", chunk_id=chunk_id
+            )
+        )
+        self.chunk_id = chunk_id
+
+
 class NothingToSearch(VectorAssetsError):
     """No embedding space serves yet."""
 

@@ -15,7 +15,7 @@ from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
 from .domain.quarantine import QuarantinedChunk
 from .domain.reports import VectorizeReport
-from .domain.search import SearchFilter, SearchHit
+from .domain.search import ChunkFilter, Passage, SearchCoverage, SearchHit
 from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
 from .domain.terms import QuestionTerms, QueuedText, TermCounts
 from .errors import VectorAssetsError
@@ -165,7 +165,7 @@ class VectorStore(Protocol):
 class SearchableVectors(Protocol):
     """Where a question is compared with the current vectors of a space."""
 
-    def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
+    def nearest(self, vector: NDArray[np.float32], where: ChunkFilter, limit: int) -> list[SearchHit]:
         """Find the chunks with the greatest cosine similarity, exactly, best first."""
         ...
 
@@ -175,6 +175,26 @@ class SearchableVectors(Protocol):
 
     def unscored(self, chunk_ids: Sequence[UUID]) -> list[SearchHit]:
         """Give the chunks with these ids as hits without a score, in any order."""
+        ...
+
+
+class SearchableChunks(Protocol):
+    """What search asks of chunks besides vectors and terms."""
+
+    def partitions(self) -> dict[PartitionKey, int]:
+        """Count the chunks of each partition that has any."""
+        ...
+
+    def periods_and_languages(self) -> set[tuple[str, str]]:
+        """List which periods and languages documents have, together; empty where a document has none."""
+        ...
+
+    def coverage(self, space_slug: str, where: ChunkFilter) -> SearchCoverage:
+        """Count the chunks that the filter names, and those of them that have a current vector in the space."""
+        ...
+
+    def passage(self, chunk_id: UUID, around: int) -> Passage | None:
+        """Read a chunk with so many of its document's chunks before and after it; None: there is no such chunk."""
         ...
 
 
@@ -201,7 +221,7 @@ class LexicalIndex(Protocol):
         """Look the terms of a question up; None where nothing can be found by terms."""
         ...
 
-    def candidates(self, question: QuestionTerms, where: SearchFilter, limit: int) -> list[tuple[UUID, float]]:
+    def candidates(self, question: QuestionTerms, where: ChunkFilter, limit: int) -> list[tuple[UUID, float]]:
         """Find the chunks with the highest BM25, best first."""
         ...
 

@@ -42,7 +42,7 @@ from .estimates.vector_size import vector_bytes
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
-from .search import OneSpace, Search, Searcher, TermFiller
+from .search import FilingsSearch, OneSpace, Search, Searcher, TermFiller
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.chunk_texts import PostgresChunkTexts
@@ -370,13 +370,13 @@ class Services(Stores):
         return False
 
     @cached_property
-    def search(self) -> Search:
+    def search(self) -> FilingsSearch:
         """Search in whatever space serves at the moment of a question."""
-        return Search(self.spaces, self._searcher, self.chunk_terms)
+        return FilingsSearch(Search(self.spaces, self._searcher, self.chunk_terms), self.searchable_chunks)
 
-    def search_in(self, space: EmbeddingSpace) -> Search:
+    def search_in(self, space: EmbeddingSpace) -> FilingsSearch:
         """Search in one space, whatever serves."""
-        return Search(OneSpace(space), self._searcher, self.chunk_terms)
+        return FilingsSearch(Search(OneSpace(space), self._searcher, self.chunk_terms), self.searchable_chunks)
 
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
         embedder = self._embedder_of(space)

@@ -15,6 +15,7 @@ from .storage.partition_locks import PartitionLocks
 from .storage.partition_status import PartitionStatusQueries
 from .storage.quarantine import Quarantine
 from .storage.rate_limits import PostgresRateLimits
+from .storage.searchable_chunks import SearchableChunks
 from .storage.spaces import SpaceRegistry
 from .storage.spending import Spending
 
@@ -66,6 +67,11 @@ class Stores(ABC):
     def chunk_terms(self) -> ChunkTerms:
         """The terms of the chunks, by which they are found beside their vectors."""
         return ChunkTerms(self.database)
+
+    @cached_property
+    def searchable_chunks(self) -> SearchableChunks:
+        """What search asks of chunks besides vectors and terms."""
+        return SearchableChunks(self.database)
 
     @cached_property
     def company_names(self) -> CompanyNames:

@@ -14,6 +14,7 @@ from vector_assets.storage.documents import PostgresDocumentStore
 from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.reference_vectors import PostgresReferenceVectorStore
+from vector_assets.storage.searchable_chunks import SearchableChunks
 from vector_assets.storage.space_pairs import PostgresSpacePairs
 from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
@@ -23,6 +24,7 @@ from .memory.database import ChunkRow, MemoryDatabase, QueueRow, now
 from .memory.documents import MemoryChunkingStore, MemoryDocumentStore
 from .memory.partition_status import MemoryPartitionStatusQueries
 from .memory.quarantine import MemoryQuarantine
+from .memory.searchable_chunks import MemorySearchableChunks
 from .memory.space_pairs import MemorySpacePairs
 from .memory.spaces import MemorySpaceRegistry
 from .memory.vectors import MemoryReferenceVectorStore, MemoryVectorStore
@@ -41,6 +43,7 @@ class PostgresStores:
         self.status = PartitionStatusQueries(database)
         self.reference_vectors = PostgresReferenceVectorStore(database)
         self.pairs = PostgresSpacePairs(database)
+        self.searchable_chunks = SearchableChunks(database)
 
     def chunks(self, slug: str) -> PostgresChunkStore:
         return PostgresChunkStore(self.database, slug)
@@ -110,6 +113,7 @@ class MemoryStores:
         self.status = MemoryPartitionStatusQueries(database)
         self.reference_vectors = MemoryReferenceVectorStore(database)
         self.pairs = MemorySpacePairs(database)
+        self.searchable_chunks = MemorySearchableChunks(database)
 
     def chunks(self, slug: str) -> MemoryChunkStore:
         return MemoryChunkStore(self.database, slug)

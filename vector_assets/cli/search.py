@@ -1,84 +1,174 @@
 """`vector-assets search`."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
-from rich.padding import Padding
-from rich.text import Text
 
-from ..domain.search import SearchFilter, SearchHit
+from ..domain.search import SearchAnswer, SearchFilter, SearchHit
 from ..domain.spaces import SpaceStatus
-from ..search.passage import best_passage
+from ..errors import VectorAssetsError
 from ..translation import translate
 from .chosen_space import chosen_space, space_option
 from .options import examples, json_option
+from .selection import Selection, partition_options
 from .terminal import out, print_warning
 
+if TYPE_CHECKING:
+    from ..search import FilingsSearch
+
 _SHOWN_CHARACTERS = 240
+_MOST_AROUND = 50
 
 _EXAMPLES = examples(
-    "vector-assets search 'share buyback price limit' --market hk",
-    "vector-assets search 'supplier concentration' --company AAPL --limit 10 --json",
+    "vector-assets search 'share buyback price limit' hk/ cn/",
+    "vector-assets search 'supplier concentration' aapl --period 2024 --limit 10 --json",
+    "vector-assets search --interactive us/annual_report/",
 )
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What each question of the command is asked with."""
+
+    where: SearchFilter
+    limit: int
+    around: int
+    as_json: bool
+
+
 @click.command(short_help="Find the chunks that answer a question.", epilog=_EXAMPLES)
-@click.argument("text")
-@click.option("--market", help="Search this market only, e.g. us.")
-@click.option("--doc-type", help="Search this document type only, e.g. annual_report.")
-@click.option("--company", help="Search this stock code only, e.g. AAPL.")
-@click.option("--period", help="Search documents of this period only, as the manifest names it, e.g. 2024.")
-@click.option("--language", help="Search documents in this language only, e.g. en or zh.")
+@click.argument("text", required=False)
+@partition_options
+@click.option("--period", "periods", multiple=True, help="A period of documents, e.g. 2024. Can be repeated.")
+@click.option("--language", "languages", multiple=True, help="A language, e.g. en or zh. Can be repeated.")
 @click.option("--limit", default=5, show_default=True, help="The number of chunks to find.")
+@click.option(
+    "--around",
+    type=click.IntRange(0, _MOST_AROUND),
+    default=0,
+    help="Show each hit whole, with so many chunks of its document before and after it.",
+)
+@click.option("--interactive", is_flag=True, help="Ask for one question after the other; every argument is a PATTERN.")
 @space_option
 @json_option
 def search(
-    text: str,
-    market: str | None,
-    doc_type: str | None,
-    company: str | None,
-    period: str | None,
-    language: str | None,
+    text: str | None,
+    selection: Selection,
+    periods: tuple[str, ...],
+    languages: tuple[str, ...],
     limit: int,
+    around: int,
+    interactive: bool,
     space: str | None,
     as_json: bool,
 ) -> None:
     """Find the chunks that answer TEXT best, the best first.
 
     They are ranked by the cosine similarity of the vectors, which is shown, and by the terms that they share with TEXT.
+
+    PATTERN is a partition key or a part of one, as in vector-assets status: us/ is a market, AAPL a company.
     """
     from .open_services import open_services
-    from .terminal import working
 
-    search_filter = SearchFilter(market, doc_type, company, period, language)
+    if interactive and text is not None:
+        selection = Selection((text, *selection.patterns), selection.markets, selection.companies, selection.doc_types)
+    elif text is None and not interactive:
+        raise click.UsageError(translate("Say what to look for: vector-assets search TEXT, or --interactive."))
+    request = _Request(SearchFilter(selection, periods, languages), limit, around, as_json)
     with open_services() as services:
         chosen = chosen_space(services, space) if space else None
         engine = services.search_in(chosen.space) if chosen else services.search
-        with working(translate("loading the model")):
-            hits = engine.find(text, search_filter, limit)
-    if chosen and chosen.status is SpaceStatus.RETIRED:
-        print_warning(
-            translate(
+        if chosen and chosen.status is SpaceStatus.RETIRED:
+            retired = translate(
                 "{space} is retired: what is new or has changed since is not found there.", space=chosen.space.slug
             )
+            print_warning(retired)
+        if interactive:
+            _converse(lambda question: _ask(engine, question, request))
+        else:
+            _ask(engine, text or "", request)
+
+
+def _converse(ask: Callable[[str], None]) -> None:
+    """Answer the lines of stdin until it ends; at a terminal, a blank line ends it too."""
+    stdin = sys.stdin
+    while True:
+        if stdin.isatty():
+            click.echo("? ", nl=False, err=True)
+        line = stdin.readline()
+        if not line or (stdin.isatty() and not line.strip()):
+            return
+        try:
+            ask(line.rstrip("\r\n"))
+        except VectorAssetsError as error:
+            click.echo(str(error), err=True)
+
+
+def _ask(engine: "FilingsSearch", question: str, request: _Request) -> None:
+    from ..search.json_records import answer_record, passage_record
+    from .terminal import working
+
+    with working(translate("loading the model")):
+        answer = engine.answer(question, request.where, request.limit)
+    if not request.as_json:
+        print_answer(answer, question, engine if request.around else None, request.around)
+        return
+    record = answer_record(answer)
+    if request.around:
+        passages = [engine.passage(hit.chunk_id, request.around) for hit in answer.hits if hit.chunk_id]
+        record["passages"] = [passage_record(passage) for passage in passages]
+    click.echo(json.dumps(record, ensure_ascii=False))
+
+
+def print_answer(answer: SearchAnswer, question: str, passages: "FilingsSearch | None" = None, around: int = 0) -> None:
+    """Print the hits; without `passages`, which reads the text around them, the best part of each.
+
+    Where not all chunks that were asked for have a vector, say how many have.
+    """
+    coverage = answer.coverage
+    print_hits(answer.hits, question, passages, around)
+    if not coverage.chunks:
+        click.echo(translate("Nothing found: nothing is stored that the filter lets through."))
+    elif not coverage.current:
+        unfinished = translate(
+            "Not embedded yet: none of the {chunks:,} chunks that the filter lets through has a vector. Create them "
+            "with vector-assets backfill.",
+            chunks=coverage.chunks,
         )
-    if as_json:
-        click.echo(json.dumps({"hits": [_document(hit) for hit in hits]}, ensure_ascii=False))
-    elif hits:
-        print_hits(hits, text)
-    else:
-        click.echo(translate("Nothing found. vector-assets status shows which partitions have vectors."))
+        click.echo(unfinished)
+    elif coverage.current < coverage.chunks:
+        partly = translate(
+            "{current:,} of the {chunks:,} chunks asked for have a vector ({percent}); the others were not found. "
+            "vector-assets status shows where they are.",
+            current=coverage.current,
+            chunks=coverage.chunks,
+            percent=coverage.percent,
+        )
+        print_warning(partly)
 
 
-def print_hits(hits: Sequence[SearchHit], question: str) -> None:
-    """Print the score and the place of each hit on one line, and below what its text says of the question."""
+def print_hits(
+    hits: Sequence[SearchHit], question: str, passages: "FilingsSearch | None" = None, around: int = 0
+) -> None:
+    """Print the score, the place and the ranks of each hit on one line, and below it its text or what fits of it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from ..search.passage import best_passage
+
     for hit in hits:
         place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
         about = ", ".join(filter(None, (_pages(hit), hit.company_name, hit.title, hit.period, hit.language)))
         score = translate("terms") if hit.score is None else f"{hit.score:.3f}"
-        click.echo(f"{score}  {place}  {about}".rstrip())
-        shown = best_passage(_without_context(hit), question, _SHOWN_CHARACTERS)
+        click.echo(f"{score}  {place}  {about}  ({_ranks(hit)})")
+        if passages is not None and hit.chunk_id:
+            shown = passages.passage(hit.chunk_id, around).text
+        else:
+            shown = best_passage(_without_context(hit), question, _SHOWN_CHARACTERS)
         out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
 
 
@@ -88,6 +178,16 @@ def _without_context(hit: SearchHit) -> str:
     return rest if rest.strip() and hit.title and hit.title in first else hit.text
 
 
+def _ranks(hit: SearchHit) -> str:
+    """Say which ranking has the hit at which place."""
+    ranks = []
+    if hit.dense_rank:
+        ranks.append(translate("vectors {rank:,}", rank=hit.dense_rank))
+    if hit.lexical_rank:
+        ranks.append(translate("terms {rank:,}", rank=hit.lexical_rank))
+    return ", ".join(ranks)
+
+
 def _pages(hit: SearchHit) -> str:
     """Name the page of a hit, or its first and last one; empty where the document has none."""
     if hit.page_from is None:
@@ -95,22 +195,3 @@ def _pages(hit: SearchHit) -> str:
     if hit.page_to in (None, hit.page_from):
         return translate("page {page:,}", page=hit.page_from)
     return translate("pages {first:,} to {last:,}", first=hit.page_from, last=hit.page_to)
-
-
-def _document(hit: SearchHit) -> dict[str, object]:
-    return {
-        "score": None if hit.score is None else round(hit.score, 6),
-        "partition": str(hit.partition),
-        "document": hit.document,
-        "company_name": hit.company_name,
-        "title": hit.title,
-        "period": hit.period,
-        "language": hit.language,
-        "chunk_id": str(hit.chunk_id),
-        "chunk_index": hit.chunk_index,
-        "page_from": hit.page_from,
-        "page_to": hit.page_to,
-        "dense_rank": hit.dense_rank,
-        "lexical_rank": hit.lexical_rank,
-        "text": hit.text,
-    }

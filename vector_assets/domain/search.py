@@ -4,20 +4,39 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from .partition_keys import PartitionKey
+from .partition_selection import Selection
+from .wording import readable_coverage
+
+_ALL_PARTITIONS = Selection()
 
 
 @dataclass(frozen=True)
 class SearchFilter:
-    """Limits a search to chunks whose values are these; None means any.
+    """Limits a search, as somebody writes it: in any letter case; () means any.
 
-    `period` and `language` are those of the document, exactly as stored, e.g. `2024` and `zh`.
+    `partitions` selects as in the other commands. `periods` and `languages` are those of documents, e.g. `2024`, `zh`.
     """
 
-    market: str | None = None
-    doc_type: str | None = None
-    stock_code: str | None = None
-    period: str | None = None
-    language: str | None = None
+    partitions: Selection = _ALL_PARTITIONS
+    periods: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChunkFilter:
+    """Limits a search to chunks whose values are among these, exactly as stored; () means any.
+
+    `partitions` are listed where markets, doc types and stock codes do not say which ones are meant. `chunks` is how
+    many chunks the named partitions had when they were looked up; None where partitions do not limit the search.
+    """
+
+    markets: tuple[str, ...] = ()
+    doc_types: tuple[str, ...] = ()
+    stock_codes: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    partitions: tuple[PartitionKey, ...] = ()
+    chunks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,3 +65,41 @@ class SearchHit:
     chunk_id: UUID | None = None
     dense_rank: int | None = None
     lexical_rank: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchCoverage:
+    """How many chunks a filter names, and how many of them have a current vector, so that they can be found."""
+
+    chunks: int
+    current: int
+
+    @property
+    def percent(self) -> str:
+        """The coverage rounded down: `100%` means complete, `0%` that no chunk has a vector."""
+        return readable_coverage(self.current, self.chunks)
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """What a question finds, best first, and how much of what it could find has vectors by now."""
+
+    hits: list[SearchHit]
+    coverage: SearchCoverage
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Neighboring chunks of a document as one text. Chunks and pages are the first and the last; None: no pages."""
+
+    partition: PartitionKey
+    document: str
+    company_name: str
+    title: str
+    period: str
+    language: str
+    chunk_from: int
+    chunk_to: int
+    page_from: int | None
+    page_to: int | None
+    text: str = field(repr=False)

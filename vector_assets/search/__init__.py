@@ -1,6 +1,7 @@
 """Answers questions: dense and lexical candidates, fused and filtered, as hits with their source."""
 
+from .filings_search import FilingsSearch
 from .search import OneSpace, Search, Searcher
 from .term_filler import TermFiller
 
-__all__ = ["OneSpace", "Search", "Searcher", "TermFiller"]
+__all__ = ["FilingsSearch", "OneSpace", "Search", "Searcher", "TermFiller"]

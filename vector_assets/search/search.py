@@ -9,18 +9,21 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain.search import SearchFilter, SearchHit
+from ..domain.search import ChunkFilter, SearchHit
 from ..domain.spaces import EmbeddingSpace
 from ..domain.terms import QuestionTerms, term_counts
-from ..errors import EmbedderBusy, EmbedderRefused, InvalidSetting, NothingToSearch, SpaceNotFound
+from ..errors import EmbedderBusy, EmbedderRefused, NothingToSearch, SpaceNotFound
 from ..ports import Embedder, LexicalIndex, SearchableVectors, ServingSpace
 from ..translation import translate
 from .fusion import fused_scores
+from .question_checks import check_limit, check_question
 
 logger = logging.getLogger(__name__)
 
 # Candidates of each ranking. The standard scores are taken over them, so that fewer would depend on chance.
 _CANDIDATES = 100
+
+ALL_CHUNKS = ChunkFilter()
 
 
 class Searcher(NamedTuple):
@@ -61,34 +64,36 @@ class Search:
         self._lexical = lexical
         self._last: tuple[EmbeddingSpace, Searcher] | None = None
 
-    def find(self, question: str, where: SearchFilter | None = None, limit: int = 5) -> list[SearchHit]:
+    def find(self, question: str, where: ChunkFilter = ALL_CHUNKS, limit: int = 5) -> list[SearchHit]:
         """Find the chunks that answer the question best, best first.
 
         Raises:
-            InvalidSetting: the question is blank, or the limit is below 1.
+            InvalidQuestion: the question has no word or is too long, or the limit is no number of hits.
             NothingToSearch: no space serves yet.
             WeightsChanged: the model at hand has other weights than the vectors were made with.
         """
         return self.candidates(question, where, limit)[:limit]
 
-    def candidates(self, question: str, where: SearchFilter | None = None, limit: int = 5) -> list[SearchHit]:
+    def candidates(self, question: str, where: ChunkFilter = ALL_CHUNKS, limit: int = 5) -> list[SearchHit]:
         """Find what `find` shortens to the limit: the candidates of both rankings, a hundred of each, best first."""
-        if not question.strip():
-            raise InvalidSetting("TEXT", "the question is blank", "Say what to look for.")
-        if limit < 1:
-            raise InvalidSetting("--limit", f"{limit} is below 1", "Give a positive number, e.g. 5.")
+        return self.ask(question, where, limit)[1]
+
+    def ask(self, question: str, where: ChunkFilter, limit: int) -> tuple[EmbeddingSpace, list[SearchHit]]:
+        """Find the candidates, and say which space they were found in."""
+        check_question(question)
+        check_limit(limit)
         while True:
             space = self._spaces.serving()
             if space is None:
                 raise NothingToSearch
             try:
-                return self._find(self._searcher(space), question, where or SearchFilter(), limit)
+                return space, self._find(self._searcher(space), question, where, limit)
             except SpaceNotFound:
                 # Another space serves since, and this one was dropped.
                 if self._spaces.serving() == space:
                     raise
 
-    def _find(self, searcher: Searcher, question: str, where: SearchFilter, limit: int) -> list[SearchHit]:
+    def _find(self, searcher: Searcher, question: str, where: ChunkFilter, limit: int) -> list[SearchHit]:
         candidates = max(limit, _CANDIDATES)
         try:
             vector = searcher.embedder.embed_query(question)
@@ -108,7 +113,7 @@ class Search:
         error: EmbedderBusy | EmbedderRefused,
         searcher: Searcher,
         question: str,
-        where: SearchFilter,
+        where: ChunkFilter,
         candidates: int,
     ) -> list[SearchHit]:
         """Find by terms alone, since the server that embeds the question is away; the hits have no score.
@@ -133,7 +138,7 @@ class Search:
         vectors: SearchableVectors,
         vector: NDArray[np.float32],
         dense: Sequence[SearchHit],
-        where: SearchFilter,
+        where: ChunkFilter,
         candidates: int,
     ) -> list[SearchHit]:
         """Rank the candidates of both rankings by both scores."""

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
 from ..domain.chunks import BEFORE_ALL_CHUNKS
 from ..domain.partition_keys import PartitionKey
-from ..domain.search import SearchFilter
+from ..domain.search import ChunkFilter
 from ..domain.terms import QuestionTerms, QueuedText, TermCounts
 from .database import Connection, Database, repeatable
 from .partition_columns import partition_parameters
+from .search_filters import filter_parameters, in_partitions, of_documents
 
 # Rarest terms of a question are looked up until so many chunks have one of them; the more frequent terms then only rank
 # these. More chunks change the answer for less than one question in a hundred and take longer.
@@ -19,6 +21,14 @@ _ENOUGH_CHUNKS = 1000
 # If even the rarest term is in more chunks than this, chunks with several of the terms are looked for first; a few of
 # them are enough.
 _MANY_CHUNKS, _FEW = 20_000, 20
+
+# A filter that names no more chunks than these: all of them that have a term of the question are ranked, because few of
+# them may have a rare one.
+_FEW_CHUNKS = 2000
+
+# A question has no more terms than these: the rarest ones, which decide. What is more comes from a pasted text, and
+# each of them costs as much as a rare one.
+_MOST_TERMS = 64
 
 # How fast repeats of a term stop counting, and how much long texts are held back: the values of most search engines.
 _K1, _B = 1.2, 0.75
@@ -81,15 +91,11 @@ _CANDIDATES: LiteralString = f"""
 SELECT chunk_id, score FROM (
     SELECT c.chunk_id, {_BM25} AS score
     FROM chunk_terms c
-    WHERE {{selected}}
-      AND (%(market)s::text IS NULL OR c.market = %(market)s)
-      AND (%(doc_type)s::text IS NULL OR c.doc_type = %(doc_type)s)
-      AND (%(stock_code)s::text IS NULL OR c.stock_code = %(stock_code)s)
-      AND (coalesce(%(period)s, %(language)s) IS NULL OR EXISTS (
-          SELECT FROM document_chunks n JOIN documents d ON d.id = n.document_id
-          WHERE n.id = c.chunk_id AND (%(period)s::text IS NULL OR d.period = %(period)s)
-            AND (%(language)s::text IS NULL OR d.language = %(language)s)))
+    WHERE {{selected}} AND {{in_partitions}} AND {{of_documents}}
 ) scored ORDER BY score DESC, chunk_id LIMIT %(limit)s
+"""
+_OF_DOCUMENTS: LiteralString = """
+EXISTS (SELECT FROM document_chunks n JOIN documents d ON d.id = n.document_id WHERE n.id = c.chunk_id AND {passes})
 """
 _WITH_ANY: LiteralString = "c.term_ids && %(rarest)s::integer[]"
 _WITH_ALL: LiteralString = "c.term_ids @> %(rarest)s::integer[]"
@@ -144,24 +150,24 @@ class ChunkTerms:
 
     @repeatable
     def question(self, counts: TermCounts) -> QuestionTerms | None:
-        """Look the terms of a question up; None where no chunk has any of them, or none has been counted yet."""
+        """Look the terms of a question up; None where it has none, or nothing has been counted yet."""
         with self._database.transaction() as connection:
             total, average = connection.execute(_COUNTED).fetchone() or (0, 0.0)
             found: Mapping[int, int] = dict(connection.execute(_CHUNKS_WITH, {"ids": counts.term_ids}).fetchall())
-        if not total:
+        if not total or not counts.term_ids:
             return None
-        ids = sorted(counts.term_ids, key=lambda id_: found.get(id_, 0))
+        ids = sorted(counts.term_ids, key=lambda id_: found.get(id_, 0))[:_MOST_TERMS]
         chunks = [found.get(id_, 0) for id_ in ids]
         # Robertson and Zaragoza 2009, with 1 added so that a term in most chunks counts for nothing, not against them.
         rarities = [math.log(1 + (max(total - number, 0) + 0.5) / (number + 0.5)) for number in chunks]
         return QuestionTerms(ids, chunks, rarities, max(average, 1.0))
 
     @repeatable
-    def candidates(self, question: QuestionTerms, where: SearchFilter, limit: int) -> list[tuple[UUID, float]]:
+    def candidates(self, question: QuestionTerms, where: ChunkFilter, limit: int) -> list[tuple[UUID, float]]:
         """Find the chunks with the highest BM25, best first, among those that have the rarest terms."""
-        parameters = _parameters(question) | vars(where) | {"limit": limit}
+        parameters = _parameters(question) | filter_parameters(where) | {"limit": limit}
         with self._database.transaction() as connection:
-            return _candidates(connection, question, parameters)
+            return _Candidates(connection, parameters, where).find(question)
 
     @repeatable
     def scores(self, question: QuestionTerms, chunk_ids: Sequence[UUID]) -> dict[UUID, float]:
@@ -172,22 +178,34 @@ class ChunkTerms:
         return {chunk_id: score for chunk_id, score in rows if score is not None}
 
 
-def _candidates(
-    connection: Connection, question: QuestionTerms, parameters: dict[str, object]
-) -> list[tuple[UUID, float]]:
-    rarest = _rarest(question.chunks)
-    if question.chunks[0] > _MANY_CHUNKS:
-        # Where every term is frequent, the best chunks have several of them.
-        for number in range(len(question.term_ids), 1, -1):
-            found = _ranked(connection, _WITH_ALL, parameters | {"rarest": question.term_ids[:number]})
-            if len(found) >= _FEW:
-                return found
-    return _ranked(connection, _WITH_ANY, parameters | {"rarest": question.term_ids[:rarest]})
+@dataclass(frozen=True)
+class _Candidates:
+    """Looks chunks up by terms, among those that a filter names."""
 
+    connection: Connection
+    parameters: dict[str, object]
+    where: ChunkFilter
 
-def _ranked(connection: Connection, selected: LiteralString, parameters: dict[str, object]) -> list[tuple[UUID, float]]:
-    rows = connection.execute(_CANDIDATES.format(selected=selected), parameters).fetchall()
-    return [(chunk_id, score) for chunk_id, score in rows if score is not None]
+    def find(self, question: QuestionTerms) -> list[tuple[UUID, float]]:
+        """Find chunks with the rarest terms; where the filter names few chunks, with any of the terms."""
+        ids, few = question.term_ids, self.where.chunks is not None and self.where.chunks <= _FEW_CHUNKS
+        if not few and question.chunks[0] > _MANY_CHUNKS:
+            # Where every term is frequent, the best chunks have several of them.
+            for number in range(len(ids), 1, -1):
+                found = self._ranked(_WITH_ALL, ids[:number])
+                if len(found) >= _FEW:
+                    return found
+        return self._ranked(_WITH_ANY, ids if few else ids[: _rarest(question.chunks)])
+
+    def _ranked(self, selected: LiteralString, ids: Sequence[int]) -> list[tuple[UUID, float]]:
+        passes = of_documents(self.where)
+        query = _CANDIDATES.format(
+            selected=selected,
+            in_partitions=in_partitions(self.where, "c"),
+            of_documents=passes if passes == "true" else _OF_DOCUMENTS.format(passes=passes),
+        )
+        rows = self.connection.execute(query, self.parameters | {"rarest": list(ids)}).fetchall()
+        return [(chunk_id, score) for chunk_id, score in rows if score is not None]
 
 
 def _rarest(chunks: Sequence[int]) -> int:

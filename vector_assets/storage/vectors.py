@@ -13,11 +13,12 @@ from psycopg.errors import UndefinedTable
 from ..domain.batches import ChunkFailure, EmbeddedChunk
 from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
-from ..domain.search import SearchFilter, SearchHit
+from ..domain.search import ChunkFilter, SearchHit
 from ..errors import SpaceNotFound
 from .binary_arrays import HalfVectors, halfvecs, hash_array, integer_array, uuid_array
 from .database import Connection, Cursor, Database, repeatable
 from .partition_columns import partition_parameters
+from .search_filters import filter_parameters, in_partitions, of_documents
 from .spaces import require_live, vectors_table
 
 # Compare-and-set in one statement: a vector is stored if the queue still has its chunk, with the text that was embedded
@@ -105,14 +106,7 @@ JOIN documents d ON d.id = c.document_id
 """
 _HITS: LiteralString = f"SELECT 1 - (v.embedding <=> %(query)s), {_PLACES}"
 _NEAREST: LiteralString = f"""
-{_HITS}
-WHERE (%(market)s::text IS NULL OR v.market = %(market)s)
-  AND (%(doc_type)s::text IS NULL OR v.doc_type = %(doc_type)s)
-  AND (%(stock_code)s::text IS NULL OR v.stock_code = %(stock_code)s)
-  AND (%(period)s::text IS NULL OR d.period = %(period)s)
-  AND (%(language)s::text IS NULL OR d.language = %(language)s)
-ORDER BY v.embedding <=> %(query)s, v.chunk_id
-LIMIT %(limit)s
+{_HITS} WHERE {{in_partitions}} AND {{of_documents}} ORDER BY v.embedding <=> %(query)s, v.chunk_id LIMIT %(limit)s
 """
 _NAMED: LiteralString = f"{_HITS} WHERE c.id = ANY(%(ids)s)"
 _UNSCORED: LiteralString = f"SELECT NULL::double precision, {_PLACES} WHERE c.id = ANY(%(ids)s)"
@@ -128,7 +122,6 @@ class PostgresVectorStore:
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug))
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
-        self._nearest = sql.SQL(_NEAREST).format(table=vectors_table(space_slug))
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
         self._unscored = sql.SQL(_UNSCORED).format(table=vectors_table(space_slug))
 
@@ -225,13 +218,18 @@ class PostgresVectorStore:
         connection.execute(_QUARANTINE, parameters)
 
     @repeatable
-    def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
+    def nearest(self, vector: NDArray[np.float32], where: ChunkFilter, limit: int) -> list[SearchHit]:
         """Compare with every vector of the space that the filter lets through; best first.
 
         Raises:
             SpaceNotFound: the space was dropped.
         """
-        return self._hits(self._nearest, {"query": HalfVector(vector), "limit": limit, **vars(where)})
+        query = sql.SQL(_NEAREST).format(
+            table=vectors_table(self._space_slug),
+            in_partitions=sql.SQL(in_partitions(where, "v")),
+            of_documents=sql.SQL(of_documents(where)),
+        )
+        return self._hits(query, {"query": HalfVector(vector), "limit": limit, **filter_parameters(where)})
 
     @repeatable
     def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:

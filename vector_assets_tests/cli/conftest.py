@@ -68,7 +68,10 @@ def command(
     embedder: HashEmbedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
-    """`command("status", "--json")`; variables are set for this command only: `EMBEDDING_MODEL="org/other"`."""
+    """`command("status", "--json")`; variables are set for this command only: `EMBEDDING_MODEL="org/other"`.
+
+    `stdin` is what it reads there.
+    """
     for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL", "EMBEDDING_MODEL"):
         monkeypatch.setenv(variable, "")  # so that what a command sets is undone
         monkeypatch.delenv(variable)
@@ -76,7 +79,7 @@ def command(
     monkeypatch.setenv("VECTOR_ASSETS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", str(landing))
     monkeypatch.setattr(terminal, "NOTICE_SECONDS", 3600.0)  # whether they appear is the machine's speed
-    return lambda *arguments, **variables: CliRunner(env=variables).invoke(main, list(arguments))
+    return lambda *arguments, stdin=None, **variables: CliRunner(env=variables).invoke(main, list(arguments), stdin)
 
 
 def statuses(command: Command) -> dict[str, dict[str, Any]]:

@@ -43,6 +43,8 @@ def test_each_kind_narrows_the_others(selection: Selection, meant: list[str]) ->
         (Selection(("mstf",)), "no partition matches mstf. The nearest are MSFT."),
         (Selection(companies=("AAPL", "0700")), "no partition matches --company 0700. The nearest are 00700"),
         (Selection(doc_types=("reports",)), "no partition matches --doc-type reports. The nearest are report."),
+        (Selection(("uss/",)), "no partition matches uss/. The nearest are us."),
+        (Selection(("report/MSTF",)), "no partition matches report/MSTF. The nearest are report/MSFT"),
         (Selection(("us/report/MSTF",)), "no partition matches us/report/MSTF. The nearest are us/report/MSFT"),
         (Selection(markets=("#",)), "no partition matches --market #. List"),
         (Selection(("hk/*/*",), companies=("AAPL",)), "no partition matches 'hk/*/*' --company AAPL. List"),

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
 from vector_assets.domain.chunks import Chunk, ChunkSelection
-from vector_assets.domain.search import SearchFilter, SearchHit
+from vector_assets.domain.search import ChunkFilter, SearchHit
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
 from vector_assets.errors import SpaceNotFound, SpaceNotLive
 
 from .database import ChunkRow, MemoryDatabase, QueueRow, VectorRow, now
+from .searchable_chunks import passes
 
 
 class MemoryVectorStore:
@@ -83,7 +84,7 @@ class MemoryVectorStore:
         row = self._database.queues[self._space_slug].get(chunk.id)
         return row if row and (row.content_hash, row.partition) == (chunk.content_hash, chunk.partition) else None
 
-    def nearest(self, vector: NDArray[np.float32], where: SearchFilter, limit: int) -> list[SearchHit]:
+    def nearest(self, vector: NDArray[np.float32], where: ChunkFilter, limit: int) -> list[SearchHit]:
         """By cosine similarity, equal ones by id."""
         with self._database.lock:
             if self._space_slug not in self._database.vectors:
@@ -97,7 +98,7 @@ class MemoryVectorStore:
 
     def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:
         """Compare with the current vectors of these chunks."""
-        return [hit for hit in self.nearest(vector, SearchFilter(), sys.maxsize) if hit.chunk_id in set(chunk_ids)]
+        return [hit for hit in self.nearest(vector, ChunkFilter(), sys.maxsize) if hit.chunk_id in set(chunk_ids)]
 
     def unscored(self, chunk_ids: Sequence[UUID]) -> list[SearchHit]:
         """The same without a comparison."""
@@ -134,6 +135,5 @@ def _cosine(stored: NDArray[np.float16], asked: NDArray[np.float32]) -> float:
     return float(vector @ asked / (np.linalg.norm(vector) * np.linalg.norm(asked)))
 
 
-def _passes(hit: SearchHit, where: SearchFilter) -> bool:
-    values = {**vars(hit.partition), "period": hit.period, "language": hit.language}
-    return all(wanted in {None, values[name]} for name, wanted in vars(where).items())
+def _passes(hit: SearchHit, where: ChunkFilter) -> bool:
+    return passes(where, hit.partition, hit.period, hit.language)

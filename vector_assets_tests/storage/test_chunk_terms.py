@@ -3,7 +3,7 @@
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.search import SearchFilter
+from vector_assets.domain.search import ChunkFilter
 from vector_assets.domain.terms import term_counts
 from vector_assets.search import TermFiller
 from vector_assets.storage import chunk_terms as module
@@ -13,7 +13,7 @@ from vector_assets.storage.database import Database
 from ..fakes import KEY, rows, store_chunks
 
 CN = PartitionKey("cn", "announcement", "999001")
-_ANYWHERE = SearchFilter()
+_ANYWHERE = ChunkFilter()
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def fill(terms: ChunkTerms) -> list[int]:
     return [TermFiller(terms).fill(key) for key in (KEY, CN)]
 
 
-def found(database: Database, question: str, where: SearchFilter = _ANYWHERE, limit: int = 10) -> list[str]:
+def found(database: Database, question: str, where: ChunkFilter = _ANYWHERE, limit: int = 10) -> list[str]:
     """Give the texts that the question finds, best first."""
     terms = ChunkTerms(database)
     asked = terms.question(term_counts(question))
@@ -49,9 +49,9 @@ def test_chunks_are_found_by_their_terms(database: Database) -> None:
     assert found(database, "回购") == ["公司回购股份"]
     assert found(database, "nothing like it") == []
     assert found(database, "net sales", limit=1) == ["net sales rose"]
-    assert found(database, "net", SearchFilter(market="cn")) == []
-    assert found(database, "net", SearchFilter(stock_code=KEY.stock_code, period="2024")) != []
-    assert found(database, "net", SearchFilter(period="1999")) == []
+    assert found(database, "net", ChunkFilter(markets=("cn",))) == []
+    assert found(database, "net", ChunkFilter(partitions=(KEY,), periods=("2024",))) != []
+    assert found(database, "net", ChunkFilter(periods=("1999",))) == []
 
 
 @pytest.mark.usefixtures("terms")
@@ -77,7 +77,7 @@ def test_an_edited_moved_or_deleted_chunk_is_queued_again(terms: ChunkTerms, dat
     assert [*fill(terms), TermFiller(terms).fill(moved)] == [1, 0, 2]
     assert found(database, "gross margin") == ["gross margin"]
     assert found(database, "net sales") == []
-    assert found(database, "回购", SearchFilter(market="us")) == ["公司回购股份"]
+    assert found(database, "回购", ChunkFilter(markets=("us",))) == ["公司回购股份"]
     rows(database, "TRUNCATE documents CASCADE")
     assert rows(database, "SELECT FROM pending_terms") == []
 

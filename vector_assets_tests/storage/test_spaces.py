@@ -9,7 +9,7 @@ import pytest
 
 from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.search import SearchFilter
+from vector_assets.domain.search import ChunkFilter
 from vector_assets.domain.spaces import EmbeddingSpace, SpaceStatus
 from vector_assets.errors import AnotherSpaceFills, SpaceNotFound, SpaceRetired, SpaceServes, WeightsChanged
 from vector_assets.storage.database import Database
@@ -191,7 +191,7 @@ def test_a_dropped_space_is_gone_and_can_be_added_anew(two: Stores) -> None:
 
     assert statuses(two) == {"hash": SpaceStatus.SERVING}
     with pytest.raises(SpaceNotFound):
-        two.vectors(OTHER.slug).nearest(vector_of("a"), SearchFilter(), 5)
+        two.vectors(OTHER.slug).nearest(vector_of("a"), ChunkFilter(), 5)
     two.edit("b", "goes on")
     two.spaces.add(OTHER)
     assert pending(two, OTHER) == {"edited", "goes on"}

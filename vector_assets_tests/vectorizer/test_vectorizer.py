@@ -509,7 +509,7 @@ def test_a_limit_leaves_the_rest_pending(database: Database) -> None:
 
 def test_two_models_never_share_a_table(database: Database) -> None:
     """Promise 7: another prompt is another space, whose search sees its own vectors only."""
-    from vector_assets.domain.search import SearchFilter
+    from vector_assets.domain.search import ChunkFilter
 
     store_chunks(database, ["a", "b"])
     other = replace(SPACE, document_prompt="passage: ")
@@ -518,8 +518,8 @@ def test_two_models_never_share_a_table(database: Database) -> None:
     report = make_vectorizer(database, HashEmbedder(other)).vectorize_partition(KEY, limit=1)
 
     assert report.vectorized_count == 1
-    assert len(PostgresVectorStore(database, other.slug).nearest(vector_of("a"), SearchFilter(), 9)) == 1
-    assert len(PostgresVectorStore(database, SPACE.slug).nearest(vector_of("a"), SearchFilter(), 9)) == 2
+    assert len(PostgresVectorStore(database, other.slug).nearest(vector_of("a"), ChunkFilter(), 9)) == 1
+    assert len(PostgresVectorStore(database, SPACE.slug).nearest(vector_of("a"), ChunkFilter(), 9)) == 2
 
 
 @pytest.mark.parametrize("command", ["retire", "drop"])
