@@ -197,6 +197,20 @@ class ChunkNotFound(VectorAssetsError):
         self.chunk_id = chunk_id
 
 
+class ExtraMissing(VectorAssetsError):
+    """A library that not everybody needs is not installed; `extra` is what brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            translate(
+                "{what} needs libraries that are not installed. Run pip install 'vector_assets[{extra}]'.",
+                what=what,
+                extra=extra,
+            )
+        )
+        self.extra = extra
+
+
 class NothingToSearch(VectorAssetsError):
     """No embedding space serves yet."""
 

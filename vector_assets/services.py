@@ -71,11 +71,15 @@ class Services(Stores):
         settings: which database, which model.
         retries: how long a database that was there is waited for, and what ends the wait.
         creates: whether a database or tables that are not there are made.
+        read_only: whether the database refuses to write what these services might.
     """
 
-    def __init__(self, settings: Settings, retries: Retries | None = None, creates: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, retries: Retries | None = None, creates: bool = True, read_only: bool = False
+    ) -> None:
         self.settings = settings
         self.creates = creates
+        self.read_only = read_only
         self.retries = retries or Retries()
 
     def __enter__(self) -> Self:
@@ -102,7 +106,7 @@ class Services(Stores):
         schema = checked_schema(self.settings.database_schema)
         ensure_database(self.url, self.retries, self.creates)
         ensure_tables(self.url, self.retries, schema, self.creates)
-        return Database(self.url, self.retries, reached=True, schema=schema)
+        return Database(self.url, self.retries, reached=True, schema=schema, read_only=self.read_only)
 
     def tables_state(self) -> TablesState:
         """Read of which version the database's tables are."""

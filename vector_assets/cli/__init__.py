@@ -11,6 +11,7 @@ from .dev import dev
 from .doctor import doctor
 from .failures import failures
 from .ingest import ingest
+from .mcp import mcp
 from .migrate import migrate
 from .rechunk import rechunk
 from .retry_failed import retry_failed
@@ -43,5 +44,19 @@ def main() -> None:
     """
 
 
-for _command in (demo, dev, ingest, backfill, status, failures, retry_failed, search, spaces, rechunk, migrate, doctor):
+for _command in (
+    demo,
+    dev,
+    ingest,
+    backfill,
+    status,
+    failures,
+    retry_failed,
+    search,
+    mcp,
+    spaces,
+    rechunk,
+    migrate,
+    doctor,
+):
     main.add_command(_command)

@@ -12,7 +12,9 @@ from .terminal import working
 
 
 @contextmanager
-def configured_services(landing_dir: Path | None = None, creates: bool = False) -> Iterator[Services]:
+def configured_services(
+    landing_dir: Path | None = None, creates: bool = False, read_only: bool = False
+) -> Iterator[Services]:
     """Set the language and give the services, whose database is opened when it is first used.
 
     The environment of a command is the product's own: where its databases are the embedded server's, libpq's variables
@@ -23,7 +25,7 @@ def configured_services(landing_dir: Path | None = None, creates: bool = False) 
     use_language(settings.display_language)
     if settings.database_url is None and settings.dagster_database_url is None:
         forget_libpq_variables()
-    with Services(settings, creates=creates) as services:
+    with Services(settings, creates=creates, read_only=read_only) as services:
         yield services
 
 

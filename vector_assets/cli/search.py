@@ -129,26 +129,11 @@ def print_answer(answer: SearchAnswer, question: str, passages: "FilingsSearch |
 
     Where not all chunks that were asked for have a vector, say how many have.
     """
-    coverage = answer.coverage
     print_hits(answer.hits, question, passages, around)
-    if not coverage.chunks:
-        click.echo(translate("Nothing found: nothing is stored that the filter lets through."))
-    elif not coverage.current:
-        unfinished = translate(
-            "Not embedded yet: none of the {chunks:,} chunks that the filter lets through has a vector. Create them "
-            "with vector-assets backfill.",
-            chunks=coverage.chunks,
-        )
-        click.echo(unfinished)
-    elif coverage.current < coverage.chunks:
-        partly = translate(
-            "{current:,} of the {chunks:,} chunks asked for have a vector ({percent}); the others were not found. "
-            "vector-assets status shows where they are.",
-            current=coverage.current,
-            chunks=coverage.chunks,
-            percent=coverage.percent,
-        )
-        print_warning(partly)
+    if not answer.hits:
+        click.echo(answer.coverage.note)
+    elif answer.coverage.note:
+        print_warning(answer.coverage.note)
 
 
 def print_hits(

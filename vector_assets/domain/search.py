@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from ..translation import translate
 from .partition_keys import PartitionKey
 from .partition_selection import Selection
 from .wording import readable_coverage
@@ -79,6 +80,27 @@ class SearchCoverage:
         """The coverage rounded down: `100%` means complete, `0%` that no chunk has a vector."""
         return readable_coverage(self.current, self.chunks)
 
+    @property
+    def note(self) -> str:
+        """One sentence or two on what could not be found, and why; empty where everything could."""
+        if not self.chunks:
+            return translate("Nothing is stored that the filter lets through.")
+        if not self.current:
+            return translate(
+                "Not embedded yet: none of the {chunks:,} chunks that the filter lets through has a vector. Create "
+                "them with vector-assets backfill.",
+                chunks=self.chunks,
+            )
+        if self.current == self.chunks:
+            return ""
+        return translate(
+            "{current:,} of the {chunks:,} chunks asked for have a vector ({percent}); the others were not found. "
+            "vector-assets status shows where they are.",
+            current=self.current,
+            chunks=self.chunks,
+            percent=self.percent,
+        )
+
 
 @dataclass(frozen=True)
 class SearchAnswer:
@@ -86,6 +108,14 @@ class SearchAnswer:
 
     hits: list[SearchHit]
     coverage: SearchCoverage
+
+
+@dataclass(frozen=True)
+class SearchableQuestion:
+    """A question as a program that knows nothing but SQL needs it: its vector in the serving space, and its terms."""
+
+    vector: tuple[float, ...] = field(repr=False)
+    term_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

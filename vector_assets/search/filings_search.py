@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from ..domain.search import Passage, SearchAnswer, SearchFilter, SearchHit
+from ..domain.search import Passage, SearchableQuestion, SearchAnswer, SearchFilter, SearchHit
 from ..errors import ChunkNotFound
 from ..ports import SearchableChunks
 from .filters import chunk_filter
@@ -39,6 +39,15 @@ class FilingsSearch:
         named = chunk_filter(where, self._chunks)
         space, hits = self._ranking.ask(question, named, limit)
         return SearchAnswer(hits[:limit], self._chunks.coverage(space.slug, named))
+
+    def question(self, text: str) -> SearchableQuestion:
+        """Give what the SQL function search_filings needs: the question's vector in the serving space, and its terms.
+
+        Raises:
+            InvalidQuestion: the question has no word or is too long.
+            NothingToSearch: no space serves yet.
+        """
+        return self._ranking.question(text)
 
     def passage(self, chunk_id: UUID, around: int = 1) -> Passage:
         """Read a hit's chunk with so many chunks of its document before and after it.

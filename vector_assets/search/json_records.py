@@ -5,7 +5,7 @@ from ..domain.search import Passage, SearchAnswer, SearchHit
 
 def answer_record(answer: SearchAnswer) -> dict[str, object]:
     """Make an object of an answer: its hits, and how many of the chunks that were asked for can be found."""
-    coverage = {"chunks": answer.coverage.chunks, "current": answer.coverage.current}
+    coverage = {"chunks": answer.coverage.chunks, "current": answer.coverage.current, "note": answer.coverage.note}
     return {"hits": [hit_record(hit) for hit in answer.hits], "coverage": coverage}
 
 

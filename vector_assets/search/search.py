@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from ..domain.search import ChunkFilter, SearchHit
+from ..domain.search import ChunkFilter, SearchableQuestion, SearchHit
 from ..domain.spaces import EmbeddingSpace
 from ..domain.terms import QuestionTerms, term_counts
 from ..errors import EmbedderBusy, EmbedderRefused, NothingToSearch, SpaceNotFound
@@ -92,6 +92,15 @@ class Search:
                 # Another space serves since, and this one was dropped.
                 if self._spaces.serving() == space:
                     raise
+
+    def question(self, text: str) -> SearchableQuestion:
+        """Embed a question in the space that serves, and give it with the ids of its terms."""
+        check_question(text)
+        space = self._spaces.serving()
+        if space is None:
+            raise NothingToSearch
+        vector = self._searcher(space).embedder.embed_query(text)
+        return SearchableQuestion(tuple(vector.tolist()), tuple(term_counts(text).term_ids))
 
     def _find(self, searcher: Searcher, question: str, where: ChunkFilter, limit: int) -> list[SearchHit]:
         candidates = max(limit, _CANDIDATES)

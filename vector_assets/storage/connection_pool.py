@@ -65,14 +65,14 @@ class PooledConnection(psycopg.Connection[TupleRow]):
         try:
             with environment_for(pool.url):
                 connection = super().connect(conninfo, **kwargs)
-            _prepare(connection, pool.schema)
+            _prepare(connection, pool.schema, pool.read_only)
             return connection
         except Exception as error:
             pool.failed = _FailedConnect(began, error)
             raise
 
 
-def _prepare(connection: PooledConnection, schema: str) -> None:
+def _prepare(connection: PooledConnection, schema: str, read_only: bool) -> None:
     """Without a commit, so that the only commits that a failure can meet are those of the product's work."""
     try:
         connection.autocommit = True
@@ -81,6 +81,7 @@ def _prepare(connection: PooledConnection, schema: str) -> None:
         if connection.backend is None:  # a pooler may give each transaction to another process
             connection.prepare_threshold = None
         connection.autocommit = False
+        connection.read_only = read_only or None
         with connection.transaction(force_rollback=True):  # types are only looked up
             configure_session(connection, schema, local=True)
             register_vector(connection)
@@ -112,9 +113,10 @@ class RaisingPool:
     `failed` is the last attempt to connect that failed.
     """
 
-    def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA) -> None:
+    def __init__(self, url: URL, schema: str = DEFAULT_SCHEMA, read_only: bool = False) -> None:
         self.url = url
         self.schema = schema
+        self.read_only = read_only
         self.failed: _FailedConnect | None = None
         self._arguments = {**connection_arguments(url), "pool": self}
         self._opening = threading.Lock()

@@ -29,17 +29,23 @@ class Database:
         reached: whether this process has reached the database already. A database that was never reached is not waited
             for: its address may be wrong, and whoever gave it should learn that at once.
         schema: the tables' schema.
+        read_only: whether the server refuses to write in its transactions.
     """
 
     def __init__(
-        self, url: URL, retries: Retries | None = None, reached: bool = False, schema: str = DEFAULT_SCHEMA
+        self,
+        url: URL,
+        retries: Retries | None = None,
+        reached: bool = False,
+        schema: str = DEFAULT_SCHEMA,
+        read_only: bool = False,
     ) -> None:
         self.url = url
         self.retries = retries or Retries()
         self._reached = reached
         self._lost: set[Backend] = set()
         self.schema = schema
-        self._pool = RaisingPool(url, schema)
+        self._pool = RaisingPool(url, schema, read_only)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

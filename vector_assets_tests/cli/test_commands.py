@@ -47,7 +47,7 @@ def test_from_files_to_answers(command: Command, filings: Path, embedder: HashEm
 
     answer = json.loads(command("search", CHINESE_CHUNK, "--limit", "1", "--around", "1", "--json").stdout)
     hits = answer["hits"]
-    assert answer["coverage"] == {"chunks": 4, "current": 4}
+    assert answer["coverage"] == {"chunks": 4, "current": 4, "note": ""}
     assert answer["passages"][0]["text"] == CHINESE_CHUNK.partition("\n")[2]
     assert UUID(hits[0].pop("chunk_id"))
     assert hits == [

@@ -1,0 +1,1 @@
+"""Search as other libraries' retrievers. Each file needs its own extra."""

@@ -1,0 +1,113 @@
+"""What agents get from the MCP server, asked by the SDK's own client."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+from mcp.types import TextContent
+from sqlalchemy import URL
+
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.errors import DatabaseFailed
+from vector_assets.mcp_server import make_server
+
+from .fakes import KEY, FakeServices, make_vectorizer, rows, store_chunks
+
+HK = PartitionKey("hk", "announcement", "00700")
+
+
+@pytest.fixture
+def services(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[FakeServices]:
+    """Two partitions, one of which has vectors; the services may only read."""
+    writing = FakeServices(database_url, tmp_path / "home", landing)
+    store_chunks(writing.database, ["a", "b", "c"])
+    store_chunks(writing.database, ["甲"], HK)
+    make_vectorizer(writing.database, writing.embedder).vectorize_partition(KEY)
+    writing.close()
+    reading = FakeServices(database_url, tmp_path / "home", landing)
+    reading.read_only = True
+    yield reading
+    reading.close()
+
+
+def call(services: FakeServices, *calls: tuple[str, dict[str, Any]]) -> list[Any]:
+    """What one client gets for each call: the answer, or the line of a refusal."""
+
+    async def asked() -> list[Any]:
+        async with Client(make_server(services)) as client:
+            return [await answered(client, *each) for each in calls]
+
+    return asyncio.run(asked())
+
+
+async def answered(client: Client, tool: str, arguments: dict[str, Any]) -> Any:
+    try:
+        result = await client.call_tool(tool, arguments)
+    except MCPError as error:
+        return str(error)
+    if not result.is_error:
+        return result.structured_content
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+def test_an_agent_finds_reads_and_sees_what_there_is(services: FakeServices) -> None:
+    """Each tool, with the names as an agent writes them."""
+    found, listed = call(
+        services,
+        ("search_filings", {"question": "b", "partitions": ["US/"], "periods": ["2024"], "limit": 2}),
+        ("list_partitions", {}),
+    )
+
+    assert len(found["hits"]) == 2
+    assert found["hits"][0]["text"] == "b"
+    assert found["hits"][0]["document"] == f"{KEY}/a.txt"
+    assert found["coverage"] == {"chunks": 3, "current": 3, "note": ""}
+    assert [(item["partition"], item["coverage"]) for item in listed["partitions"]] == [(str(HK), 0.0), (str(KEY), 1.0)]
+    (passage,) = call(services, ("read_passage", {"chunk_id": found["hits"][0]["chunk_id"], "around": 1}))
+    assert passage["text"] == "a\nb\nc"
+
+
+def test_what_is_not_embedded_yet_is_said(services: FakeServices) -> None:
+    """Instead of nothing."""
+    (found,) = call(services, ("search_filings", {"question": "甲", "partitions": ["hk/"]}))
+
+    assert found["hits"] == []
+    assert found["coverage"]["note"].startswith("Not embedded yet: none of the 1 chunks")
+
+
+NONSENSE: list[tuple[str, dict[str, Any], str]] = [
+    ("search_filings", {}, "question"),
+    ("search_filings", {"question": ["a", 1]}, "question"),
+    ("search_filings", {"question": "?!"}, "no word"),
+    ("search_filings", {"question": "net " * 25_600}, "102,400 characters"),
+    ("search_filings", {"question": "a", "limit": 0}, "limit"),
+    ("search_filings", {"question": "a", "limit": 10_000}, "limit"),
+    ("search_filings", {"question": "a", "partitions": ["uss/"]}, "The nearest are us"),
+    ("search_filings", {"question": "a", "partitions": ["'; DROP TABLE documents; --"]}, "invalid pattern"),
+    ("search_filings", {"question": "a", "periods": ["2042"]}, "The nearest are 2024"),
+    ("read_passage", {"chunk_id": "first"}, "invalid chunk id"),
+    ("read_passage", {"chunk_id": "00000000-0000-0000-0000-000000000000"}, "there is no chunk"),
+    ("drop_everything", {}, "drop_everything"),
+]
+
+
+def test_nonsense_is_answered_and_the_next_call_works(services: FakeServices) -> None:
+    """With what is wrong, for the agent to correct."""
+    calls = [(tool, arguments) for tool, arguments, _ in NONSENSE]
+
+    *refused, found = call(services, *calls, ("search_filings", {"question": "b"}))
+
+    for line, (tool, arguments, words) in zip(refused, NONSENSE, strict=True):
+        assert words in line, (tool, arguments)
+    assert found["hits"][0]["text"] == "b"
+
+
+def test_nothing_can_be_written(services: FakeServices) -> None:
+    """Whatever a tool might try, the server refuses it."""
+    with pytest.raises(DatabaseFailed, match="read-only transaction"):
+        rows(services.database, "DELETE FROM documents")
