@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from vector_assets.storage.migrations.triggers import FUNCTION, ONLY_OUR_NAMES, TRIGGERS
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 # A vector older than its chunk's text is left out. The type of the vectors is without their dimension, so that the view
 # can be replaced by one of another space, with whatever depends on it and whoever may read it.
