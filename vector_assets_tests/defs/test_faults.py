@@ -1,8 +1,8 @@
 """What passes is tried again, what does not is reported at once; a partition is one run's at a time."""
 
+import os
 import re
-import subprocess
-import sys
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG, WILL_RETRY_TAG
 from pydantic import SecretStr
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
@@ -33,7 +33,8 @@ from vector_assets.storage.embedded_server import leave_embedded_server
 from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
 
-from ..fakes import SPACE, FakeServices, rows
+from ..fakes import SPACE, FakeServices, HashEmbedder, rows
+from ..forked_programs import ForkedProgram
 from ..storage.proxy import Proxy
 from ..storage.servers import OwnServer, connect
 from .conftest import CHAIN, US, land, sentences
@@ -352,53 +353,39 @@ def test_a_wait_for_the_database_ends_when_somebody_asks_to_stop(
         assert run.status == dg.DagsterRunStatus.CANCELED
 
 
-# A run on the main thread of its process, as Dagster starts it. The database goes dark during the second batch.
-CANCELED = """
-import os, signal, sys, threading
-from pathlib import Path
-import dagster as dg
-from sqlalchemy import make_url
-from vector_assets.defs.partitions import register
-from vector_assets.storage.retries import Retries
-from vector_assets_tests.defs.conftest import US
-from vector_assets_tests.defs.test_assets import materialize
-from vector_assets_tests.fakes import FakeServices, HashEmbedder
-from vector_assets_tests.storage.proxy import Proxy
+# A run on the main thread of its process, as Dagster starts it.
 
-_, url, home, filings = sys.argv
-server = make_url(url)
-proxy = Proxy(Path(str(server.query["host"])) / ".s.PGSQL.5432")
-far = server.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
-ended, waited = threading.Event(), []
 
-def interrupted_while_waiting(seconds):
-    if not waited:
-        os.kill(os.getpid(), signal.SIGINT)
-    waited.append(ended.wait(3600))
+def main(url: str, home: str, filings: str) -> None:
+    """Materialize a partition over a network that goes dark; who waits for it first is interrupted, as by Dagster."""
+    server = make_url(url)
+    proxy = Proxy(Path(str(server.query["host"])) / ".s.PGSQL.5432")
+    far = server.set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
+    ended, waited = threading.Event(), []
 
-def before(texts):
-    if len(embedder.embedded) == 2:
-        proxy.dark()
+    def interrupted_while_waiting(_: float) -> None:
+        if not waited:
+            os.kill(os.getpid(), signal.SIGINT)
+        waited.append(ended.wait(3600))
 
-embedder = HashEmbedder()
-embedder.before = before
-retries = Retries(seconds=3600, ended=ended, pause=interrupted_while_waiting)
-services = FakeServices(far, Path(home), Path(filings), embedder, retries)
-with dg.DagsterInstance.ephemeral() as instance, services:
-    register(instance, [US])
-    result = materialize(instance, services, US, {"batch_size": 2})
-    print(result.success, waited, flush=True)
-"""
+    embedder = HashEmbedder()
+    embedder.before = lambda _: proxy.dark() if len(embedder.embedded) == 2 else None
+    retries = Retries(seconds=3600, ended=ended, pause=interrupted_while_waiting)
+    services = FakeServices(far, Path(home), Path(filings), embedder, retries)
+    with dg.DagsterInstance.ephemeral() as instance, services:
+        register(instance, [US])
+        result = materialize(instance, services, US, {"batch_size": 2})
+        print(result.success, waited, flush=True)
 
 
 def test_a_canceled_run_does_not_wait_for_the_database(database_url: URL, tmp_path: Path, filings: Path) -> None:
     """Dagster interrupts the main thread, while it is other threads that wait."""
     url = database_url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", CANCELED, url, str(tmp_path / "home"), str(filings)]
 
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    with ForkedProgram(__name__, url, str(tmp_path / "home"), str(filings), with_errors=True) as child:
+        printed, errors = child.communicate(timeout=120)
 
-    assert re.fullmatch(r"False \[True(, True)*\]\n", result.stdout), result.stderr
+    assert re.fullmatch(r"False \[True(, True)*\]\n", printed), errors
 
 
 @pytest.mark.usefixtures("_environment")

@@ -1,7 +1,5 @@
 """Where a fault is tried: two thousand chunks, a run recorded by Dagster on PostgreSQL, and what must hold after it."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +26,7 @@ from vector_assets.storage.retries import Retries
 
 from ..defs.test_sensors import requested, tick
 from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
+from ..forked_programs import ForkedProgram
 from ..invariants import Findings, check_invariants
 from ..storage.servers import connect
 
@@ -73,12 +72,14 @@ class Place:
         with program(self) as connection:
             connection.execute("UPDATE documents SET fingerprint = ''")
 
-    def started_run(self, point: str, number: int) -> "subprocess.Popen[str]":
+    def started_run(self, point: str, number: int) -> ForkedProgram:
         """A run in a process of its own, at work in the same place; see started_services.py."""
+        return ForkedProgram(f"{__package__}.started_services", *self.run_arguments(point, number))
+
+    def run_arguments(self, point: str, number: int) -> list[str]:
+        """Return the arguments of started_services.py."""
         url = self.url.render_as_string(hide_password=False)
-        arguments = [url, str(self.home), str(self.landing), point, str(number)]
-        command = [sys.executable, "-m", f"{__package__}.started_services", *arguments]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return [url, str(self.home), str(self.landing), point, str(number)]
 
     def check_nothing_left(self) -> None:
         """No thread, no session with its locks, no temporary file. Threads and sessions end within a moment."""

@@ -1,7 +1,5 @@
 """A command of `vector-assets` that stands still at a point of its work until it is told to go on, or is killed.
 
-python -m vector_assets_tests.faults.started_command POINT ARGUMENTS...
-
 It prints POINT when it has come there, and goes on after a line on its input. POINT is the beginning of a statement,
 which is then done in an open transaction, or `after COMMIT` of what changed the spaces; with `none` it stands nowhere.
 The database is that of the settings; the models take no time.
@@ -15,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from vector_assets.cli import main
+from vector_assets.cli import main as command_line
 from vector_assets.services import Services
 
 from ..fakes import SPACE, HashEmbedder
@@ -57,7 +55,8 @@ class Point:
         self._name = "none"
 
 
-if __name__ == "__main__":
+def main(point: str, *arguments: str) -> None:
+    """The command."""
     Services._embedder = lambda _, model, *prompts: _MODELS[model]  # type: ignore[method-assign]
-    Point(sys.argv[1])
-    main(sys.argv[2:])
+    Point(point)
+    command_line(arguments)

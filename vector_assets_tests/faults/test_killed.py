@@ -3,6 +3,7 @@
 import random
 import signal
 import subprocess
+import sys
 from datetime import timedelta
 
 import dagster as dg
@@ -14,6 +15,7 @@ from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
 
 from ..fakes import KEY, HashEmbedder
+from ..forked_programs import ForkedProgram
 from ..invariants import check_invariants
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, asked_for, eventually, finish, is_at_work
 
@@ -30,7 +32,7 @@ STANDS = {
 }
 
 
-def kill(child: "subprocess.Popen[str]") -> None:
+def kill(child: ForkedProgram) -> None:
     """As the system does that runs out of memory."""
     child.send_signal(signal.SIGKILL)
     assert child.wait(SECONDS) == -signal.SIGKILL
@@ -73,7 +75,8 @@ def test_a_run_killed_at_random_again_and_again(place: Place) -> None:
 
 def test_a_killed_run_that_nobody_takes_note_of(place: Place) -> None:
     """Row: the run's process is killed. Its parent does not take note, as the first process of a container may not."""
-    with place.started_run("embed", 1) as child:
+    command = [sys.executable, "-m", f"{__package__}.started_services", *place.run_arguments("embed", 1)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "embed\n"
         child.send_signal(signal.SIGKILL)
         eventually(lambda: not is_at_work(psutil.Process(child.pid)))

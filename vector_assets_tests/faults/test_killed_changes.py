@@ -1,8 +1,5 @@
 """A change of the spaces whose process is killed, wherever it stands: it is done wholly or not at all."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +9,7 @@ from sqlalchemy import URL
 from vector_assets.domain.spaces import LIVE, EmbeddingSpace
 
 from ..fakes import KEY, SPACE, HashEmbedder, rows
+from ..forked_programs import ForkedProgram
 from ..invariants import Findings, check_invariants
 from .conftest import empty_place
 from .places import SECONDS, Place, administrator, eventually, program
@@ -63,20 +61,19 @@ def place(
     database_url: URL, dagster_database: None, tmp_path: Path, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Place:
     """Some hundred chunks."""
+    monkeypatch.delenv("EMBEDDING_MODEL")
     place = empty_place(database_url, tmp_path, landing, monkeypatch)
     place.fill(300)
     return place
 
 
-def started(place: Place, point: str, change: Change) -> "subprocess.Popen[str]":
+def started(place: Place, point: str, change: Change) -> ForkedProgram:
     """The command in a process of its own; see started_command.py."""
-    environment = os.environ | {
+    environment = {
         "VECTOR_ASSETS_DATABASE_URL": place.url.render_as_string(hide_password=False),
         "VECTOR_ASSETS_HOME": str(place.home), "VECTOR_ASSETS_LANDING_DIR": str(place.landing),
     }  # fmt: skip
-    environment.pop("EMBEDDING_MODEL", None)
-    command = [sys.executable, "-m", f"{__package__}.started_command", point, "spaces", *change.arguments]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return ForkedProgram(f"{__package__}.started_command", point, "spaces", *change.arguments, environment=environment)
 
 
 def embed(place: Place, space: EmbeddingSpace) -> None:

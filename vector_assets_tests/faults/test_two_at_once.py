@@ -1,6 +1,5 @@
 """Two runs of one partition, a lock that is lost, a migration in the middle: nothing is done wrong."""
 
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from vector_assets.storage.migrate import migrate
 from vector_assets.storage.partition_locks import PartitionLocks
 
 from ..fakes import KEY, SPACE, FakeServices, rows
+from ..forked_programs import ForkedProgram
 from ..storage.test_migrate import add_migration
 from .places import CHUNKS, SECONDS, VECTORS, Place, administrator, asked_for, eventually, finish, once, program, run
 
@@ -51,7 +51,7 @@ def log_of(services: FakeServices, run_id: str) -> list[str]:
         return [entry.user_message for entry in dg.DagsterInstance.get().all_logs(run_id)]
 
 
-def go_on(child: "subprocess.Popen[str]") -> None:
+def go_on(child: ForkedProgram) -> None:
     """To its end, which is a good one."""
     assert child.communicate("\n", SECONDS)[0] == "ok\n"
 
@@ -140,7 +140,7 @@ def test_the_lock_is_lost_to_another_run(place: Place, monkeypatch: pytest.Monke
     """Row: the lock is lost, and another run is faster. Both go on to a good end, and every vector is there once."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
     with place.services() as services, ExitStack() as children:
-        others: list[subprocess.Popen[str]] = []
+        others: list[ForkedProgram] = []
 
         def lose_it() -> None:
             end_lock(place)

@@ -2,11 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import make_url
 
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import PartitionBusy
@@ -16,23 +16,18 @@ from vector_assets.storage.partition_locks import PartitionLocks
 from vector_assets.storage.retries import Retries
 
 from ..fakes import KEY, rows
+from ..forked_programs import ForkedProgram
 from .proxy import Proxy
 from .servers import connect
 
 OTHER = PartitionKey("us", "annual_report", "XOTHER")
 
-# Another process that holds the partition until it is killed.
-CHILD = """
-import sys, threading
-from sqlalchemy import make_url
-from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.storage.database import Database
-from vector_assets.storage.partition_locks import PartitionLocks
 
-with PartitionLocks(Database(make_url(sys.argv[1]))).held(PartitionKey.parse(sys.argv[2]), "space", "of-the-child"):
-    print("held", flush=True)
-    threading.Event().wait()
-"""
+def main(url: str, key: str) -> None:
+    """Hold the partition, in another process, until it is killed."""
+    with PartitionLocks(Database(make_url(url))).held(PartitionKey.parse(key), "space", "of-the-child"):
+        print("held", flush=True)
+        threading.Event().wait()
 
 
 @pytest.fixture
@@ -48,16 +43,16 @@ def database(database_url, retries: Retries) -> Iterator[Database]:
 
 
 @pytest.fixture
-def child(database: Database) -> Iterator[subprocess.Popen]:
+def child(database: Database) -> Iterator[ForkedProgram]:
     """Holds the partition."""
     url = database.url.render_as_string(hide_password=False)
-    with subprocess.Popen([sys.executable, "-c", CHILD, url, str(KEY)], stdout=subprocess.PIPE, text=True) as child:
+    with ForkedProgram(__name__, url, str(KEY)) as child:
         assert child.stdout.readline() == "held\n"
         yield child
         child.kill()
 
 
-def test_a_partition_in_use_is_refused_with_the_name_of_the_run(database: Database, child: subprocess.Popen) -> None:
+def test_a_partition_in_use_is_refused_with_the_name_of_the_run(database: Database, child: ForkedProgram) -> None:
     """Other partitions, and other spaces, are free."""
     impatient = PartitionLocks(database, wait_seconds=0)
 
@@ -73,7 +68,7 @@ def test_a_partition_in_use_is_refused_with_the_name_of_the_run(database: Databa
 
 
 def test_a_partition_whose_run_is_killed_is_free_again(
-    database: Database, child: subprocess.Popen, retries: Retries
+    database: Database, child: ForkedProgram, retries: Retries
 ) -> None:
     """While another run waits for it: nobody has to clean up."""
     retries.pause = lambda _: os.kill(child.pid, signal.SIGKILL)
@@ -83,7 +78,7 @@ def test_a_partition_whose_run_is_killed_is_free_again(
 
 
 def test_a_wait_for_a_partition_ends_when_somebody_asks_to_stop(
-    database: Database, child: subprocess.Popen, retries: Retries
+    database: Database, child: ForkedProgram, retries: Retries
 ) -> None:
     """At once, and nothing of the attempt is left."""
 

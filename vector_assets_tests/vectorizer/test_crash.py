@@ -1,45 +1,39 @@
 """A run in another process is killed with SIGKILL between two batches. Dagster's storage is on PostgreSQL."""
 
-import os
-import signal
-import subprocess
-import sys
+import threading
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.ports import ProgressListener
 
 from ..defs.conftest import US, land, sentences
 from ..fakes import FakeServices, rows
+from ..forked_programs import ForkedProgram
 
 ALL = [DOCUMENTS, DOCUMENT_CHUNKS, VECTORIZED_CHUNKS]
 
-# Materializes the partition in batches of 4. After the second batch it prints a line and hangs until it is killed.
-CHILD = """
-import sys, threading
-from pathlib import Path
-from sqlalchemy import make_url
-from vector_assets.defs.resources import SilentListener
-from vector_assets_tests.fakes import FakeServices
-from vector_assets_tests.vectorizer.test_crash import ALL, materialize
 
 class HangAfterTwo(SilentListener):
-    def batch(self, partition, progress):
+    """Prints a line after the second batch and hangs until it is killed."""
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         if progress.batch_num == 2:
             print("two batches are committed", flush=True)
             threading.Event().wait()
 
-url, home, landing = sys.argv[1:]
-with FakeServices(make_url(url), Path(home), Path(landing)) as services:
-    materialize(services, HangAfterTwo())
-"""
+
+def main(url: str, home: str, landing: str) -> None:
+    """Materialize the partition in the process that is killed."""
+    with FakeServices(make_url(url), Path(home), Path(landing)) as services:
+        materialize(services, HangAfterTwo())
 
 
 def materialize(services: FakeServices, listener: ProgressListener | None = None, partition: PartitionKey = US):
@@ -58,10 +52,9 @@ def test_a_killed_run_keeps_its_batches_and_the_next_one_does_the_rest(
         monkeypatch.delenv(variable)
     land(landing, US, "2024.txt", sentences(60))
     url = database_url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", CHILD, url, str(tmp_path / "home"), str(landing)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with ForkedProgram(__name__, url, str(tmp_path / "home"), str(landing)) as child:
         assert child.stdout.readline() == "two batches are committed\n"
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
 
     with FakeServices(database_url, tmp_path / "home", landing) as services:
         kept = services.coverage.partition_status(US, services.embedder.space.slug).current

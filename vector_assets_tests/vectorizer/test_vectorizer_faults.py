@@ -1,8 +1,6 @@
 """An embedder, a callback or a store fails in every way, and the vectors that are stored are right all the same."""
 
-import os
-import subprocess
-import sys
+import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from vector_assets.domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection, ChunkWindow, TokenizedText
 from vector_assets.domain.spaces import Vectors
@@ -21,7 +19,8 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import windows
 
-from ..fakes import DIMENSION, KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..fakes import DIMENSION, KEY, SPACE, FakeServices, HashEmbedder, make_vectorizer, rows, store_chunks
+from ..forked_programs import ForkedProgram
 from ..invariants import check_invariants
 
 Answer = Callable[[list[TokenizedText], Vectors], Vectors]
@@ -301,32 +300,26 @@ def test_a_window_that_cannot_be_read_keeps_the_batches_before(database: Databas
 
 # An embedder that does not answer
 
-# Vectorizes in batches of 2; after the second, the embedder waits in native code for what never comes.
-CHILD = """
-import ctypes, sys
-from pathlib import Path
-from sqlalchemy import make_url
-from vector_assets_tests.fakes import KEY, FakeServices, HashEmbedder
 
-embedder = HashEmbedder()
-embedder.before = lambda _: ctypes.CDLL(None).pause() if len(embedder.embedded) >= 4 else None
-with FakeServices(make_url(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[2]), embedder) as services:
-    services.vectorizer(2).vectorize_partition(KEY)
-"""
+def main(url: str, home: str) -> None:
+    """Vectorize in batches of 2; after the second, the embedder waits in native code for what never comes."""
+    embedder = HashEmbedder()
+    embedder.before = lambda _: ctypes.CDLL(None).pause() if len(embedder.embedded) >= 4 else None
+    with FakeServices(make_url(url), Path(home), Path(home), embedder) as services:
+        services.vectorizer(2).vectorize_partition(KEY)
 
 
 def test_a_process_whose_embedder_hangs_ends_by_itself(database: Database, database_url: URL, tmp_path: Path) -> None:
     """It ends with EmbedderHung; committed batches stay, no chunk is quarantined, and the next run does the rest."""
     store_chunks(database, [f"text {n}" for n in range(12)])
     url = database_url.render_as_string(hide_password=False)
-    environment = os.environ | {"VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS": "1"}
+    environment = {"VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS": "1"}
 
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD, url, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=60
-    )
+    with ForkedProgram(__name__, url, str(tmp_path), environment=environment, with_errors=True) as child:
+        _, errors = child.communicate(timeout=60)
 
     assert child.returncode == 1
-    last = child.stderr.strip().splitlines()[-1]
+    last = errors.strip().splitlines()[-1]
     assert last.startswith("vector_assets.errors.EmbedderHung: the embedder 'hash' did not answer within 1 s")
     assert "VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS" in last
     findings = check_invariants(database, HashEmbedder())
