@@ -13,7 +13,7 @@ from .domain.coverage import PartitionStatus
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, KnownDocument, StoredDocument
 from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
-from .domain.quarantine import QuarantinedChunk
+from .domain.quarantine import FailedChunk
 from .domain.reports import VectorizeReport
 from .domain.search import ChunkFilter, Passage, SearchCoverage, SearchHit
 from .domain.spaces import EmbeddingSpace, SpaceOverview, StoredReferenceVectors, Vectors
@@ -94,13 +94,13 @@ class ChunkStore(Protocol):
     """Where the loop reads its chunks. No method leaves a transaction open."""
 
     def count_pending(self, selection: ChunkSelection) -> int:
-        """Count what the selection holds now."""
+        """Count the chunks of the selection that are due: pending, and not waiting for a second attempt."""
         ...
 
     def queue_again(self, selection: ChunkSelection, run_id: str, limit: int | None) -> None:
-        """Make current and quarantined chunks of the selection pending, except those that the run has embedded.
+        """Make current and quarantined chunks of the selection pending and due, except those that the run has tried.
 
-        With a limit, only as many as the run has still to embed, those with the oldest vectors first.
+        With a limit, only as many as the run has still to try, those with the oldest vectors first.
         """
         ...
 
@@ -149,7 +149,8 @@ class VectorStore(Protocol):
     ) -> set[UUID]:
         """Store, in one transaction, each vector whose chunk still has the text that was embedded.
 
-        Returns the ids stored; the other chunks were superseded. A failure is stored under the same condition.
+        Returns the ids stored; the other chunks were superseded. A failure is stored under the same condition: the
+        first one of a chunk lets it wait for its second attempt, the next one quarantines it.
         """
         ...
 
@@ -275,12 +276,12 @@ class ChunkTextStore(Protocol):
 
 
 class QuarantineList(Protocol):
-    """Where quarantined chunks are listed."""
+    """Where the chunks that failed are listed, quarantined or not."""
 
     def chunks(
         self, space_slug: str, partitions: Sequence[PartitionKey], limit: int | None = None
-    ) -> list[QuarantinedChunk]:
-        """List the quarantined chunks of the partitions, at most `limit` (None: all)."""
+    ) -> list[FailedChunk]:
+        """List the failed chunks of the partitions, the quarantined ones first, at most `limit` (None: all)."""
         ...
 
 

@@ -166,6 +166,14 @@ def make_vectorizer(
     )
 
 
+def quarantine_failed(database: AnyDatabase, embedder: HashEmbedder, keys: Sequence[PartitionKey] = (KEY,)) -> None:
+    """Let the second attempt of the chunks that failed once fail now."""
+    slug = embedder.space.slug
+    stores_of(database).quarantine.release(slug, keys)
+    for key in keys:
+        make_vectorizer(database, embedder).vectorize_partition(key)
+
+
 def make_live(database: AnyDatabase, space: EmbeddingSpace = SPACE) -> None:
     """Register the space: as the serving one if it is the first, else as the filling one."""
     spaces = stores_of(database).spaces

@@ -3,6 +3,7 @@
 They are read from the raw rows, not by the product's own conditions, which are checked too.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,11 +25,12 @@ WRONG = "has a vector that is not its text's: it is wrong"
 
 _SHOWN = 5
 
-# One row a chunk: is it queued, has it a vector of its present text and place, does it wait for another attempt?
+# One row a chunk: is it queued, has it a vector of its present text and place, is it quarantined, and is it due?
 _CHUNKS = """
 SELECT c.id, c.market || '/' || c.doc_type || '/' || c.stock_code, c.text, p.chunk_id IS NULL, v.embedding,
        (v.content_hash, v.market, v.doc_type, v.stock_code) = (c.content_hash, c.market, c.doc_type, c.stock_code),
-       coalesce(p.next_attempt_at > now(), false)
+       coalesce(p.next_attempt_at = 'infinity', false), coalesce(p.next_attempt_at <= now(), false),
+       coalesce(p.attempts, 0)
 FROM document_chunks c
 LEFT JOIN {vectors} v ON v.chunk_id = c.id
 LEFT JOIN pending_chunks p ON p.chunk_id = c.id AND p.space = %(space)s
@@ -81,11 +83,12 @@ _NEVER = {
 
 @dataclass
 class Findings:
-    """Chunks by what they are, and those that break something, by what they break."""
+    """Chunks by what they are, and those that break something, by what they break; `failed` has the attempts."""
 
     current: list[UUID] = field(default_factory=list)
     pending: list[UUID] = field(default_factory=list)
     quarantined: list[UUID] = field(default_factory=list)
+    failed: dict[UUID, int] = field(default_factory=dict)
     broken: dict[str, list[UUID]] = field(default_factory=dict)
 
     @property
@@ -136,15 +139,19 @@ def find_broken(database: AnyDatabase, embedder: Embedder, space: EmbeddingSpace
             findings.add(LOST, row.id)
         state = findings.current if row.says else findings.quarantined if row.failed else findings.pending
         state.append(row.id)
+        if row.attempts:
+            findings.failed[row.id] = row.attempts
+        if row.failed and row.attempts < 2:
+            findings.add("is quarantined after less than two attempts", row.id)
         if has:
             stored.append((row.id, row.text, row.vector))
     _check_vectors(findings, stored, embedder)
-    _check_status(findings, [(row.id, row.partition) for row in rows], database, space.slug)
+    _check_status(findings, rows, database, space.slug)
     return findings
 
 
 class _Row(NamedTuple):
-    """A chunk: whether it is in no queue, which vector there is, and whether it waits for another attempt."""
+    """A chunk: whether it is in no queue, which vector there is, whether it is quarantined or due, and its attempts."""
 
     id: UUID
     partition: str
@@ -153,6 +160,8 @@ class _Row(NamedTuple):
     vector: Vectors | None
     is_current: bool
     failed: bool
+    is_due: bool
+    attempts: int
 
 
 def _rows_in_postgres(database: Database, slug: str, findings: Findings) -> list[_Row]:
@@ -177,10 +186,11 @@ def _rows_in_memory(database: MemoryDatabase, slug: str) -> list[_Row]:
             chunk.content_hash,
             chunk.partition,
         )
-        failed = queued is not None and not queued.is_due
+        failed = queued is not None and queued.next_attempt_at is None
+        due, attempts = (queued.is_due, queued.attempts) if queued else (False, 0)
         embedding = None if vector is None else vector.embedding.astype(np.float32)
         says = queued is None
-        rows.append(_Row(id_, str(chunk.partition), chunk.text, says, embedding, is_current, failed))
+        rows.append(_Row(id_, str(chunk.partition), chunk.text, says, embedding, is_current, failed, due, attempts))
     return rows
 
 
@@ -194,21 +204,24 @@ def _check_vectors(findings: Findings, stored: Sequence[tuple[UUID, str, Vectors
             findings.add(WRONG, id_)
 
 
-def _check_status(findings: Findings, places: Sequence[tuple[UUID, str]], database: AnyDatabase, slug: str) -> None:
+def _check_status(findings: Findings, rows: Sequence[_Row], database: AnyDatabase, slug: str) -> None:
     """The product counts in each partition what the rows say."""
     current, quarantined = set(findings.current), set(findings.quarantined)
     counted: dict[str, tuple[int, int, int]] = {}
-    for id_, partition in places:
-        before = counted.get(partition, (0, 0, 0))
-        kind = 0 if id_ in current else 2 if id_ in quarantined else 1
-        counted[partition] = tuple(n + (kind == at) for at, n in enumerate(before))
+    for row in rows:
+        before = counted.get(row.partition, (0, 0, 0))
+        kind = 0 if row.id in current else 2 if row.id in quarantined else 1
+        counted[row.partition] = tuple(n + (kind == at) for at, n in enumerate(before))
     stores = stores_of(database)
     status = stores.status.status(slug)
     if {str(item.partition): (item.current, item.pending, item.quarantined) for item in status} != counted:
         findings.add(f"is counted otherwise by the status {status} than by its rows {counted}")
     pending = {str(item.partition): item.pending for item in stores.status.pending_partitions(slug)}
-    if pending != {partition: counts[1] for partition, counts in counted.items() if counts[1]}:
-        findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {counted}")
-    listed = {item.chunk_id for item in stores.quarantine.chunks(slug, [item.partition for item in status])}
-    if wrong := sorted(listed ^ quarantined):
+    due = Counter(row.partition for row in rows if row.is_due)
+    if pending != due:
+        findings.add(f"is counted otherwise by the pending partitions {pending} than by its rows {due}")
+    failed = stores.quarantine.chunks(slug, [item.partition for item in status])
+    if wrong := sorted({item.chunk_id for item in failed if item.is_quarantined} ^ quarantined):
         findings.add("is listed as quarantined and is not, or is not listed", *wrong)
+    if wrong := sorted({item.chunk_id for item in failed} ^ set(findings.failed)):
+        findings.add("is listed as failed and is not, or is not listed", *wrong)

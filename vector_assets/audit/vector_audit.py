@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
-from ..domain.quarantine import QuarantinedChunk
+from ..domain.quarantine import FailedChunk
 from ..domain.spaces import EmbeddingSpace
 from ..errors import EmbedderDrifted
 from ..ports import Embedder, QuarantineList, VectorFactStore
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 Fact = TypeVar("Fact")
 
-_QUARANTINED_EXAMPLES = 10
+_FAILED_EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ class VectorAudit:
             max_tokens=self.space.max_tokens,
             chunk_tokens=self.settings.chunk_tokens,
             stored=stored,
-            quarantined=_gather(lambda: self._quarantined(partition, stored)),
+            failed=_gather(lambda: self._failed(partition, stored)),
             collapsed=_gather(lambda: self._collapsed(stored)),
             sample_tokens=_gather(lambda: self._sample_tokens(run, stored)),
             drift=drift,
             retrieval=_gather(lambda: self._retrieval(partition, run, stored)),
         )
 
-    def _quarantined(self, partition: PartitionKey, stored: PartitionVectorFacts) -> tuple[QuarantinedChunk, ...]:
-        if not stored.quarantined:
+    def _failed(self, partition: PartitionKey, stored: PartitionVectorFacts) -> tuple[FailedChunk, ...]:
+        if not stored.quarantined and not stored.failed_once:
             return ()
-        return tuple(self.quarantine.chunks(self.space.slug, [partition], _QUARANTINED_EXAMPLES))
+        return tuple(self.quarantine.chunks(self.space.slug, [partition], _FAILED_EXAMPLES))
 
     def _collapsed(self, stored: PartitionVectorFacts) -> tuple[SharedVector, ...]:
         """Texts that are equal for the model, as 3 % of real chunks are, rightly share a vector."""

@@ -31,7 +31,7 @@ _EXAMPLES = examples(
 @partition_options
 @click.option("--pending", "what", flag_value="pending", default="pending", help="Embed pending chunks. The default.")
 @click.option(
-    "--failed", "what", flag_value="failed", help="Embed the partitions whose last run failed, and quarantined chunks."
+    "--failed", "what", flag_value="failed", help="Embed the partitions whose last run failed, and failed chunks."
 )
 @click.option("--force", "what", flag_value="force", help="Embed current and quarantined chunks too.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Chunks per batch. Default: EMBEDDING_BATCH_SIZE.")
@@ -72,7 +72,7 @@ def backfill(
             _print_partitions(plan)
             return
         if what == "failed":
-            _requeue_quarantined(services, list(plan.chunks))
+            _requeue_failed(services, list(plan.chunks))
         sizes = {"batch_size": batch_size} if batch_size else {}
         config = {"force_revectorize": what == "force", **sizes, **budget}
         run = partial(_launch, selection) if launch else partial(_run_in_process, started)
@@ -90,20 +90,21 @@ def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan
     if chunks:
         return services.plan(chunks, statuses)
     click.echo(_nothing_to_do(len(chosen), what))
+    _print_later_attempts(services, chosen)
     return None
 
 
 def _nothing_to_do(partitions: int, what: str) -> str:
     if what == "failed":
         return ngettext(
-            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partition.",
-            "Nothing to do: no last run failed and no chunk is quarantined in {number:,} partitions.",
+            "Nothing to do: no last run failed and no chunk has failed in {number:,} partition.",
+            "Nothing to do: no last run failed and no chunk has failed in {number:,} partitions.",
             partitions,
         )
     if what == "pending":
         return ngettext(
-            "Nothing to do: there are no pending chunks in {number:,} partition.",
-            "Nothing to do: there are no pending chunks in {number:,} partitions.",
+            "Nothing to do: no pending chunk is due in {number:,} partition.",
+            "Nothing to do: no pending chunk is due in {number:,} partitions.",
             partitions,
         )
     return translate("Nothing to do: there are no chunks.")
@@ -120,12 +121,24 @@ def _chunks_to_embed(
     if what == "pending":
         return {status.partition: pending[status.partition] for status in statuses if status.partition in pending}
     failed = _failed_partitions(services)
-    quarantined = {item.partition: item.quarantined for item in services.coverage.status(services.space.slug)}
-    return {
-        key: pending.get(key, 0) + quarantined.get(key, 0)
-        for key in (status.partition for status in statuses)
-        if quarantined.get(key) or str(key) in failed
-    }
+    keys = [status.partition for status in statuses]
+    with_failures = {chunk.partition for chunk in services.quarantine.chunks(services.space.slug, keys)}
+    found = services.coverage.status(services.space.slug)
+    lacking = {item.partition: item.pending + item.quarantined for item in found}
+    return {key: lacking.get(key, 0) for key in keys if key in with_failures or str(key) in failed}
+
+
+def _print_later_attempts(services: "Services", statuses: "Sequence[PartitionStatus]") -> None:
+    """Say which chunks failed and are not due yet, or not at all."""
+    counts = services.quarantine.counts(services.space.slug, [status.partition for status in statuses])
+    if counts.pending or counts.quarantined:
+        line = translate(
+            "{pending:,} failed and pending, with another attempt later; {quarantined:,} quarantined. To retry them "
+            "now: vector-assets retry-failed",
+            pending=counts.pending,
+            quarantined=counts.quarantined,
+        )
+        click.echo(line)
 
 
 def _failed_partitions(services: "Services") -> set[str]:
@@ -144,10 +157,10 @@ def _print_partitions(plan: BackfillPlan) -> None:
         click.echo(f"  {partition}  " + ngettext("{number:,} chunk", "{number:,} chunks", chunks))
 
 
-def _requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> None:
-    from .retry_failed import requeue_quarantined
+def _requeue_failed(services: "Services", partitions: list[PartitionKey]) -> None:
+    from .retry_failed import requeue_failed
 
-    requeue_quarantined(services, partitions)
+    requeue_failed(services, partitions)
 
 
 def _launch(selection: Selection, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:
@@ -165,12 +178,12 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
 
     results = run_partitions(services, list(plan.chunks), [vectors_asset(services)], config, plan)
     vectorized = sum(result.report.vectorized_count for result in results if result.report)
-    quarantined = sum(result.report.failed_count for result in results if result.report)
+    failed_chunks = sum(result.report.failed_count for result in results if result.report)
     failed = sum(result.error is not None for result in results)
     summary = translate(
-        "{chunks}, {quarantined:,} quarantined, in {partitions} ({failed:,} failed), {duration}.",
+        "{chunks}, {failed_chunks:,} failed, in {partitions} ({failed:,} failed), {duration}.",
         chunks=ngettext("{number:,} chunk vectorized", "{number:,} chunks vectorized", vectorized),
-        quarantined=quarantined,
+        failed_chunks=failed_chunks,
         partitions=ngettext("{number:,} partition", "{number:,} partitions", len(results)),
         failed=failed,
         duration=readable_seconds(time.monotonic() - started),
@@ -179,4 +192,4 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
     stopped = next((result.report.stopped for result in results if result.report and result.report.stopped), None)
     if stopped:
         click.echo(translate("Stopped: {reason}. The other chunks stay pending.", reason=stopped))
-    return not failed and not quarantined and (bool(stopped) or len(results) == len(plan.chunks))
+    return not failed and not failed_chunks and (bool(stopped) or len(results) == len(plan.chunks))

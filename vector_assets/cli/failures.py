@@ -15,9 +15,7 @@ from .options import examples, json_option
 from .selection import Selection, partition_options
 
 if TYPE_CHECKING:
-    from ..domain.coverage import PartitionStatus
-    from ..domain.quarantine import QuarantinedChunk
-    from ..services import Services
+    from ..domain.quarantine import FailedChunk, FailureCounts
 
 # As many as a person reads at once. The JSON has all of them.
 _SHOWN = 20
@@ -27,22 +25,23 @@ _SHOWN_CHARACTERS = 160
 _EXAMPLES = examples("vector-assets failures us/", "vector-assets failures --company AAPL --json")
 
 
-@click.command(short_help="List the quarantined chunks with their errors.", epilog=_EXAMPLES)
+@click.command(short_help="List the chunks that failed, with their errors.", epilog=_EXAMPLES)
 @partition_options
 @space_option
 @json_option
 def failures(selection: Selection, space: str | None, as_json: bool) -> None:
-    """List the quarantined chunks: those that failed on their own, each with its error and its attempts.
+    """List the chunks that failed alone, each with its error, its attempts and its next attempt.
 
     PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
     company, us/annual_report/ a document type of a market.
 
-    A quarantined chunk delays no other chunk. It is tried again when its text changes (correct the filing and ingest
-    it) or when it is retried (fix the cause, e.g. the model, and run vector-assets retry-failed). The list has the
-    first 20 chunks and the beginning of each message; --json has all chunks and the whole messages.
+    A chunk that failed once stays pending and has a second attempt ten minutes later. If that fails too, the chunk is
+    quarantined: it is tried again when its text changes (correct the filing and ingest it) or when it is retried (fix
+    the cause, e.g. the model, and run vector-assets retry-failed). It delays no other chunk. The list has the first 20
+    chunks and the beginning of each message; --json has all chunks and the whole messages.
     """
     from .open_services import open_services
-    from .retry_failed import nothing_quarantined
+    from .retry_failed import nothing_failed
     from .selection import selected
     from .terminal import print_no_chunks
 
@@ -50,41 +49,41 @@ def failures(selection: Selection, space: str | None, as_json: bool) -> None:
         chosen = chosen_space(services, space)
         slug = chosen.space.slug if chosen else None
         statuses = selected(services.status(chosen.space if chosen else None), selection)
-        found = _quarantined(services, slug, statuses, None if as_json else _SHOWN)
+        partitions = [status.partition for status in statuses]
+        found = services.quarantine.chunks(slug, partitions, None if as_json else _SHOWN) if slug else []
+        counts = services.quarantine.counts(slug, partitions) if found and slug else None
     if as_json:
         click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
     elif not statuses:
         print_no_chunks()
-    elif not found:
-        click.echo(nothing_quarantined(len(statuses)))
+    elif counts is None:
+        click.echo(nothing_failed(len(statuses)))
     else:
-        arguments = selection.as_typed() + (f" --space {space}" if space else "")
-        _print(found, sum(status.quarantined for status in statuses), arguments)
+        _print(found, counts, selection.as_typed() + (f" --space {space}" if space else ""))
 
 
-def _quarantined(
-    services: "Services", slug: str | None, statuses: "Sequence[PartitionStatus]", limit: int | None
-) -> "list[QuarantinedChunk]":
-    if slug is None:
-        return []
-    partitions = [status.partition for status in statuses if status.quarantined]
-    return services.quarantine.chunks(slug, partitions, limit)
-
-
-def _print(found: "Sequence[QuarantinedChunk]", total: int, arguments: str) -> None:
+def _print(found: "Sequence[FailedChunk]", counts: "FailureCounts", arguments: str) -> None:
     for partition, chunks in groupby(found, key=lambda item: item.partition):
         click.echo(str(partition))
         for chunk in chunks:
             for line in _lines(chunk):
                 click.echo(f"  {line}")
-    if total > len(found):
+    more = counts.pending + counts.quarantined - len(found)
+    if more > 0:
         command = f"vector-assets failures{arguments} --json"
-        click.echo(translate("... and {count:,} more: {command}", count=total - len(found), command=command))
-    command = f"vector-assets retry-failed{arguments}"
-    click.echo(translate("{count:,} quarantined. Fix the cause, then: {command}", count=total, command=command))
+        click.echo(translate("... and {count:,} more: {command}", count=more, command=command))
+    click.echo(
+        translate(
+            "{quarantined:,} quarantined, {pending:,} with another attempt by themselves. Fix the cause, then: "
+            "{command}",
+            quarantined=counts.quarantined,
+            pending=counts.pending,
+            command=f"vector-assets retry-failed{arguments}",
+        )
+    )
 
 
-def _lines(chunk: "QuarantinedChunk") -> Iterator[str]:
+def _lines(chunk: "FailedChunk") -> Iterator[str]:
     """Format a chunk in three lines, because a table of ten columns fits no terminal."""
     document = readable_line(chunk.document.removeprefix(f"{chunk.partition}/"), _SHOWN_CHARACTERS)
     place = translate("{document}  chunk {index}", document=document, index=chunk.chunk_index)
@@ -97,18 +96,18 @@ def _lines(chunk: "QuarantinedChunk") -> Iterator[str]:
         time=_local_time(chunk.failed_at),
         run=readable_line(chunk.run_id, 40),
     )
-    if chunk.next_attempt_at:
-        next_attempt = translate("next attempt at {time}", time=_local_time(chunk.next_attempt_at))
+    if chunk.next_attempt_at is None:
+        then = translate("quarantined until its text changes or it is retried")
     else:
-        next_attempt = translate("next attempt when it is retried")
-    yield f"    {failed}" + translate("; ") + next_attempt
+        then = translate("pending, next attempt at {time}", time=_local_time(chunk.next_attempt_at))
+    yield f"    {failed}" + translate("; ") + then
 
 
 def _local_time(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
-def _document(chunk: "QuarantinedChunk") -> dict[str, object]:
+def _document(chunk: "FailedChunk") -> dict[str, object]:
     due = chunk.next_attempt_at
     return {
         "partition": str(chunk.partition),
@@ -117,6 +116,7 @@ def _document(chunk: "QuarantinedChunk") -> dict[str, object]:
         "chunk_id": str(chunk.chunk_id),
         "error": chunk.error,
         "message": chunk.message,
+        "state": "quarantined" if chunk.is_quarantined else "pending",
         "attempts": chunk.attempts,
         "failed_at": chunk.failed_at.isoformat(timespec="seconds"),
         "next_attempt_at": due and due.isoformat(timespec="seconds"),

@@ -27,20 +27,20 @@ _CONFIG = {"max_failed_fraction": 1.0}
 _EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed us/ --doc-type annual_report")
 
 
-@click.command("retry-failed", short_help="Retry the quarantined chunks.", epilog=_EXAMPLES)
+@click.command("retry-failed", short_help="Retry the chunks that failed.", epilog=_EXAMPLES)
 @partition_options
 @space_option
 @click.pass_context
 def retry_failed(ctx: click.Context, selection: Selection, space: str | None) -> None:
-    """Retry the quarantined chunks of all partitions, or of the selected ones.
+    """Retry the chunks that failed, quarantined or not, of all partitions or of the selected ones.
 
     PATTERN is a partition key or a part of one, in any letter case, with * for any letters: us/ is a market, AAPL a
     company, us/annual_report/ a document type of a market.
     vector-assets failures lists the chunks and why they failed: fix the cause first.
 
-    The chunks become pending, and one Dagster run per partition embeds them in this process, together with the other
-    pending chunks of the partition. A chunk that fails again is quarantined again, with one attempt more. Ctrl-C keeps
-    what is committed; run the command again to continue. The exit code is 1 if any chunk failed.
+    The chunks are due at once, and one Dagster run per partition embeds them in this process, together with the other
+    pending chunks of the partition. A chunk that fails again is quarantined, with one attempt more. Ctrl-C keeps what
+    is committed; run the command again to continue. The exit code is 1 if any chunk failed.
     """
     from .open_services import open_services
     from .partition_runs import run_partitions
@@ -54,9 +54,9 @@ def retry_failed(ctx: click.Context, selection: Selection, space: str | None) ->
         if not partitions:
             print_no_chunks()
             return
-        requeued = requeue_quarantined(services, partitions)
+        requeued = requeue_failed(services, partitions)
         if not requeued:
-            click.echo(nothing_quarantined(len(partitions)))
+            click.echo(nothing_failed(len(partitions)))
             return
         from ..defs.vectorize_step import vectors_asset
 
@@ -82,8 +82,8 @@ def _in_space(services: "Services", slug: str | None) -> "Services":
     return services.in_space(chosen.space)
 
 
-def requeue_quarantined(services: "Services", partitions: list[PartitionKey]) -> dict[UUID, PartitionKey]:
-    """Make the quarantined chunks of the partitions pending; return their partitions by the chunks' ids.
+def requeue_failed(services: "Services", partitions: list[PartitionKey]) -> dict[UUID, PartitionKey]:
+    """Make the failed chunks of the partitions due; return their partitions by the chunks' ids.
 
     Raises:
         SpaceNotLive: the space of this process is not kept up to date.
@@ -92,11 +92,11 @@ def requeue_quarantined(services: "Services", partitions: list[PartitionKey]) ->
     return services.quarantine.release(services.space.slug, partitions)
 
 
-def nothing_quarantined(partitions: int) -> str:
-    """Say that the partitions have no quarantined chunk."""
+def nothing_failed(partitions: int) -> str:
+    """Say that no chunk of the partitions has failed."""
     return ngettext(
-        "No chunk is quarantined in {number:,} partition.",
-        "No chunk is quarantined in {number:,} partitions.",
+        "No chunk has failed in {number:,} partition.",
+        "No chunk has failed in {number:,} partitions.",
         partitions,
     )
 
@@ -105,7 +105,7 @@ def _summary(requeued: int, outcome: RetryOutcome, results: "list[RunResult]", s
     items = [
         ngettext("{number:,} chunk retried", "{number:,} chunks retried", requeued),
         translate("{count:,} now vectorized", count=outcome.vectorized),
-        translate("{count:,} quarantined again", count=outcome.quarantined),
+        translate("{count:,} quarantined", count=outcome.quarantined),
     ]
     if outcome.pending:
         items.append(translate("{count:,} still pending", count=outcome.pending))

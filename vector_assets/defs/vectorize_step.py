@@ -10,6 +10,7 @@ from pydantic import Field
 from ..budgets import make_budget
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
+from ..domain.quarantine import FailureCounts
 from ..domain.reports import VectorizeReport
 from ..embedders import price_of
 from ..errors import BudgetUsedUp, EmbedderDrifted, InvalidSetting, TooManyFailures
@@ -216,7 +217,8 @@ class _VectorizeStep:
         summary = distribution.summary_of_partition(former, status.current)
         services.last_runs.record(key, space.slug, report, summary)
         warnings = token_warnings(TokenCounts.of_report(report), services.settings.quality_limits)
-        for line in [*warnings, *_quarantine_warnings(key, status.quarantined), *_stop_warnings(report)]:
+        failed = services.quarantine.counts(space.slug, [key])
+        for line in [*warnings, *_failure_warnings(key, failed), *_stop_warnings(report)]:
             self.context.log.warning(line)
         self.listener.report(report, status)
         if self.run_progress:
@@ -260,13 +262,25 @@ def _stop_warnings(report: VectorizeReport) -> list[str]:
     ]
 
 
-def _quarantine_warnings(key: PartitionKey, quarantined: int) -> list[str]:
-    if not quarantined:
-        return []
-    warning = ngettext(
-        "{number:,} chunk is quarantined. See vector-assets failures {partition}",
-        "{number:,} chunks are quarantined. See vector-assets failures {partition}",
-        quarantined,
-        partition=key,
-    )
-    return [warning]
+def _failure_warnings(key: PartitionKey, failed: FailureCounts) -> list[str]:
+    warnings = []
+    if failed.pending and failed.next_attempt_at is not None:
+        pending = ngettext(
+            "{number:,} chunk failed and has another attempt by itself, at {time}. See vector-assets failures "
+            "{partition}",
+            "{number:,} chunks failed and have another attempt by themselves, the first of them at {time}. See "
+            "vector-assets failures {partition}",
+            failed.pending,
+            time=f"{failed.next_attempt_at.astimezone():%H:%M}",
+            partition=key,
+        )
+        warnings.append(pending)
+    if failed.quarantined:
+        quarantined = ngettext(
+            "{number:,} chunk is quarantined. See vector-assets failures {partition}",
+            "{number:,} chunks are quarantined. See vector-assets failures {partition}",
+            failed.quarantined,
+            partition=key,
+        )
+        warnings.append(quarantined)
+    return warnings

@@ -85,8 +85,8 @@ class _Counts:
 class PartitionStatus(_Counts):
     """How complete a partition is. Every chunk is current, pending or quarantined, exactly one of them.
 
-    `pending_since` is when the chunk that has been pending for longest became so. `token_totals` are of all vectors
-    that the partition has in the space.
+    `pending` includes chunks that failed once and wait for their second attempt. `pending_since` is when the chunk that
+    has been pending for longest became so. `token_totals` are of all vectors that the partition has in the space.
     """
 
     partition: PartitionKey
@@ -164,8 +164,9 @@ def with_company_names(groups: Iterable[GroupStatus], names: Mapping[PartitionKe
 
 @dataclass(frozen=True)
 class PendingPartition:
-    """A partition with pending chunks, and when the one that has been pending for longest became so."""
+    """A partition with pending chunks that are due: when the first of them became pending, and when the last."""
 
     partition: PartitionKey
     pending: int
     pending_since: datetime
+    last_pending_since: datetime

@@ -1,4 +1,4 @@
-"""How long a partition rests after its runs failed, before a sensor requests another run."""
+"""How long a partition rests after its runs failed, and a chunk after it failed, before there is another attempt."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,6 +7,10 @@ FIRST_REST = timedelta(minutes=1)
 """After one failure. Each further one doubles the rest, up to the longest."""
 
 LONGEST_REST = timedelta(hours=1)
+
+
+SECOND_ATTEMPT_AFTER = timedelta(minutes=10)
+"""How long a chunk that failed once waits. Most hiccups of a device, a library or a service are over by then."""
 
 
 def rest_after(failures: int) -> timedelta:

@@ -10,33 +10,35 @@ _SHOWN_CHARACTERS = 120
 
 
 def complete(facts: VectorFacts) -> CheckResult:
-    """Fail for what the run should have done and did not, and for too many quarantined chunks, of any run.
+    """Fail for what the run should have done and did not, and for too many chunks that failed in any run.
 
     Chunks that are pending for a good reason are a warning: the next run embeds them.
     """
     stored = facts.stored
-    errors, reasons = _incomplete(facts), _pending_for_a_reason(facts)
+    errors, reasons = _incomplete(facts), [*_failed_once(facts), *_pending_for_a_reason(facts)]
     figures: dict[str, Figure] = {
         "chunks": stored.chunks,
         "current": stored.current,
         "pending": stored.pending,
+        "failed_once": stored.failed_once,
         "quarantined": stored.quarantined,
-        "quarantined_fraction": round(_quarantined_fraction(facts), 4),
+        "failed_fraction": round(_failed_fraction(facts), 4),
         "max_failed_fraction": limit_figure(facts.run.max_failed_fraction),
         "read": stored.read,
         "without_vector": stored.without_vector,
         "wrong_hash": stored.wrong_hash,
         "superseded": facts.run.report.superseded_count,
     }
-    if stored.quarantined:
-        figures["quarantined_chunks"] = tuple(
+    if stored.quarantined or stored.failed_once:
+        figures["failed_chunks"] = tuple(
             {
                 "document": chunk.document,
                 "chunk_index": chunk.chunk_index,
                 "error": chunk.error,
                 "message": readable_line(chunk.message, _SHOWN_CHARACTERS),
+                "next_attempt": chunk.next_attempt,
             }
-            for chunk in gathered(facts.quarantined)
+            for chunk in gathered(facts.failed)
         )
     severity = Severity.ERROR if errors else Severity.WARNING
     description = readable_paragraph([_current(facts), *errors, *reasons])
@@ -54,8 +56,9 @@ def _current(facts: VectorFacts) -> str:
     )
 
 
-def _quarantined_fraction(facts: VectorFacts) -> float:
-    return facts.stored.quarantined / facts.stored.chunks if facts.stored.chunks else 0.0
+def _failed_fraction(facts: VectorFacts) -> float:
+    stored = facts.stored
+    return (stored.quarantined + stored.failed_once) / stored.chunks if stored.chunks else 0.0
 
 
 def _missed(facts: VectorFacts) -> int:
@@ -95,32 +98,46 @@ def _incomplete(facts: VectorFacts) -> list[str]:
             facts.stored.wrong_hash,
         )
         found.append(changed)
-    return [*found, *_too_many_quarantined(facts)]
+    return [*found, *_too_many_failed(facts)]
 
 
-def _too_many_quarantined(facts: VectorFacts) -> list[str]:
-    quarantined, allowed = facts.stored.quarantined, facts.run.max_failed_fraction
+def _too_many_failed(facts: VectorFacts) -> list[str]:
+    failed, allowed = facts.stored.quarantined + facts.stored.failed_once, facts.run.max_failed_fraction
     # As in a run: above a limit of 0, a single failure says something of that chunk only.
     always_allowed = 1 if allowed > 0 else 0
-    if quarantined <= always_allowed or _quarantined_fraction(facts) <= allowed:
+    if failed <= always_allowed or _failed_fraction(facts) <= allowed:
         return []
     description = ngettext(
-        "{number:,} chunk is quarantined ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
+        "{number:,} chunk has failed ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
         "them with vector-assets failures {partition}; when the cause is fixed, run vector-assets retry-failed "
         "{partition}",
-        "{number:,} chunks are quarantined ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
+        "{number:,} chunks have failed ({share:.1%}), more than max_failed_fraction allows ({allowed:.1%}). List "
         "them with vector-assets failures {partition}; when the cause is fixed, run vector-assets retry-failed "
         "{partition}",
-        quarantined,
-        share=_quarantined_fraction(facts),
+        failed,
+        share=_failed_fraction(facts),
         allowed=allowed,
         partition=facts.partition,
     )
     return [description]
 
 
+def _failed_once(facts: VectorFacts) -> list[str]:
+    if not facts.stored.failed_once:
+        return []
+    description = ngettext(
+        "{number:,} chunk failed once and has a second attempt by itself. See it with vector-assets failures "
+        "{partition}",
+        "{number:,} chunks failed once and have a second attempt by themselves. See them with vector-assets failures "
+        "{partition}",
+        facts.stored.failed_once,
+        partition=facts.partition,
+    )
+    return [description]
+
+
 def _pending_for_a_reason(facts: VectorFacts) -> list[str]:
-    pending = facts.stored.pending - _missed(facts)
+    pending = facts.stored.pending - facts.stored.failed_once - _missed(facts)
     if pending <= 0:
         return []
     if facts.run.reached_limit:

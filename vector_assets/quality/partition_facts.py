@@ -48,8 +48,9 @@ class SharedVector:
 class PartitionVectorFacts:
     """A partition in one embedding space, counted in chunks at one moment.
 
-    `missed` chunks were pending before the run began, still are, and nobody has changed them since. Of `vectors`, those
-    of chunks that are pending again included, `tokens`, `tokens_lost` and `truncated_chunks` are the sums.
+    `missed` chunks were pending before the run began, still are, and nobody has changed them since. `failed_once`
+    chunks are pending too, and wait for their second attempt. Of `vectors`, those of chunks that are pending again
+    included, `tokens`, `tokens_lost` and `truncated_chunks` are the sums.
 
     The other facts are of the `read` chunks: those that the run embedded and a random sample, which is the whole of a
     small partition. `without_vector` chunks are marked as current but have no vector in the space, `wrong_hash` chunks
@@ -60,6 +61,7 @@ class PartitionVectorFacts:
     chunks: int
     pending: int
     missed: int
+    failed_once: int
     quarantined: int
     current: int
     read: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
-from ..domain.quarantine import QuarantinedChunk
+from ..domain.quarantine import FailedChunk
 from ..domain.reports import VectorizeReport
 from ..errors import EmbedderDrifted
 from .check_runner import NotGathered
@@ -74,9 +74,9 @@ class RetrievalFacts:
 class VectorFacts:
     """What a run did, and what is stored after it. A fact that could not be gathered fails only the check it is for.
 
-    `quarantined` are examples. `collapsed` are shared vectors of texts that differ for the model too. `sample_tokens`
-    is None where the run embedded most of the partition, so that its own tokens say enough. `max_tokens` is the model's
-    limit, `chunk_tokens` the setting.
+    `failed` are examples of failed chunks. `collapsed` are shared vectors of texts that differ for the model too.
+    `sample_tokens` is None where the run embedded most of the partition, so that its own tokens say enough.
+    `max_tokens` is the model's limit, `chunk_tokens` the setting.
     """
 
     partition: PartitionKey
@@ -85,7 +85,7 @@ class VectorFacts:
     max_tokens: int
     chunk_tokens: int
     stored: PartitionVectorFacts
-    quarantined: tuple[QuarantinedChunk, ...] | NotGathered
+    failed: tuple[FailedChunk, ...] | NotGathered
     collapsed: tuple[SharedVector, ...] | NotGathered
     sample_tokens: SampleTokens | NotGathered | None
     drift: DriftFacts | NotGathered

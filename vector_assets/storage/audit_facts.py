@@ -36,14 +36,16 @@ AND (v.market, v.doc_type, v.stock_code) IS NOT DISTINCT FROM (c.market, c.doc_t
 # What is counted of the whole partition, at one moment. A row of the queue that somebody wrote during the run became
 # pending, or due, during it.
 _COUNTED: LiteralString = f"""
-SELECT c.chunks, p.queued, p.pending, p.missed, v.vectors, v.tokens, v.tokens_lost, v.truncated_chunks
+SELECT c.chunks, p.pending, p.missed, p.failed_once, p.quarantined, v.vectors, v.tokens, v.tokens_lost, v.truncated_chunks
 FROM (SELECT coalesce(sum(chunks), 0)::bigint AS chunks FROM chunk_counts WHERE {IN_PARTITION}) c,
      (SELECT coalesce(sum(vectors), 0)::bigint AS vectors, coalesce(sum(tokens), 0)::bigint AS tokens,
              coalesce(sum(tokens_lost), 0)::bigint AS tokens_lost,
              coalesce(sum(truncated_chunks), 0)::bigint AS truncated_chunks
       FROM vector_counts WHERE space = %(space)s AND {IN_PARTITION}) v,
-     (SELECT count(*) AS queued, count(*) FILTER (WHERE {DUE}) AS pending,
-             count(*) FILTER (WHERE {DUE} AND age(p.xmin) > age(%(moment)s::xid)) AS missed
+     (SELECT count(*) FILTER (WHERE p.next_attempt_at < 'infinity') AS pending,
+             count(*) FILTER (WHERE {DUE} AND age(p.xmin) > age(%(moment)s::xid)) AS missed,
+             count(*) FILTER (WHERE p.next_attempt_at < 'infinity' AND NOT {DUE}) AS failed_once,
+             count(*) FILTER (WHERE p.next_attempt_at = 'infinity') AS quarantined
       FROM pending_chunks p WHERE space = %(space)s AND {IN_PARTITION}) p
 """
 
@@ -165,17 +167,19 @@ class AuditFacts:
         }
         with self._database.transaction() as connection:
             queries = _PartitionQueries(connection, space_slug, parameters)
-            ((chunks, queued, pending, missed, vectors, tokens, lost, truncated),) = queries.rows(_COUNTED)
+            (counted,) = queries.rows(_COUNTED)
+            chunks, pending, missed, failed_once, quarantined, vectors, tokens, lost, truncated = counted
             ((read, lacking, wrong_hash, wrong_norm, most, compared, own),) = queries.rows(_READ)
-            without_vector = max(lacking, chunks - queued - vectors, 0)
+            without_vector = max(lacking, chunks - pending - quarantined - vectors, 0)
             sample = {*own, *compared[: _SIZES["sample"]]}
             most_truncated = queries.rows(_TRUNCATED, ids=most) if most else []
             return PartitionVectorFacts(
                 chunks=chunks,
                 pending=pending,
                 missed=missed,
-                quarantined=queued - pending,
-                current=chunks - queued - without_vector,
+                failed_once=failed_once,
+                quarantined=quarantined,
+                current=chunks - pending - quarantined - without_vector,
                 read=read,
                 without_vector=without_vector,
                 wrong_hash=wrong_hash,

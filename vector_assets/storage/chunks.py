@@ -19,7 +19,7 @@ QUEUED: LiteralString = """
 (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
     = (%(space)s, c.market, c.doc_type, c.stock_code, c.id)
 """
-# A chunk of the queue that failed waits for its next attempt.
+# A chunk that failed once is pending and waits for its second attempt. For a quarantined one that is never.
 DUE: LiteralString = "p.next_attempt_at <= now()"
 
 _PENDING_IN_PARTITION: LiteralString = f"""
@@ -67,9 +67,9 @@ WHERE {_PENDING_IN_PARTITION}
 """
 _NEWEST_OF_ALL: LiteralString = f"SELECT max(c.updated_at) FROM document_chunks c WHERE {CHUNK_IN_PARTITION}"
 
-# Put chunks into the queue although they have a current vector: those that this run has not embedded, and at most so
-# many that the run has embedded the limit in the end. The oldest vectors and failures come first, so that the next run
-# with a limit goes on where this one stops. The chunks are held, and those that somebody changes or deletes at this
+# Put chunks into the queue although they have a current vector: those that this run has not tried, and at most so many
+# that the run has tried as many as the limit in the end. The oldest vectors and failures come first, so that the next
+# run with a limit goes on where this one stops. The chunks are held, and those that somebody changes or deletes at this
 # moment are passed over: a row that came into the queue with a former text, or without a chunk, would stay there for
 # ever. With a new text a chunk is pending anyway.
 _QUEUE_AGAIN: LiteralString = """
@@ -78,11 +78,13 @@ SELECT %(space)s, c.market, c.doc_type, c.stock_code, c.id, c.content_hash
 FROM document_chunks c LEFT JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
 LEFT JOIN pending_chunks q ON (q.space, q.market, q.doc_type, q.stock_code, q.chunk_id)
                               = (%(space)s, c.market, c.doc_type, c.stock_code, c.id)
-WHERE {within} AND v.run_id IS DISTINCT FROM %(run_id)s
+WHERE {within} AND v.run_id IS DISTINCT FROM %(run_id)s AND q.run_id IS DISTINCT FROM %(run_id)s
 ORDER BY greatest(v.created_at, q.failed_at) NULLS FIRST, c.id
 LIMIT CASE WHEN %(limit)s::bigint IS NOT NULL THEN
     greatest(%(limit)s - (SELECT count(*) FROM {table} v JOIN document_chunks c ON c.id = v.chunk_id
-                          WHERE {within} AND v.run_id = %(run_id)s), 0) END
+                          WHERE {within} AND v.run_id = %(run_id)s)
+                       - (SELECT count(*) FROM pending_chunks p JOIN document_chunks c ON {queued}
+                          WHERE {within} AND p.attempts > 0 AND p.run_id = %(run_id)s), 0) END
 FOR SHARE OF c SKIP LOCKED
 ON CONFLICT (space, market, doc_type, stock_code, chunk_id) DO UPDATE SET next_attempt_at = '-infinity'
 """
@@ -118,11 +120,13 @@ class PostgresChunkStore:
 
     @repeatable
     def queue_again(self, selection: ChunkSelection, run_id: str, limit: int | None) -> None:
-        """Queue all chunks of the selection, or as many as are missing from `limit`, but those that the run embedded.
+        """Queue all chunks of the selection, or as many as are missing from `limit`, but those that the run has tried.
 
-        Quarantined chunks become due. In a space that is not registered yet, nothing is to be done.
+        Those that failed in other runs become due. In a space that is not registered yet, nothing is to be done.
         """
-        query = sql.SQL(_QUEUE_AGAIN).format(table=vectors_table(self._space_slug), within=sql.SQL(_within(selection)))
+        query = sql.SQL(_QUEUE_AGAIN).format(
+            table=vectors_table(self._space_slug), within=sql.SQL(_within(selection)), queued=sql.SQL(QUEUED)
+        )
         parameters = {**self._parameters(selection), "run_id": run_id, "limit": limit}
         with self._database.transaction() as connection:
             if is_live(connection, self._space_slug):

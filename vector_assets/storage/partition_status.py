@@ -9,7 +9,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.spaces import SpaceStatus
 from .database import Connection, Database, repeatable
 from .partition_columns import CHUNK_IN_PARTITION, IN_PARTITION, partition_parameters
-from .spaces import status_of, vectors_table
+from .spaces import is_live, status_of, vectors_table
 
 # A row for each partition that has chunks: how many chunks, pending and quarantined ones, how long it has waited, what
 # its last run did, and how many tokens its vectors have.
@@ -32,9 +32,9 @@ ORDER BY 1, 2, 3
 """
 
 _QUEUED: LiteralString = """
-SELECT market, doc_type, stock_code, count(*) FILTER (WHERE next_attempt_at <= now()) AS pending,
-       count(*) FILTER (WHERE next_attempt_at > now()) AS quarantined,
-       min(pending_since) FILTER (WHERE next_attempt_at <= now()) AS oldest
+SELECT market, doc_type, stock_code, count(*) FILTER (WHERE next_attempt_at < 'infinity') AS pending,
+       count(*) FILTER (WHERE next_attempt_at = 'infinity') AS quarantined,
+       min(pending_since) FILTER (WHERE next_attempt_at < 'infinity') AS oldest
 FROM pending_chunks c WHERE space = %(space)s AND {within} GROUP BY 1, 2, 3
 """
 # In a space that has no queue yet, every chunk is pending, since its text was written.
@@ -50,8 +50,14 @@ LEFT JOIN {table} v ON (v.chunk_id, v.content_hash, v.market, v.doc_type, v.stoc
                        = (c.id, c.content_hash, c.market, c.doc_type, c.stock_code)
 WHERE v.chunk_id IS NULL AND {within} GROUP BY 1, 2, 3
 """
-_PENDING_PARTITIONS: LiteralString = """
-SELECT market, doc_type, stock_code, pending, oldest FROM ({queued}) q WHERE pending > 0 ORDER BY 1, 2, 3
+# Chunks that failed once are due when their second attempt is.
+_DUE_PARTITIONS: LiteralString = """
+SELECT market, doc_type, stock_code, count(*), min(pending_since), max(pending_since)
+FROM pending_chunks WHERE space = %(space)s AND next_attempt_at <= now() GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+_ALL_PARTITIONS: LiteralString = """
+SELECT market, doc_type, stock_code, count(*), min(updated_at), max(updated_at)
+FROM document_chunks GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 # One value that changes when a text of the partition does, and does not depend on the order of the rows.
@@ -88,14 +94,16 @@ class PartitionStatusQueries:
 
     @repeatable
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
-        """List the partitions with pending chunks, by key; in a space that is not registered yet, all partitions."""
+        """List the partitions with pending chunks that are due, by key.
+
+        In a space that is not registered yet, these are all partitions.
+        """
         with self._database.transaction() as connection:
-            queued = _queued(connection, space_slug, "true")
-            query = sql.SQL(_PENDING_PARTITIONS).format(queued=queued)
+            query = _DUE_PARTITIONS if is_live(connection, space_slug) else _ALL_PARTITIONS
             rows = connection.execute(query, {"space": space_slug}).fetchall()
         return [
-            PendingPartition(PartitionKey(market, doc_type, stock_code), pending, oldest)
-            for market, doc_type, stock_code, pending, oldest in rows
+            PendingPartition(PartitionKey(market, doc_type, stock_code), *rest)
+            for market, doc_type, stock_code, *rest in rows
         ]
 
     @repeatable

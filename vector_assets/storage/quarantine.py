@@ -1,11 +1,11 @@
-"""Quarantined chunks: listed with their errors, and released for another attempt."""
+"""Chunks that failed: listed with their errors, and released for another attempt."""
 
 from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
 from ..domain.partition_keys import PartitionKey
-from ..domain.quarantine import QuarantinedChunk, RetryOutcome
+from ..domain.quarantine import FailedChunk, FailureCounts, RetryOutcome
 from .database import Database, repeatable
 
 # The rows of the queue that hold a failure of the chunk's present text, in some partitions.
@@ -14,14 +14,21 @@ p.space = %(space)s AND p.attempts > 0 AND (p.market, p.doc_type, p.stock_code) 
     SELECT * FROM unnest(%(markets)s::text[], %(doc_types)s::text[], %(stock_codes)s::text[]))
 """
 
-# The quarantined chunks of some partitions, with what is known of their failures.
+# The failed chunks of some partitions, with what is known of their failures.
 _LIST: LiteralString = f"""
 SELECT c.id, c.market, c.doc_type, c.stock_code, d.source_uri, c.chunk_index,
-       p.error, p.message, p.attempts, p.failed_at, nullif(p.next_attempt_at, 'infinity'), p.run_id
+       p.error, p.message, p.attempts, p.failed_at,
+       nullif(greatest(p.next_attempt_at, p.failed_at), 'infinity'), p.run_id
 FROM pending_chunks p JOIN document_chunks c ON c.id = p.chunk_id JOIN documents d ON d.id = c.document_id
-WHERE {_FAILED} AND p.next_attempt_at > now()
-ORDER BY c.market, c.doc_type, c.stock_code, d.source_uri, c.chunk_index
+WHERE {_FAILED}
+ORDER BY c.market, c.doc_type, c.stock_code, p.next_attempt_at < 'infinity', d.source_uri, c.chunk_index
 LIMIT %(limit)s
+"""
+
+_COUNT: LiteralString = f"""
+SELECT count(*) FILTER (WHERE next_attempt_at < 'infinity'), count(*) FILTER (WHERE next_attempt_at = 'infinity'),
+       nullif(greatest(min(next_attempt_at), now()), 'infinity')
+FROM pending_chunks p WHERE {_FAILED}
 """
 
 # Make the next attempt due now; the row stays, for it counts the attempts. A row that a run is writing at this moment
@@ -34,7 +41,7 @@ WITH released AS (
     ORDER BY p.chunk_id
     FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE pending_chunks p SET next_attempt_at = now() FROM released r
+UPDATE pending_chunks p SET next_attempt_at = '-infinity' FROM released r
 WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
       = (r.space, r.market, r.doc_type, r.stock_code, r.chunk_id)
 RETURNING p.chunk_id, p.market, p.doc_type, p.stock_code
@@ -43,8 +50,8 @@ RETURNING p.chunk_id, p.market, p.doc_type, p.stock_code
 # How many of the chunks have a vector, are quarantined, or neither.
 _OUTCOME: LiteralString = """
 SELECT count(*) FILTER (WHERE p.chunk_id IS NULL),
-       count(*) FILTER (WHERE p.next_attempt_at > now()),
-       count(*) FILTER (WHERE p.next_attempt_at <= now())
+       count(*) FILTER (WHERE p.next_attempt_at = 'infinity'),
+       count(*) FILTER (WHERE p.next_attempt_at < 'infinity')
 FROM document_chunks c
 LEFT JOIN pending_chunks p ON (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
                               = (%(space)s, c.market, c.doc_type, c.stock_code, c.id)
@@ -53,7 +60,7 @@ WHERE c.id = ANY(%(ids)s)
 
 
 class Quarantine:
-    """The chunks that failed, per space: a state of their rows in the queue."""
+    """The chunks that failed, per space: their rows in the queue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,18 +68,26 @@ class Quarantine:
     @repeatable
     def chunks(
         self, space_slug: str, partitions: Sequence[PartitionKey], limit: int | None = None
-    ) -> list[QuarantinedChunk]:
-        """List quarantined chunks of the partitions by partition, document and index; at most `limit` (None: all)."""
+    ) -> list[FailedChunk]:
+        """List the failed chunks of the partitions, the quarantined ones of each first, at most `limit` (None: all)."""
         with self._database.transaction() as connection:
             rows = connection.execute(_LIST, {**_parameters(space_slug, partitions), "limit": limit}).fetchall()
         return [
-            QuarantinedChunk(chunk_id, PartitionKey(market, doc_type, stock_code), *rest)
+            FailedChunk(chunk_id, PartitionKey(market, doc_type, stock_code), *rest)
             for chunk_id, market, doc_type, stock_code, *rest in rows
         ]
 
     @repeatable
+    def counts(self, space_slug: str, partitions: Sequence[PartitionKey]) -> FailureCounts:
+        """Count the failed chunks of the partitions."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_COUNT, _parameters(space_slug, partitions)).fetchone()
+        assert row is not None
+        return FailureCounts(*row)
+
+    @repeatable
     def release(self, space_slug: str, partitions: Sequence[PartitionKey]) -> dict[UUID, PartitionKey]:
-        """Make the quarantined chunks of the partitions pending; return their ids with their partitions.
+        """Make the failed chunks of the partitions pending and due; return their ids with their partitions.
 
         A run that was stopped half-way leaves released chunks without an attempt: these are returned again.
         """

@@ -39,8 +39,8 @@ SELECT s.slug, (SELECT coalesce(sum(chunks), 0)::bigint FROM chunk_counts),
        coalesce(q.pending, 0), coalesce(q.quarantined, 0),
        coalesce(pg_total_relation_size(to_regclass('chunk_vectors_' || s.slug)), 0)
 FROM embedding_spaces s
-LEFT JOIN (SELECT space, count(*) FILTER (WHERE next_attempt_at <= now()) AS pending,
-                  count(*) FILTER (WHERE next_attempt_at > now()) AS quarantined
+LEFT JOIN (SELECT space, count(*) FILTER (WHERE next_attempt_at < 'infinity') AS pending,
+                  count(*) FILTER (WHERE next_attempt_at = 'infinity') AS quarantined
            FROM pending_chunks GROUP BY space) q ON q.space = s.slug
 """
 _IS_LIVE = "SELECT FROM embedding_spaces WHERE slug = %s AND status IN ('filling', 'serving')"

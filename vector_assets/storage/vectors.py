@@ -12,6 +12,7 @@ from psycopg.errors import UndefinedTable
 
 from ..domain.batches import ChunkFailure, EmbeddedChunk
 from ..domain.chunks import ChunkSelection
+from ..domain.failure_backoff import SECOND_ATTEMPT_AFTER
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import ChunkFilter, SearchHit
 from ..errors import SpaceNotFound
@@ -82,12 +83,16 @@ DELETE FROM {table} WHERE run_id = %(run_id)s
   AND (%(ids)s::uuid[] IS NULL OR chunk_id = ANY(%(ids)s))
 """
 
-# Quarantine a chunk whose text is still the text that failed, or count one more attempt of it.
-_QUARANTINE = """
+# Store the failure of a chunk whose text is still the text that failed. After the first one the chunk waits for its
+# second attempt, after any other it is quarantined. An attempt counts where it was due: neither the same commit again
+# nor two runs at once make two of one.
+_STORE_FAILURE = """
 UPDATE pending_chunks p SET
-    attempts = p.attempts + (p.run_id IS DISTINCT FROM %(run_id)s)::integer,  -- the same commit again counts once
-    error = %(error)s, message = %(message)s, run_id = %(run_id)s, failed_at = now(), next_attempt_at = 'infinity'
-FROM (SELECT FROM pending_chunks
+    attempts = p.attempts + unchanged.is_due::integer,
+    next_attempt_at = CASE WHEN NOT unchanged.is_due THEN p.next_attempt_at
+                           WHEN p.attempts = 0 THEN now() + %(rest)s ELSE 'infinity' END,
+    error = %(error)s, message = %(message)s, run_id = %(run_id)s, failed_at = now()
+FROM (SELECT next_attempt_at <= now() AS is_due FROM pending_chunks
       WHERE (space, market, doc_type, stock_code, chunk_id, content_hash)
             = (%(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(chunk_id)s, %(content_hash)s)
       FOR UPDATE SKIP LOCKED) unchanged
@@ -142,7 +147,7 @@ class PostgresVectorStore:
                 # In a pipeline: all statements go at once, and the answers come together.
                 with connection.pipeline():
                     for failure in sorted(failures, key=lambda failure: failure.chunk.id):  # rows are locked by id
-                        self._quarantine(connection, failure, run_id)
+                        self._store_failure(connection, failure, run_id)
                     stored = self._store_vectors(connection, embedded, run_id) if embedded else None
             except UndefinedTable:
                 connection.rollback()
@@ -204,7 +209,7 @@ class PostgresVectorStore:
         }
         return connection.execute(self._store, parameters)
 
-    def _quarantine(self, connection: Connection, failure: ChunkFailure, run_id: str) -> None:
+    def _store_failure(self, connection: Connection, failure: ChunkFailure, run_id: str) -> None:
         parameters = {
             "space": self._space_slug,
             **partition_parameters(failure.chunk.partition),
@@ -214,8 +219,9 @@ class PostgresVectorStore:
             # PostgreSQL stores neither NUL nor half a surrogate pair, and a message may quote the text that caused it.
             "message": failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0"),
             "run_id": run_id,
+            "rest": SECOND_ATTEMPT_AFTER,
         }
-        connection.execute(_QUARANTINE, parameters)
+        connection.execute(_STORE_FAILURE, parameters)
 
     @repeatable
     def nearest(self, vector: NDArray[np.float32], where: ChunkFilter, limit: int) -> list[SearchHit]:

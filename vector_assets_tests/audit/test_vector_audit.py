@@ -12,7 +12,7 @@ from vector_assets.audit.re_embedding import chunks_to_try
 from vector_assets.audit.vector_audit import AuditSettings, VectorAudit
 from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.quarantine import QuarantinedChunk
+from vector_assets.domain.quarantine import FailedChunk
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
 from vector_assets.errors import DatabaseUnreachable, EmbedderBroken
 from vector_assets.quality.check_result import Severity
@@ -64,7 +64,7 @@ class NoQuarantine:
     def __init__(self) -> None:
         self.asked = 0
 
-    def chunks(self, *_: object) -> list[QuarantinedChunk]:
+    def chunks(self, *_: object) -> list[FailedChunk]:
         self.asked += 1
         return []
 

@@ -106,7 +106,7 @@ def test_what_failed_is_tried_once_more(command: Command, landing: Path, embedde
     assert str(US) not in planned.output
     still = command("backfill", "--failed")
     assert still.exit_code == 1
-    assert "0 chunks vectorized, 3 quarantined, in 1 partition (1 failed)" in still.output
+    assert "0 chunks vectorized, 3 failed, in 1 partition (1 failed)" in still.output
     embedder.poison = "nothing holds this"
 
     fixed = command("backfill", "--failed")
@@ -151,7 +151,7 @@ def test_what_failed_is_that_of_the_space_of_this_process(
 
     assert f"{US}  1 chunk" in planned
     assert fixed.exit_code == 0, fixed.output
-    assert "1 chunk vectorized, 0 quarantined, in 1 partition (0 failed)" in fixed.output
+    assert "1 chunk vectorized, 0 failed, in 1 partition (0 failed)" in fixed.output
 
 
 def test_a_model_without_a_live_space_is_refused_in_one_line(

@@ -152,7 +152,7 @@ def test_a_bad_document_is_skipped_and_the_exit_code_says_so(command: Command, f
     assert counts(command, "chunks") == {str(CN): 1, str(US): 3}
 
 
-def test_a_quarantined_chunk_is_reported(command: Command, landing: Path) -> None:
+def test_a_failed_chunk_is_reported(command: Command, landing: Path) -> None:
     """The rest is vectorized; the exit code is 1."""
     land(landing, US, "good.txt", "net sales")
     land(landing, US, "bad.txt", "POISON")
@@ -161,8 +161,8 @@ def test_a_quarantined_chunk_is_reported(command: Command, landing: Path) -> Non
     result = command("backfill")
 
     assert result.exit_code == 1
-    assert "1 chunk vectorized, 1 quarantined, in 1 partition (0 failed)" in result.output
-    assert (counts(command, "current"), counts(command, "quarantined")) == ({str(US): 1}, {str(US): 1})
+    assert "1 chunk vectorized, 1 failed, in 1 partition (0 failed)" in result.output
+    assert (counts(command, "current"), counts(command, "pending")) == ({str(US): 1}, {str(US): 1})
 
 
 def test_a_failing_partition_does_not_keep_the_others(command: Command, filings: Path, embedder: HashEmbedder) -> None:

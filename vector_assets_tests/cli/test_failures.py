@@ -21,7 +21,7 @@ from .conftest import Command, counts
 
 @pytest.fixture
 def failed(database: Database, command: Command) -> Database:
-    """Two partitions with one quarantined chunk each."""
+    """Two partitions with one chunk each that failed once."""
     store_chunks(database, ["good", "better"], US, "good.txt")
     store_chunks(database, ["POISON in a filing"], US, "bad.txt")
     store_chunks(database, ["公告 POISON"], CN, "bad.txt")
@@ -42,31 +42,35 @@ def test_failures_are_listed_with_their_errors(command: Command, failed: Databas
     shown = command("failures")
 
     assert shown.exit_code == 0, shown.output
-    for words in (str(US), str(CN), "bad.txt  chunk 0", "ValueError: poison", "failed 1 time,", "2 quarantined"):
+    for words in (str(US), str(CN), "bad.txt  chunk 0", "ValueError: poison", "failed 1 time,", "pending, next"):
         assert words in shown.output
+    assert "0 quarantined, 2 with another attempt by themselves" in shown.output
     assert shown.output.splitlines()[-1].endswith("vector-assets retry-failed")
     assert "us/*/*'" in command("failures", "us/*/*").output.splitlines()[-1]
     document = json.loads(command("failures", "cn/*/*", "--json").stdout)
     assert document["space"] == embedder.space.slug
     (failure,) = document["failures"]
     assert set(failure) == {
-        "partition", "document", "chunk_index", "chunk_id", "error", "message", "attempts", "failed_at",
+        "partition", "document", "chunk_index", "chunk_id", "error", "message", "state", "attempts", "failed_at",
         "next_attempt_at", "run_id",
     }  # fmt: skip
     assert (failure["partition"], failure["document"]) == (str(CN), f"{CN}/bad.txt")
     assert (failure["error"], failure["message"], failure["attempts"]) == ("ValueError", "poison", 1)
-    assert failure["run_id"] == "run of cn"
+    assert (failure["run_id"], failure["state"]) == ("run of cn", "pending")
+    nothing_due = command("backfill")
+    assert "no pending chunk is due" in nothing_due.output
+    assert "2 failed and pending, with another attempt later; 0 quarantined" in nothing_due.output
 
 
 def test_a_fixed_cause_and_a_retry_give_vectors(command: Command, failed: Database, embedder: HashEmbedder) -> None:
-    """Only the quarantined chunks of the pattern's partitions, and what else is pending in those, are embedded."""
+    """Only the failed chunks of the pattern's partitions, and what else is pending in those, are embedded."""
     store_chunks(failed, ["pending beside it"], US, "new.txt")
     embedder.poison = "nothing"
 
     result = command("retry-failed", "us/*/*")
 
     assert result.exit_code == 0, result.output
-    assert "1 chunk retried, 1 now vectorized, 0 quarantined again, in 1 partition (0 failed)" in result.output
+    assert "1 chunk retried, 1 now vectorized, 0 quarantined, in 1 partition (0 failed)" in result.output
     assert f"ok  {US}" in result.output
     assert sorted(embedder.embedded) == ["POISON in a filing", "pending beside it"]
     assert [failure["partition"] for failure in listed(command)] == [str(CN)]
@@ -77,6 +81,9 @@ def test_a_fixed_cause_and_a_retry_give_vectors(command: Command, failed: Databa
 def test_what_fails_once_more_counts_its_attempts(command: Command, failed: Database) -> None:
     """The exit code is 1, yet no run is marked as failed although all of its chunks did."""
     first = command("retry-failed")
+    assert [(failure["state"], failure["next_attempt_at"]) for failure in listed(command)] == [
+        ("quarantined", None)
+    ] * 2
     second = command("retry-failed")
 
     for result in (first, second):
@@ -96,7 +103,6 @@ def test_a_retry_that_did_not_get_through_goes_on(
 
     assert broken.exit_code == 1
     assert "1 still pending, in 1 partition (1 failed)" in broken.output
-    assert [failure["partition"] for failure in listed(command)] == [str(CN)]
     monkeypatch.setattr(embedder, "poison", "nothing")
     assert command("retry-failed", "us/*/*").exit_code == 0
     assert counts(command, "pending")[str(US)] == counts(command, "quarantined")[str(US)] == 0
@@ -129,7 +135,7 @@ def test_each_space_has_failures_of_its_own(
     monkeypatch.setattr(Services, "embedder", other)
     again = command("retry-failed")
 
-    assert "1 chunk retried, 0 now vectorized, 1 quarantined again, in 1 partition (0 failed)" in again.output
+    assert "1 chunk retried, 0 now vectorized, 1 quarantined, in 1 partition (0 failed)" in again.output
     assert [failure["attempts"] for failure in listed(command)] == [1, 1]
     assert command("spaces", "promote", other.space.slug, "--force").exit_code == 0
     (failure,) = listed(command)
@@ -171,7 +177,7 @@ def test_of_many_failures_the_first_are_listed_with_their_number(command: Comman
 
     assert shown.count("ValueError: poison") == 20
     assert "... and 10 more: vector-assets failures --json" in shown
-    assert "30 quarantined" in shown
+    assert "30 with another attempt by themselves" in shown
     assert len(listed(command)) == 30
 
 
@@ -205,14 +211,14 @@ def test_where_nothing_failed_it_says_so(
 ) -> None:
     """Before the first run, when no model was ever used, and after it, with a chunk that is only pending."""
     store_chunks(database, ["good"], US)
-    assert "o chunk is quarantined in 1 partition" in command(name).output
+    assert "o chunk has failed in 1 partition" in command(name).output
     make_vectorizer(database, HashEmbedder()).vectorize_partition(US)
     store_chunks(database, ["pending"], US, "new.txt")
 
     result = command(name, "us/*/*")
 
     assert result.exit_code == 0, result.output
-    assert "o chunk is quarantined in 1 partition" in result.output
+    assert "o chunk has failed in 1 partition" in result.output
     assert embedder.embedded == []
 
 

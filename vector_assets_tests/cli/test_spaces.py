@@ -395,7 +395,7 @@ def test_an_incomplete_space_is_promoted_by_force_only(command: Command, filling
 
     gate = refused(command("spaces", "promote", OTHER.slug)).removeprefix("Error: ")
 
-    assert gate.startswith(f"embedding space {OTHER.slug} lacks vectors: 1 pending, 1 quarantined. ")
+    assert gate.startswith(f"embedding space {OTHER.slug} lacks vectors: 2 pending, 0 quarantined. ")
     assert "EMBEDDING_MODEL=org/other vector-assets backfill" in gate
     assert statuses(command) == {SERVING.slug: "serving", OTHER.slug: "filling"}
 

@@ -29,6 +29,7 @@ class MemoryChunkStore:
             vectors, queue = self._database.vectors[self._space_slug], self._database.queues[self._space_slug]
             found = [(chunk, vectors.get(chunk.id)) for chunk in self._selected(selection)]
             done = [chunk.id for chunk, row in found if row and _is_of(row.content_hash, row.run_id, chunk, run_id)]
+            done += [chunk.id for chunk, _ in found if (row := queue.get(chunk.id)) and row.run_id == run_id]
             others = [(chunk, row) for chunk, row in found if chunk.id not in done]
             others.sort(key=lambda item: (self._last_attempt(*item), item[0].id))
             for chunk, _ in others[: None if limit is None else max(limit - len(done), 0)]:
@@ -57,7 +58,7 @@ class MemoryChunkStore:
         return sorted(found, key=lambda chunk: chunk.id)
 
     def _pending(self, selection: ChunkSelection) -> list[ChunkRow]:
-        return [chunk for chunk in self._selected(selection) if self._database.is_pending(chunk, self._space_slug)]
+        return [chunk for chunk in self._selected(selection) if self._database.is_due(chunk, self._space_slug)]
 
     def _selected(self, selection: ChunkSelection) -> list[ChunkRow]:
         chunks = self._database.chunks

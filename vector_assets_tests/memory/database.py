@@ -17,7 +17,7 @@ from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, Store
 from vector_assets.storage.documents import ChunkPosition, position_of
 
 # Earlier than any moment, as PostgreSQL's -infinity is.
-_DUE = datetime.min.replace(tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -71,7 +71,7 @@ class QueueRow:
     partition: PartitionKey
     content_hash: bytes
     pending_since: datetime = field(default_factory=now)
-    next_attempt_at: datetime | None = _DUE
+    next_attempt_at: datetime | None = EARLIEST
     attempts: int = 0
     error: str = ""
     message: str = ""
@@ -195,9 +195,9 @@ class MemoryDatabase:
     def is_quarantined(self, chunk: ChunkRow, space_slug: str) -> bool:
         """Whether the chunk is left out until its text changes or it is retried."""
         row = self.queued(chunk, space_slug)
-        return row is not None and not row.is_due
+        return row is not None and row.next_attempt_at is None
 
-    def is_pending(self, chunk: ChunkRow, space_slug: str) -> bool:
+    def is_due(self, chunk: ChunkRow, space_slug: str) -> bool:
         """Whether the next run embeds the chunk."""
         row = self.queued(chunk, space_slug)
         return row is not None and row.is_due

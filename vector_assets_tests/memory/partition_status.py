@@ -1,6 +1,7 @@
 """How complete the partitions are, counted in memory."""
 
 import hashlib
+from datetime import datetime
 
 from vector_assets.domain.coverage import PartitionStatus, PendingPartition
 from vector_assets.domain.partition_keys import PartitionKey
@@ -27,8 +28,9 @@ class MemoryPartitionStatusQueries:
             chunks = [chunk for chunk in self._database.chunks.values() if chunk.partition == partition]
             lacking = [chunk for chunk in chunks if not self._is_current_in_retired(chunk, slug)]
             rows = [row for chunk in lacking if (row := self._database.queued(chunk, slug))]
-            due = [row.pending_since for row in rows if row.is_due]
-        return PartitionStatus(partition, len(chunks), len(due), len(rows) - len(due), min(due, default=None), None)
+            since = [row.pending_since for row in rows if row.next_attempt_at is not None]
+        counts = len(chunks), len(since), len(rows) - len(since)
+        return PartitionStatus(partition, *counts, min(since, default=None), None)
 
     def _is_current_in_retired(self, chunk: ChunkRow, slug: str) -> bool:
         row = self._database.vectors.get(slug, {}).get(chunk.id)
@@ -37,8 +39,13 @@ class MemoryPartitionStatusQueries:
 
     def pending_partitions(self, space_slug: str) -> list[PendingPartition]:
         """All, in a space that is not registered."""
-        found = (item for item in self.status(space_slug) if item.pending_since is not None)
-        return [PendingPartition(item.partition, item.pending, item.pending_since) for item in found]
+        due: dict[PartitionKey, list[datetime]] = {}
+        with self._database.lock:
+            for chunk in self._database.chunks.values():
+                row = self._database.queued(chunk, space_slug)
+                if row is not None and row.is_due:
+                    due.setdefault(chunk.partition, []).append(row.pending_since)
+        return [PendingPartition(key, len(since), min(since), max(since)) for key, since in sorted(due.items())]
 
     def content_digest(self, partition: PartitionKey) -> str:
         """Over the sorted hashes."""

@@ -27,8 +27,8 @@ class MemorySpaceRegistry:
             found = []
             for item in self.all():
                 queued = list(self._database.queues[item.space.slug].values())
-                due = sum(row.is_due for row in queued)
-                found.append(SpaceOverview(item, len(chunks), due, len(queued) - due, 0))
+                pending = sum(row.next_attempt_at is not None for row in queued)
+                found.append(SpaceOverview(item, len(chunks), pending, len(queued) - pending, 0))
         return found
 
     def serving(self) -> EmbeddingSpace | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vector_assets.domain.batches import ChunkFailure, EmbeddedChunk
 from vector_assets.domain.chunks import Chunk, ChunkSelection
+from vector_assets.domain.failure_backoff import SECOND_ATTEMPT_AFTER
 from vector_assets.domain.search import ChunkFilter, SearchHit
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
 from vector_assets.errors import SpaceNotFound, SpaceNotLive
@@ -56,9 +57,11 @@ class MemoryVectorStore:
         row = self._queued(failure.chunk)
         if row is None:
             return
-        row.attempts += row.run_id != run_id  # the same commit again is the same attempt
+        if row.is_due:  # the same commit again is the same attempt
+            row.next_attempt_at = now() + SECOND_ATTEMPT_AFTER if row.attempts == 0 else None
+            row.attempts += 1
         row.message = failure.message.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
-        row.error, row.run_id, row.failed_at, row.next_attempt_at = failure.error, run_id, now(), None
+        row.error, row.run_id, row.failed_at = failure.error, run_id, now()
 
     def vectors_of_texts(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """Of any chunks."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from vector_assets.domain.quarantine import QuarantinedChunk
+from vector_assets.domain.quarantine import FailedChunk
 from vector_assets.errors import EmbedderDrifted
 from vector_assets.quality.check_result import CheckResult, Severity
 from vector_assets.quality.check_runner import NotGathered, run_checks
@@ -66,28 +66,31 @@ def test_chunks_without_a_vector_are_the_runs_error_or_a_warning(facts: VectorFa
 
 
 @pytest.mark.parametrize(
-    ("quarantined", "chunks", "allowed", "fails"),
+    ("bad", "chunks", "allowed", "fails"),
     [(1, 10, 0.05, False), (2, 10, 0.05, True), (2, 40, 0.05, False), (3, 40, 0.05, True), (1, 10, 0, True)],
 )
-def test_too_many_quarantined_chunks_are_an_error(quarantined: int, chunks: int, allowed: float, fails: bool) -> None:
-    """As in a run: a single one passes, unless none is allowed."""
-    facts = stored(chunks=chunks, current=chunks - quarantined, quarantined=quarantined)
-    facts = replace(facts, run=replace(facts.run, max_failed_fraction=allowed))
+def test_too_many_failed_chunks_are_an_error(bad: int, chunks: int, allowed: float, fails: bool) -> None:
+    """As in a run: a single one passes, unless none is allowed. A second attempt to come is a warning."""
+    quarantined = stored(chunks=chunks, current=chunks - bad, quarantined=bad)
+    once = stored(chunks=chunks, current=chunks - bad, pending=bad, failed_once=bad)
+    run = replace(quarantined.run, max_failed_fraction=allowed)
 
-    assert failed(facts) == ({"complete": ERROR} if fails else {})
+    assert failed(replace(quarantined, run=run)) == ({"complete": ERROR} if fails else {})
+    assert failed(replace(once, run=run)) == {"complete": ERROR if fails else WARNING}
 
 
-def test_quarantined_chunks_are_listed() -> None:
-    """With their errors, each in one short line."""
+def test_failed_chunks_are_listed() -> None:
+    """With their errors, each in one short line, and their next attempts."""
     now = datetime.now(UTC)
-    bad = QuarantinedChunk(7, KEY, "a.txt", 3, "ValueError", "bad\n" + 500 * "x", 2, now, None, "run 1")
-    facts = replace(stored(current=9, quarantined=1), quarantined=(bad,))
+    bad = FailedChunk(7, KEY, "a.txt", 3, "ValueError", "bad\n" + 500 * "x", 2, now, None, "run 1")
+    facts = replace(stored(current=9, quarantined=1), failed=(bad, replace(bad, next_attempt_at=now)))
 
-    (row,) = results(facts)["complete"].figures["quarantined_chunks"]
+    row, once = results(facts)["complete"].figures["failed_chunks"]
 
     assert (row["document"], row["chunk_index"], row["error"]) == ("a.txt", 3, "ValueError")
     assert len(row["message"]) <= 120
     assert "\n" not in row["message"]
+    assert (row["next_attempt"], once["next_attempt"]) == ("none", f"{now.astimezone():%Y-%m-%d %H:%M}")
 
 
 @pytest.mark.parametrize(
@@ -214,8 +217,8 @@ def test_missing_examples_of_quarantined_chunks_do_not_hide_that_none_is_quarant
     """They are needed only where there are some."""
     examples = NotGathered(OSError("gone"))
 
-    assert failed(replace(GOOD_VECTORS, quarantined=examples)) == {}
-    assert failed(replace(stored(current=8, quarantined=2), quarantined=examples)) == {"complete": WARNING}
+    assert failed(replace(GOOD_VECTORS, failed=examples)) == {}
+    assert failed(replace(stored(current=8, quarantined=2), failed=examples)) == {"complete": WARNING}
 
 
 @pytest.mark.parametrize(

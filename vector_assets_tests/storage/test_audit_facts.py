@@ -12,7 +12,7 @@ from vector_assets.storage.binary_arrays import HalfVectors
 from vector_assets.storage.database import Database
 from vector_assets.storage.quarantine import Quarantine
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, rows, store_chunks, vector_of
+from ..fakes import KEY, SPACE, HashEmbedder, make_vectorizer, quarantine_failed, rows, store_chunks, vector_of
 from .servers import connect
 
 OTHER = PartitionKey("cn", "announcement", "999001")
@@ -51,12 +51,15 @@ def test_every_chunk_is_counted_once(database: Database, facts: AuditFacts) -> N
     store_chunks(database, ["a", "b", "c", "POISON"])
     store_chunks(database, ["其他"], OTHER)
     embed(database)
+    quarantine_failed(database, HashEmbedder())
+    store_chunks(database, ["POISON 2"], name="b.txt")
+    embed(database)
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'c'")
 
     found = of(facts)
 
-    assert (found.chunks, found.current, found.pending, found.quarantined) == (4, 2, 1, 1)
-    assert (found.read, found.without_vector, found.wrong_hash, found.wrong_norm) == (4, 0, 0, 0)
+    assert (found.chunks, found.current, found.pending, found.failed_once, found.quarantined) == (5, 2, 2, 1, 1)
+    assert (found.read, found.without_vector, found.wrong_hash, found.wrong_norm) == (5, 0, 0, 0)
     assert (found.vectors, found.truncated_chunks, found.tokens, found.tokens_lost) == (3, 0, 3, 0)
 
 

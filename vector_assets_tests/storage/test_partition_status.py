@@ -11,7 +11,7 @@ from vector_assets.storage.database import Database
 from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.partition_status import PartitionStatusQueries
 
-from ..fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, rows, store_chunks
+from ..fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, quarantine_failed, rows, store_chunks
 from ..stores import Stores
 from .servers import connect
 
@@ -26,6 +26,7 @@ def test_the_counts_follow_the_tables(database: Database) -> None:
     assert [item.pending for item in coverage.status(None)] == [1, 3]
 
     report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY, run_id="run 1")
+    quarantine_failed(database, HashEmbedder())
     LastRuns(database).record(KEY, SPACE.slug, report)
     rows(database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'a'")
 
@@ -46,6 +47,9 @@ def test_every_chunk_is_current_pending_or_quarantined(stores: Stores) -> None:
     assert [(item.partition, item.pending) for item in stores.status.status(None)] == [(OTHER, 1), (KEY, 3)]
 
     make_vectorizer(stores.database, HashEmbedder()).vectorize_partition(KEY)
+    assert stores.status.partition_status(KEY, SPACE.slug).pending == 1  # failed once, and not due
+    assert [item.partition for item in stores.status.pending_partitions(SPACE.slug)] == [OTHER]
+    quarantine_failed(stores.database, HashEmbedder())
     stores.edit("a", "edited")
 
     other, status = stores.status.status(SPACE.slug)
@@ -63,6 +67,7 @@ def test_quarantined_chunks_are_not_pending(stores: Stores) -> None:
     store_chunks(stores.database, ["POISON"])
     coverage = stores.status
     make_vectorizer(stores.database, HashEmbedder()).vectorize_partition(KEY)
+    quarantine_failed(stores.database, HashEmbedder())
 
     assert coverage.pending_partitions(SPACE.slug) == []
     stores.edit("POISON", "corrected")
@@ -88,6 +93,7 @@ def test_waiting_begins_when_the_oldest_pending_chunk_became_pending(database: D
     coverage, other = PartitionStatusQueries(database), replace(SPACE, model="other")
     store_chunks(database, ["a", "b", "POISON"])
     make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+    quarantine_failed(database, HashEmbedder())
     assert coverage.partition_status(KEY, SPACE.slug).pending_since is None  # the quarantined one waits for nobody
     oldest_text = "SELECT min(updated_at) FROM document_chunks"
     assert coverage.partition_status(KEY, other.slug).pending_since == rows(database, oldest_text)[0][0]

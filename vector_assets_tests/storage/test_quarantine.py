@@ -1,12 +1,13 @@
-"""Quarantined chunks are listed with their error, released, and their attempts counted on."""
+"""Failed chunks are listed with their error, quarantined, released, and their attempts counted on."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from vector_assets.domain.failure_backoff import SECOND_ATTEMPT_AFTER
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.domain.quarantine import QuarantinedChunk, RetryOutcome
+from vector_assets.domain.quarantine import FailedChunk, FailureCounts, RetryOutcome
 from vector_assets.storage.database import Database
 from vector_assets.storage.quarantine import Quarantine
 
@@ -33,7 +34,7 @@ def fail_some(database: AnyDatabase) -> None:
         vectorizer.vectorize_partition(key, run_id=f"run of {key.market}")
 
 
-def places(chunks: list[QuarantinedChunk]) -> list[tuple[str, int]]:
+def places(chunks: list[FailedChunk]) -> list[tuple[str, int]]:
     """Market and index of each."""
     return [(chunk.partition.market, chunk.chunk_index) for chunk in chunks]
 
@@ -46,24 +47,52 @@ def test_what_failed_is_listed_in_order(failed: Stores) -> None:
     assert places(found) == [("cn", 1), ("us", 1), ("us", 2)]
     first = found[0]
     assert (first.document, first.error, first.message) == (f"{OTHER}/a.txt", "ValueError", "poison")
-    assert (first.attempts, first.next_attempt_at, first.run_id) == (1, None, "run of cn")
+    assert (first.attempts, first.is_quarantined, first.run_id) == (1, False, "run of cn")
+    assert abs(first.next_attempt_at - first.failed_at - SECOND_ATTEMPT_AFTER) < timedelta(seconds=1)
     assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER], limit=2)) == [("cn", 1), ("us", 1)]
     assert places(quarantine.chunks(SPACE.slug, [OTHER])) == [("cn", 1)]
     assert quarantine.chunks(SPACE.slug, []) == []
     assert quarantine.chunks("another_space", [KEY, OTHER]) == []
 
 
-def test_new_text_or_a_due_attempt_ends_the_quarantine(failed: Stores) -> None:
+def quarantined(stores: Stores) -> list[tuple[str, int]]:
+    """Market and index of each chunk that has no further attempt by itself."""
+    return places([chunk for chunk in stores.quarantine.chunks(SPACE.slug, [KEY, OTHER]) if chunk.is_quarantined])
+
+
+def test_a_chunk_is_quarantined_when_its_second_attempt_fails(failed: Stores) -> None:
+    """After the first one it is pending, and not due before the back-off ends. The list and the counts agree."""
+    vectorizer = make_vectorizer(failed.database, HashEmbedder())
+    assert vectorizer.vectorize_partition(KEY).processed == 0
+    assert [(item.quarantined, item.pending) for item in failed.status.status(SPACE.slug)] == [(0, 1), (0, 2)]
+    assert failed.status.pending_partitions(SPACE.slug) == []
+    counts = failed.quarantine.counts(SPACE.slug, [KEY, OTHER])
+    assert (counts.pending, counts.quarantined, counts.next_attempt_at) == (3, 0, first_attempt(failed))
+
+    failed.set_next_attempt("run of us", timedelta(seconds=-1))
+    assert [(item.partition, item.pending) for item in failed.status.pending_partitions(SPACE.slug)] == [(KEY, 2)]
+    vectorizer.vectorize_partition(KEY, run_id="second")
+
+    assert quarantined(failed) == [("us", 1), ("us", 2)]
+    assert [(item.quarantined, item.pending) for item in failed.status.status(SPACE.slug)] == [(0, 1), (2, 0)]
+    assert failed.quarantine.counts(SPACE.slug, [KEY]) == FailureCounts(0, 2, None)
+    assert vectorizer.vectorize_partition(KEY).processed == 0
+
+
+def first_attempt(stores: Stores) -> datetime | None:
+    """When the first of the failed chunks is due."""
+    return min(item.next_attempt_at for item in stores.quarantine.chunks(SPACE.slug, [KEY, OTHER]))
+
+
+def test_new_text_ends_the_quarantine(failed: Stores) -> None:
     """The list and the counts agree."""
+    failed.quarantine.release(SPACE.slug, [KEY])
+    make_vectorizer(failed.database, HashEmbedder()).vectorize_partition(KEY)
+    assert quarantined(failed) == [("us", 1), ("us", 2)]
+
     failed.edit("POISON 1", "corrected")
-    failed.set_next_attempt("run of cn", timedelta(days=1))
-    failed.set_next_attempt("run of us", timedelta(days=1))
-    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 2)]
-    assert [item.quarantined for item in failed.status.status(SPACE.slug)] == [1, 1]
 
-    failed.set_next_attempt("run of cn", timedelta(days=-1))
-
-    assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("us", 2)]
+    assert quarantined(failed) == [("us", 2)]
     assert [(item.quarantined, item.pending) for item in failed.status.status(SPACE.slug)] == [(0, 1), (1, 1)]
 
 
@@ -75,7 +104,7 @@ def test_a_vector_that_came_by_force_ends_the_quarantine(failed: Stores) -> None
     vectorizer.vectorize_chunks([id_], force_revectorize=True)
 
     assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1)]
-    assert [item.quarantined for item in failed.status.status(SPACE.slug)] == [1, 1]
+    assert [item.pending for item in failed.status.status(SPACE.slug)] == [1, 1]
 
 
 def test_each_space_has_a_quarantine_of_its_own(failed: Stores) -> None:
@@ -89,7 +118,7 @@ def test_each_space_has_a_quarantine_of_its_own(failed: Stores) -> None:
     assert places(failed.quarantine.chunks(other.slug, [KEY, OTHER])) == [("cn", 1)]
     assert places(failed.quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1), ("us", 1), ("us", 2)]
     assert len(failed.quarantine.release(other.slug, [KEY, OTHER])) == 1
-    assert places(failed.quarantine.chunks(SPACE.slug, [OTHER])) == [("cn", 1)]
+    assert failed.status.pending_partitions(SPACE.slug) == []
 
 
 def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> None:
@@ -101,7 +130,7 @@ def test_released_chunks_are_pending_and_keep_their_attempts(failed: Stores) -> 
 
     assert list(released.values()) == [KEY, KEY]
     assert [(item.partition, item.pending) for item in failed.status.pending_partitions(SPACE.slug)] == [(KEY, 2)]
-    assert places(quarantine.chunks(SPACE.slug, [KEY, OTHER])) == [("cn", 1)]
+    assert quarantined(failed) == []
     assert quarantine.outcome(SPACE.slug, list(released)) == RetryOutcome(vectorized=0, quarantined=0, pending=2)
 
     make_vectorizer(failed.database, HashEmbedder(poison="POISON 2")).vectorize_partition(KEY, run_id="second")

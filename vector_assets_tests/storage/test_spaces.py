@@ -269,6 +269,8 @@ def test_overviews_count_what_each_space_has_and_lacks(two: Stores) -> None:
     """The oldest first; quarantined chunks are not pending."""
     store_chunks(two.database, ["POISON"], name="b.txt")
     embed(two, SPACE)
+    two.quarantine.release(SPACE.slug, [KEY])
+    embed(two, SPACE)
 
     serving, filling = two.spaces.overviews()
 

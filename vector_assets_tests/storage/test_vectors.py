@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -250,7 +251,7 @@ def test_vectors_and_failures_are_committed_together(stores: Stores) -> None:
 
 
 def test_the_same_failure_twice_is_one_attempt(stores: Stores) -> None:
-    """Its answer was lost and it is done again; another run's is another attempt, new text begins at one."""
+    """The answer was lost, or two runs failed at once. One that was due counts; new text begins at one."""
     store_chunks(stores.database, ["a"])
     (chunk,) = pending(stores)
     store = stores.vectors(SPACE.slug)
@@ -258,6 +259,9 @@ def test_the_same_failure_twice_is_one_attempt(stores: Stores) -> None:
     for run in ("first", "first", "second"):
         store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], run)
 
+    assert stores.failures() == [("Broken", "no", 1)]
+    stores.set_next_attempt("second", timedelta(seconds=-1))
+    store.commit_batch([], [ChunkFailure(chunk, "Broken", "no")], "third")
     assert stores.failures() == [("Broken", "no", 2)]
     stores.edit("a", "b")
     store.commit_batch([], [ChunkFailure(pending(stores)[0], "Broken", "again")], "third")

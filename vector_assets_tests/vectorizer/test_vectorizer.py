@@ -254,7 +254,7 @@ def test_a_stopped_run_keeps_whole_batches_and_the_next_embeds_only_the_rest(dat
 
 
 def test_a_bad_chunk_fails_alone(database: Database) -> None:
-    """Promise 3: the rest of its batch commits; it is quarantined with its error and waits for new text."""
+    """Promise 3: the rest of its batch commits. It waits with its error for its second attempt, or new text."""
     store_chunks(database, [f"text {n}" for n in range(10)] + ["POISON"])
     vectorizer = make_vectorizer(database, HashEmbedder())
 
@@ -271,15 +271,16 @@ def test_a_bad_chunk_fails_alone(database: Database) -> None:
     assert rows(database, "SELECT count(*) FROM pending_chunks WHERE attempts > 0") == [(0,)]
 
 
-def test_force_tries_quarantined_chunks_again_and_counts_the_attempts(database: Database) -> None:
-    """Promise 3: a forced run tries every chunk again."""
+def test_force_tries_failed_chunks_again_and_counts_the_attempts(database: Database) -> None:
+    """Promise 3: a forced run tries every chunk again, once. Resumed with its id it has nothing left to try."""
     store_chunks(database, ["a", "POISON"])
     vectorizer = make_vectorizer(database, HashEmbedder())
     vectorizer.vectorize_partition(KEY)
 
-    report = vectorizer.vectorize_partition(KEY, force_revectorize=True)
+    report = vectorizer.vectorize_partition(KEY, force_revectorize=True, run_id="forced")
+    resumed = vectorizer.vectorize_partition(KEY, force_revectorize=True, run_id="forced", limit=2)
 
-    assert (report.vectorized_count, report.failed_count) == (1, 1)
+    assert (report.vectorized_count, report.failed_count, resumed.processed) == (1, 1, 0)
     assert rows(database, "SELECT attempts FROM pending_chunks") == [(2,)]
 
 
