@@ -36,7 +36,8 @@ AND (v.market, v.doc_type, v.stock_code) IS NOT DISTINCT FROM (c.market, c.doc_t
 # What is counted of the whole partition, at one moment. A row of the queue that somebody wrote during the run became
 # pending, or due, during it.
 _COUNTED: LiteralString = f"""
-SELECT c.chunks, p.pending, p.missed, p.failed_once, p.quarantined, v.vectors, v.tokens, v.tokens_lost, v.truncated_chunks
+SELECT c.chunks, p.pending, p.missed, p.failed_once, p.quarantined,
+       v.vectors, v.tokens, v.tokens_lost, v.truncated_chunks
 FROM (SELECT coalesce(sum(chunks), 0)::bigint AS chunks FROM chunk_counts WHERE {IN_PARTITION}) c,
      (SELECT coalesce(sum(vectors), 0)::bigint AS vectors, coalesce(sum(tokens), 0)::bigint AS tokens,
              coalesce(sum(tokens_lost), 0)::bigint AS tokens_lost,
