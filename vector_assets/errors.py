@@ -57,6 +57,7 @@ VectorAssetsError
 │   ├── MigrationDue
 │   ├── DatabaseTooNew
 │   ├── DatabaseFull
+│   ├── DatabaseLocked            it passes: another session holds a lock
 │   └── DatabaseFailed            it passes where another transaction was in the way, e.g. a deadlock
 └── ModelError
     ├── ModelNotFound
@@ -79,10 +80,12 @@ VectorAssetsError
     ├── NoSpaceToFill
     ├── AnotherSpaceFills
     ├── ConversionFailed          OpenVINO cannot run the model; torch does
+    ├── ModelTooLarge             its weights do not fit the memory
     ├── BadVectors                the embedder returned vectors that must not be stored
     ├── EmbedderBusy              it passes: the same call may succeed later
     ├── EmbedderRefused           a server refuses every request, or is none: nothing helps but the fix
     ├── TextsRefused              a server refuses these texts
+    ├── EmbedderUnavailable       the embedder was busy for as long as a run waits
     ├── EmbedderBroken            the embedder fails on any text: the chunks are not at fault
     └── EmbedderHung              the embedder does not answer; its thread is left running
 """
@@ -779,6 +782,22 @@ class DatabaseFailed(DatabaseError):
         self.passes = passes
 
 
+class DatabaseLocked(DatabaseError):
+    """Another session holds a lock for longer than a statement waits. `holder` says which one, if that is known."""
+
+    passes = True
+
+    def __init__(self, problem: str, holder: str | None, holder_pid: int | None = None) -> None:
+        found = f" It is held by {holder}." if holder else ""
+        fix = f", or end it with SELECT pg_terminate_backend({holder_pid})" if holder_pid is not None else ""
+        super().__init__(
+            f"a lock of another session is in the way ({problem}).{found} Let that session end its transaction{fix}. "
+            "What was committed is kept."
+        )
+        self.holder = holder
+        self.holder_pid = holder_pid
+
+
 class ModelError(VectorAssetsError):
     """An embedding model, or what it returned, cannot be used."""
 
@@ -1053,6 +1072,18 @@ class ConversionFailed(ModelError):
         self.reason = reason
 
 
+class ModelTooLarge(ModelError):
+    """The memory does not suffice to load the model. Nothing was stored."""
+
+    def __init__(self, model: str, cause: MemoryError) -> None:
+        said = " ".join(str(cause).split())
+        super().__init__(
+            f"the memory does not suffice to load the model {model!r}{f' ({said})' if said else ''}. End other "
+            "programs, choose a smaller model with EMBEDDING_MODEL, or use a machine with more memory."
+        )
+        self.model = model
+
+
 class BadVectors(ModelError):
     """The embedder returned vectors that must not be stored; `fault` names what is wrong with a single row."""
 
@@ -1083,6 +1114,21 @@ class EmbedderBusy(ModelError):
         self.model = model
         self.reason = reason
         self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < float("inf") else None
+
+
+class EmbedderUnavailable(ModelError):
+    """The embedder was busy for as long as a run waits. What was committed is kept, and no chunk counts as failed."""
+
+    # `passes` stays false: the run has waited already, and a sensor requests another one later.
+    def __init__(self, model: str, reason: str, waited: float, retry_after: float | None = None) -> None:
+        asked = f" and asks for a pause of {retry_after:,.0f} s" if retry_after is not None else ""
+        super().__init__(
+            f"the embedder {model!r} is busy ({reason}){asked}; the run has waited for {waited:,.0f} s. Chunks that "
+            "are not committed stay pending, and none counts as failed. Run again later, or wait longer with "
+            "VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS."
+        )
+        self.model = model
+        self.reason = reason
 
 
 class EmbedderRefused(ModelError):

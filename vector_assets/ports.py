@@ -11,6 +11,7 @@ from .domain.batches import ChunkFailure, EmbeddedChunk
 from .domain.chunks import ChunkSelection, ChunkWindow, DocumentChunk, TokenizedText
 from .domain.coverage import PartitionStatus
 from .domain.documents import ChunkChanges, ChunksToReplace, Document, DocumentRejection, KnownDocument, StoredDocument
+from .domain.embedder_wait import EmbedderWait
 from .domain.partition_keys import PartitionKey
 from .domain.progress import BatchProgress
 from .domain.quarantine import FailedChunk
@@ -24,7 +25,11 @@ from .quality.partition_facts import ChunkText, NearestChunk, PartitionVectorFac
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors of one space. Text reaches the model unaltered."""
+    """Turns texts into vectors of one space. Text reaches the model unaltered.
+
+    Any method may raise `EmbedderBusy`, with when to come back, where the same call may succeed later: then no text is
+    at fault, and a run waits. Other errors are taken for those of a text, until it fails alone.
+    """
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -348,6 +353,10 @@ class ProgressListener(Protocol):
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """A batch was committed."""
+        ...
+
+    def wait(self, partition: PartitionKey, wait: EmbedderWait) -> None:
+        """The run waits for an embedder that is busy; may be called in any thread."""
         ...
 
 

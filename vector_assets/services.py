@@ -32,6 +32,7 @@ from .errors import (
     DAGSTER_DATABASE_URL,
     EmbedderDrifted,
     ModelError,
+    ModelTooLarge,
     NoSpaceToFill,
     RecipeChanged,
     SpaceNotLive,
@@ -253,7 +254,17 @@ class Services(Stores):
         timeout = self.settings.embed_timeout_seconds
         # A model of a server may be exchanged while a run goes on; one of this process cannot.
         check_again = self.drift.check_again if self.space.provider else None
-        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again)
+        return Vectorizer(
+            self.chunks,
+            vectors,
+            self.embedder,
+            size,
+            timeout,
+            self.drift.check,
+            check_again,
+            self.retries.ended,
+            self.database.cancel,
+        )
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
         """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
@@ -348,8 +359,12 @@ class Services(Stores):
 
         Raises:
             EmbedderBroken: the model fails on any text.
+            ModelTooLarge: it does not fit the memory.
         """
-        self.embedder.load()
+        try:
+            self.embedder.load()
+        except MemoryError as error:
+            raise ModelTooLarge(self.embedder.space.model, error) from error
         if self._has_changed():
             self.space = replace(self.space, generation=self.space.generation + 1)
 

@@ -175,7 +175,8 @@ class Settings(BaseSettings):
         le=86_400,
         allow_inf_nan=False,
         validation_alias="VECTOR_ASSETS_EMBED_TIMEOUT_SECONDS",
-        description="A run fails when loading the model or embedding a batch takes more seconds than this.",
+        description="A run fails when loading the model or embedding a batch takes more seconds than this, or when "
+        "the embedder is busy for as long.",
     )
     max_failed_fraction: float = Field(
         0.05,

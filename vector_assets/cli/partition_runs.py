@@ -11,7 +11,7 @@ from ..domain.progress import readable_speed, shortcomings
 from ..domain.reports import VectorizeReport
 from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_chunks, readable_seconds
-from ..errors import BudgetUsedUp, EmbedderHung, EmbedderRefused
+from ..errors import BudgetUsedUp, EmbedderHung, EmbedderRefused, EmbedderUnavailable
 from ..estimates.backfill_plan import BackfillPlan
 from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..quality.limits import QualityLimits
@@ -37,7 +37,7 @@ def run_partitions(
     plan: BackfillPlan | None = None,
     allow_shrink: bool = False,
 ) -> list[RunResult]:
-    """Materialize the assets partition by partition; only a model that hangs stops them, not a failed partition.
+    """Materialize the assets partition by partition; a model that does not answer stops them, a failed partition not.
 
     `config` is of the step that vectorizes. A plan lets the time left for all chunks be shown.
 
@@ -74,7 +74,7 @@ def run_partitions(
 def _ends_all(result: RunResult) -> bool:
     """Say whether further partitions would end in the same way."""
     stopped = result.report is not None and result.report.stopped is not None
-    return stopped or isinstance(result.cause, EmbedderHung | EmbedderRefused | BudgetUsedUp)
+    return stopped or isinstance(result.cause, EmbedderHung | EmbedderUnavailable | EmbedderRefused | BudgetUsedUp)
 
 
 def _load_model(services: Services) -> None:

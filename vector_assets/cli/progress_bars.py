@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Column
 from rich.text import Text
 
+from ..domain.embedder_wait import EmbedderWait
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress, readable_share, readable_speed
 from ..domain.wording import readable_seconds
@@ -118,6 +119,13 @@ class PartitionsProgress:
             if line_of_all:
                 printed += "  " + translate("(all: {line})", line=line_of_all)
             err.print(printed, markup=False)
+
+    def wait(self, partition: PartitionKey, wait: EmbedderWait) -> None:
+        """Show why nothing moves, until the next batch; without a terminal, print it."""
+        if err.is_terminal:
+            self._details.plain = f"  {wait.line()}"
+        else:
+            err.print(f"  {partition}  {wait.line()}", markup=False)
 
     def end(self, line: str) -> None:
         """Print the line that sums up a partition, and count it as done."""

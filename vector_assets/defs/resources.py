@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ..domain.coverage import PartitionStatus
+from ..domain.embedder_wait import EmbedderWait
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
@@ -29,6 +30,9 @@ class SilentListener:
         """Do nothing."""
 
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        """Do nothing."""
+
+    def wait(self, partition: PartitionKey, wait: EmbedderWait) -> None:
         """Do nothing."""
 
     def report(self, report: VectorizeReport, status: PartitionStatus) -> None:

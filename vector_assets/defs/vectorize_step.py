@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from ..budgets import make_budget
+from ..domain.embedder_wait import EmbedderWait
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.quarantine import FailureCounts
@@ -167,6 +168,10 @@ class _VectorizeStep:
             if lost := lock.warning():
                 self.context.log.warning(lost)
 
+        def report_wait(wait: EmbedderWait) -> None:
+            self.context.log.warning(wait.line())
+            self.listener.wait(self.key, wait)
+
         vectorizer = self.services.vectorizer(self.config.batch_size)
         used_before = self.services.embedder.tokens_used
         try:
@@ -179,6 +184,7 @@ class _VectorizeStep:
                     run_id=self.context.run_id,
                     distribution=distribution,
                     budget=self._budget(),
+                    on_wait=report_wait,
                 )
         finally:
             events.close()  # what was committed is reported, whatever came after it

@@ -179,6 +179,8 @@ def load_sentence_transformer(folder: ModelFolder, space: EmbeddingSpace, device
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
         )
+    except MemoryError:
+        raise
     except Exception as error:
         raise InvalidModel(folder.name, f"it does not load ({' '.join(str(error).split())})") from error
     model.max_seq_length = space.max_tokens

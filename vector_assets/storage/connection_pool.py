@@ -24,7 +24,7 @@ from sqlalchemy import URL
 from .binary_arrays import register_arrays
 from .connections import Backend, backend_of, environment_for
 from .database_url import connection_arguments
-from .sessions import DEFAULT_SCHEMA, configure_session
+from .sessions import DEFAULT_SCHEMA, LOCK_TIMEOUT, configure_session
 
 # Begins the names of the pool's threads.
 POOL_NAME = "vector_assets pool"
@@ -76,14 +76,14 @@ def _prepare(connection: PooledConnection, schema: str, read_only: bool) -> None
     """Without a commit, so that the only commits that a failure can meet are those of the product's work."""
     try:
         connection.autocommit = True
-        configure_session(connection, schema)
+        configure_session(connection, schema, lock_timeout=LOCK_TIMEOUT)
         connection.backend = backend_of(connection)
         if connection.backend is None:  # a pooler may give each transaction to another process
             connection.prepare_threshold = None
         connection.autocommit = False
         connection.read_only = read_only or None
         with connection.transaction(force_rollback=True):  # types are only looked up
-            configure_session(connection, schema, local=True)
+            configure_session(connection, schema, local=True, lock_timeout=LOCK_TIMEOUT)
             register_vector(connection)
             register_arrays(connection)
     except BaseException:

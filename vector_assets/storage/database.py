@@ -1,23 +1,33 @@
 """The product's database: transactions over pooled connections, done again while what stops them passes."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Concatenate, LiteralString, ParamSpec, Protocol, TypeVar
 
+import psycopg
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import URL
 
 from ..errors import DatabaseError, DatabaseUnreachable
 from .connection_pool import RaisingPool
 from .connections import Backend, Connection, Cursor, end_backend
 from .driver_errors import translated_errors
+from .lock_holders import locked
 from .retries import Retries
-from .sessions import DEFAULT_SCHEMA, configure_session
+from .sessions import DEFAULT_SCHEMA, LOCK_TIMEOUT, configure_session
 
 __all__ = ["Connection", "Cursor", "Database", "repeatable"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+
+
+# A commit takes milliseconds. One that has not ended after half a second waits for a lock.
+_GRACE_SECONDS, _LOOK_SECONDS = 0.5, 0.02
+# A server that answers takes note of a cancellation within milliseconds.
+_CANCEL_SECONDS = 2.0
 
 
 class Database:
@@ -44,6 +54,8 @@ class Database:
         self.retries = retries or Retries()
         self._reached = reached
         self._lost: set[Backend] = set()
+        self._in_use: set[Connection] = set()
+        self._cancellations = 0
         self.schema = schema
         self._pool = RaisingPool(url, schema, read_only)
 
@@ -59,13 +71,33 @@ class Database:
             try:
                 self._end_lost_backends(connection)
                 if connection.backend is None:  # behind a pooler, the session may be another one in each transaction
-                    configure_session(connection, self.schema, local=True)
+                    configure_session(connection, self.schema, local=True, lock_timeout=LOCK_TIMEOUT)
+                self._in_use.add(connection)
                 yield connection
                 connection.commit()
+            except LockNotAvailable as error:
+                connection.rollback()
+                own = [used.info.backend_pid for used in tuple(self._in_use)]
+                raise locked(connection, str(error), own) from error
             except BaseException:
                 if connection.closed and connection.backend is not None:
                     self._lost.add(connection.backend)
                 raise
+            finally:
+                self._in_use.discard(connection)
+
+    def cancel(self) -> None:
+        """End the transactions that are under way, in any thread, and do not do them again.
+
+        Those that end by themselves within half a second are left to it.
+        """
+        self._cancellations += 1
+        until = time.monotonic() + _GRACE_SECONDS
+        while self._in_use and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+        for connection in tuple(self._in_use):
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def _end_lost_backends(self, connection: Connection) -> None:
         """End the server processes of connections that broke, if they have not noticed it themselves.
@@ -82,10 +114,11 @@ class Database:
         Raises:
             VectorAssetsError: the last error when the limit of `retries` is reached, or one that does not pass.
         """
-        return self.retries.call(work, self._is_worth_repeating)
+        cancellations = self._cancellations
+        return self.retries.call(work, lambda error: self._is_worth_repeating(error, cancellations))
 
-    def _is_worth_repeating(self, error: BaseException) -> bool:
-        if not isinstance(error, DatabaseError) or not error.passes:
+    def _is_worth_repeating(self, error: BaseException, cancellations: int) -> bool:
+        if not isinstance(error, DatabaseError) or not error.passes or cancellations != self._cancellations:
             return False
         return self._reached or not isinstance(error, DatabaseUnreachable)
 

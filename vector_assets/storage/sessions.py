@@ -8,6 +8,12 @@ import psycopg
 from ..errors import InvalidSetting
 
 DEFAULT_SCHEMA = "vector_assets"
+
+LOCK_TIMEOUT = "5s"
+"""How long a statement waits for another session's lock. The product's own are held for milliseconds.
+
+Whoever holds one for longer is named in a warning, and after some attempts in an error; see `lock_holders`.
+"""
 # The server truncates names to 63 bytes. Without upper-case letters nobody has to quote it.
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -23,7 +29,9 @@ SELECT set_config('search_path', concat_ws(', ', quote_ident(%(schema)s), (
        set_config('timezone', 'UTC', %(local)s), set_config('extra_float_digits', '1', %(local)s),
        set_config('bytea_output', 'hex', %(local)s), set_config('standard_conforming_strings', 'on', %(local)s),
        CASE WHEN current_setting('session_replication_role') <> 'origin'
-            THEN set_config('session_replication_role', 'origin', %(local)s) END
+            THEN set_config('session_replication_role', 'origin', %(local)s) END,
+       CASE WHEN %(lock_timeout)s <> '' AND current_setting('lock_timeout') = '0'
+            THEN set_config('lock_timeout', %(lock_timeout)s, %(local)s) END
 """
 
 
@@ -42,6 +50,11 @@ def checked_schema(name: str) -> str:
     return name
 
 
-def configure_session(connection: psycopg.Connection[Any], schema: str, local: bool = False) -> None:
-    """Make the session, or with `local` the transaction, one that the product's statements can rely on."""
-    connection.execute(_CONFIGURE, {"schema": schema, "local": local})
+def configure_session(
+    connection: psycopg.Connection[Any], schema: str, local: bool = False, lock_timeout: str = ""
+) -> None:
+    """Make the session, or with `local` the transaction, one that the product's statements can rely on.
+
+    `lock_timeout` is for sessions that no administrator has given a limit; empty: they wait without one.
+    """
+    connection.execute(_CONFIGURE, {"schema": schema, "local": local, "lock_timeout": lock_timeout})

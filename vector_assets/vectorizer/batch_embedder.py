@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused
+from ..domain.chunks import TokenizedText
+from ..domain.spaces import Vectors
+from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused, EmbedderUnavailable
 from ..ports import Embedder
-from .embed_deadline import EmbedDeadline
+from .embedder_calls import EmbedderCalls
 from .halving import attempt_halving
 from .vector_inspector import ChunkErrors, ChunkVectors, Vector, VectorInspector
 from .windows import Batch, TokenizedChunk
@@ -15,7 +17,7 @@ from .windows import Batch, TokenizedChunk
 PROBE_TEXTS = ("The board approved the annual report. 董事会审议通过了年度报告。", "Net sales fell. 营业收入下降。")
 
 # What says nothing of the chunks: it is neither a reason to halve a batch nor a failure of one of its chunks.
-NOT_OF_CHUNKS = (EmbedderBusy, EmbedderRefused)
+NOT_OF_CHUNKS = (EmbedderBusy, EmbedderUnavailable, EmbedderRefused)
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class BatchEmbedder:
     `stored` gives the vectors that the space has of texts with these hashes; None: all texts are embedded.
     """
 
-    def __init__(self, embedder: Embedder, deadline: EmbedDeadline, stored: StoredVectors | None = None) -> None:
+    def __init__(self, embedder: Embedder, calls: EmbedderCalls, stored: StoredVectors | None = None) -> None:
         self._embedder = embedder
-        self._deadline = deadline
+        self._calls = calls
         self._stored = stored
         self._inspector = VectorInspector(embedder)
 
@@ -57,7 +59,8 @@ class BatchEmbedder:
 
         Raises:
             EmbedderBroken: the embedder fails on any text.
-            EmbedderBusy, EmbedderRefused: a server cannot answer now, or refuses everything.
+            EmbedderUnavailable: the embedder was busy for as long as a run waits.
+            EmbedderRefused: a server refuses everything.
         """
         started = time.perf_counter()
         known = self._stored([chunk.chunk.content_hash for chunk in batch.chunks]) if self._stored else {}
@@ -74,8 +77,7 @@ class BatchEmbedder:
         for chunk in chunks:
             if chunk.error is not None:
                 raise chunk.error
-        with self._deadline.embedder_call():
-            vectors = self._embedder.embed([chunk.tokens for chunk in chunks])
+        vectors = self._calls.call(lambda: self._embedder.embed([chunk.tokens for chunk in chunks]))
         return self._inspector.inspect(chunks, vectors)
 
     def _probe_embedder(self) -> None:
@@ -85,14 +87,16 @@ class BatchEmbedder:
             EmbedderBroken: it fails on these texts as well, so that no chunk may be quarantined.
         """
         try:
-            with self._deadline.embedder_call():
-                tokens = self._embedder.tokenize(PROBE_TEXTS)
-                vectors = self._embedder.embed(tokens)
+            tokens, vectors = self._calls.call(self._embed_probe)
             self._inspector.inspect_probe(tokens, vectors)
         except NOT_OF_CHUNKS:
             raise
         except Exception as error:
             raise EmbedderBroken(self._embedder.space.model, error) from error
+
+    def _embed_probe(self) -> tuple[list[TokenizedText], Vectors]:
+        tokens = self._embedder.tokenize(PROBE_TEXTS)
+        return tokens, self._embedder.embed(tokens)
 
 
 def _is_known(chunk: TokenizedChunk, known: Mapping[bytes, Vector]) -> bool:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,11 +22,20 @@ class EmbedDeadline:
 
     Threads make the calls while another thread waits for the results. Native code cannot be interrupted, so after the
     time limit the waiting thread gives up and abandons the thread that makes the call.
+
+    Args:
+        model: the embedder's model.
+        seconds: the limit.
+        on_failure: is called, perhaps more than once, with the error that ends the work or with GeneratorExit, before
+            the threads are joined. It may end what they wait for.
     """
 
-    def __init__(self, model: str, seconds: float) -> None:
+    def __init__(
+        self, model: str, seconds: float, on_failure: Callable[[BaseException], None] = lambda _: None
+    ) -> None:
         self._model = model
         self._seconds = seconds
+        self.on_failure = on_failure
         self._call_started: dict[threading.Thread, float] = {}
 
     @contextmanager

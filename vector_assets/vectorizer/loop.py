@@ -1,6 +1,7 @@
 """The loop: it reads ahead, embeds and commits at the same time, batch by batch, in order."""
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,17 +14,18 @@ from ..domain.chunks import ChunkSelection
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
-from ..errors import EmbedderDrifted, EmbedderSwapped, InvalidChunkId, InvalidSetting
+from ..errors import EmbedderDrifted, EmbedderSwapped, InvalidChunkId, InvalidSetting, ModelTooLarge
 from ..estimates.time_left import RunTimeLeft
 from ..ports import ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
 from ..translation import translate
 from .batch_embedder import BatchEmbedder, EmbeddedBatch
 from .embed_deadline import EmbedDeadline
+from .embedder_calls import EmbedderCalls, WaitCallback, log_wait
 from .halving import message_of
 from .run_budget import RunBudget
 from .run_counts import CommittedBatch, RunCounts
-from .thread_stages import WaitSeconds, map_as_done, map_in_order, read_ahead, run_in_thread
+from .thread_stages import WaitSeconds, calling_on_error, map_as_done, map_in_order, read_ahead, run_in_thread
 from .windows import Batch, BatchSplitter, WindowReader
 
 ProgressCallback = Callable[[BatchProgress], None]
@@ -46,9 +48,13 @@ class Vectorizer:
         vectors: the store that vectors are committed to.
         embedder: turns the texts of chunks into vectors.
         batch_size: the most chunks of a batch, at least 1. The last chunks are shared among the embedder's calls.
-        embed_timeout_seconds: the time limit of each call of the embedder, more than 0.
+        embed_timeout_seconds: the time limit of each call of the embedder, more than 0. For as long a run waits for an
+            embedder that says that it is busy.
         check_embedder: is called when the embedder is loaded, before anything is stored; raises if it may not be used.
         check_again: is called after the last batch; if it raises EmbedderDrifted, what the run stored is discarded.
+        interrupted: once it is set, a run no longer waits for an embedder that is busy.
+        on_interrupt: is called when a run is interrupted (KeyboardInterrupt and the like), to end what its threads wait
+            for in the database.
 
     Raises:
         InvalidSetting: the batch size or the time limit is too small.
@@ -63,6 +69,8 @@ class Vectorizer:
         embed_timeout_seconds: float = 600.0,
         check_embedder: Callable[[], None] | None = None,
         check_again: Callable[[], None] | None = None,
+        interrupted: threading.Event | None = None,
+        on_interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         if batch_size < 1:
             raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
@@ -74,7 +82,9 @@ class Vectorizer:
         self._check_embedder = check_embedder
         self._check_again = check_again
         self._batch_size = batch_size
-        self._deadline = EmbedDeadline(embedder.space.model, embed_timeout_seconds)
+        self._embed_timeout_seconds = embed_timeout_seconds
+        self._interrupted = interrupted
+        self._on_interrupt = on_interrupt
 
     def vectorize_chunks(
         self,
@@ -91,8 +101,10 @@ class Vectorizer:
 
         Raises:
             InvalidChunkId: a string is no UUID; nothing was embedded.
+            ModelTooLarge: it does not fit the memory; nothing was embedded.
             EmbedderBroken: the embedder fails on any text; batches committed before stay.
             EmbedderHung: the embedder does not answer; batches committed before stay.
+            EmbedderUnavailable: the embedder was busy for too long; batches committed before stay.
             DatabaseError: the database cannot go on; batches committed before stay.
         """
         ids = tuple(sorted({_chunk_id(given) for given in chunk_ids}))
@@ -108,15 +120,17 @@ class Vectorizer:
         run_id: str | None = None,
         distribution: Distribution | None = None,
         budget: RunBudget | None = None,
+        on_wait: WaitCallback = log_wait,
     ) -> VectorizeReport:
         """Embed the pending chunks of a partition, at most `limit` of them, in the same way as `vectorize_chunks`.
 
         By force and with a limit, the chunks with the oldest vectors are embedded. Vectors that are stored are added to
         the `distribution`, which has the dimension of the space. When the `budget` is used up, the batches in work are
-        finished, and the other chunks stay pending.
+        finished, and the other chunks stay pending. `on_wait` is called, in any thread, with each pause for an embedder
+        that is busy; by default it is logged.
         """
         selection = ChunkSelection(partition=partition)
-        return self._run(selection, force_revectorize, limit, progress_callback, run_id, distribution, budget)
+        return self._run(selection, force_revectorize, limit, progress_callback, run_id, distribution, budget, on_wait)
 
     def _run(
         self,
@@ -127,6 +141,7 @@ class Vectorizer:
         run_id: str | None,
         distribution: Distribution | None = None,
         budget: RunBudget | None = None,
+        on_wait: WaitCallback = log_wait,
     ) -> VectorizeReport:
         run_id, used_before = run_id or uuid.uuid4().hex, self._embedder.tokens_used
         if force:
@@ -134,23 +149,26 @@ class Vectorizer:
         pending = self._chunks.count_pending(selection)
         total = pending if limit is None else min(limit, pending)
         # The clock of speed and estimate starts after the model was loaded; otherwise the first estimates are absurd.
-        stages = StageSeconds(load=self._load_embedder() if total else 0.0)
+        calls = self._calls(on_wait)
+        deadline = calls.deadline
+        stages = StageSeconds(load=self._load_embedder(calls) if total else 0.0)
         concurrency = self._embedder.concurrency if total else 1
         counts = RunCounts(run_id, total, stages, RunTimeLeft(concurrency))
-        reader = WindowReader(self._chunks, self._embedder, self._batch_size, self._deadline)
+        reader = WindowReader(self._chunks, self._embedder, self._batch_size, calls)
         # A request to a server takes as long for one text as for many, so that its last batches are not made smaller.
         splitter = BatchSplitter(self._batch_size, 1 if self._embedder.space.provider else concurrency)
         # The vectors of a server cost money. By force, they are made again.
         stored = self._vectors.vectors_of_texts if self._embedder.space.provider and not force else None
-        embedder = BatchEmbedder(self._embedder, self._deadline, stored)
+        embedder = BatchEmbedder(self._embedder, calls, stored)
         commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
         with (
             closing(budget) if budget else nullcontext(),
-            closing(read_ahead(reader.read(selection, total), self._deadline)) as windows,
+            closing(read_ahead(reader.read(selection, total), deadline)) as windows,
             closing(splitter.split(windows)) as split,
             closing(budget.take(split) if budget else split) as batches,
-            closing(map_in_order(_counting(embedder.embed, budget), batches, concurrency, self._deadline)) as embedded,
-            closing(map_as_done(commit, embedded, CONCURRENT_COMMITS, self._deadline, waits)) as committed,
+            closing(map_in_order(_counting(embedder.embed, budget), batches, concurrency, deadline)) as embedded,
+            closing(map_as_done(commit, embedded, CONCURRENT_COMMITS, deadline, waits)) as committed,
+            calling_on_error(deadline.on_failure),
         ):
             for batch in committed:
                 counts.add(batch)
@@ -159,7 +177,7 @@ class Vectorizer:
                 if callback is not None:
                     _report_progress(callback, batch, counts)
         if counts.batches:
-            self._require_same_embedder(selection, run_id)
+            self._require_same_embedder(selection, run_id, calls)
         counts.stopped = budget.stopped if budget else None
         if self._embedder.tokens_used is not None:
             counts.tokens_used = self._embedder.tokens_used - (used_before or 0)
@@ -169,30 +187,45 @@ class Vectorizer:
         stages.inspect += embedder.inspect_seconds
         return counts.report()
 
-    def _require_same_embedder(self, selection: ChunkSelection, run_id: str) -> None:
+    def _require_same_embedder(self, selection: ChunkSelection, run_id: str, calls: EmbedderCalls) -> None:
         """Check the embedder again after the run. If it is another one now, discard what the run has stored.
 
         Raises:
             EmbedderSwapped: it is.
         """
-        if self._check_again is None:
+        check = self._check_again
+        if check is None:
             return
         try:
-            run_in_thread(self._check_again, self._deadline)
+            run_in_thread(lambda: calls.call(check), calls.deadline)
         except EmbedderDrifted as error:
             raise EmbedderSwapped(error, self._vectors.discard(selection, run_id)) from error
 
-    def _load_embedder(self) -> float:
+    def _calls(self, on_wait: WaitCallback) -> EmbedderCalls:
+        """Make the door to the embedder for one run, whose waits end when the run does."""
+
+        def end_waits(error: BaseException) -> None:
+            calls.end()
+            if not isinstance(error, (Exception, GeneratorExit)):
+                self._on_interrupt()
+
+        deadline = EmbedDeadline(self._embedder.space.model, self._embed_timeout_seconds, end_waits)
+        calls = EmbedderCalls(deadline, self._embed_timeout_seconds, self._interrupted, on_wait)
+        return calls
+
+    def _load_embedder(self, calls: EmbedderCalls) -> float:
         """Load the embedder, check it, and return the seconds that this took."""
 
         def load() -> None:
-            with self._deadline.embedder_call():
+            try:
                 self._embedder.load()
-                if self._check_embedder is not None:
-                    self._check_embedder()
+            except MemoryError as error:
+                raise ModelTooLarge(self._embedder.space.model, error) from error
+            if self._check_embedder is not None:
+                self._check_embedder()
 
         started = time.perf_counter()
-        run_in_thread(load, self._deadline)
+        run_in_thread(lambda: calls.call(load), calls.deadline)
         return time.perf_counter() - started
 
     def _commit(self, embedded: EmbeddedBatch, run_id: str) -> CommittedBatch:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -129,6 +129,16 @@ class _AnyDone:
         return time.perf_counter() - started
 
 
+@contextmanager
+def calling_on_error(call: Callable[[BaseException], None]) -> Iterator[None]:
+    """Call the function with the error that the block raises, before anything around the block sees it."""
+    try:
+        yield
+    except BaseException as error:
+        call(error)
+        raise
+
+
 class _WorkerThreads:
     """Up to a number of threads that make the submitted calls in order. They end with the `with` block.
 
@@ -156,6 +166,8 @@ class _WorkerThreads:
                 self._calls.get_nowait()
         for _ in self._threads:
             self._calls.put(None)
+        if error is not None:
+            self._deadline.on_failure(error)
         self._deadline.join(self._threads)
 
     def submit(self, call: Callable[[], Result]) -> Future[Result]:

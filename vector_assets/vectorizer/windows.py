@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..domain.chunks import BEFORE_ALL_CHUNKS, Chunk, ChunkSelection, TokenizedText
+from ..errors import EmbedderBusy, EmbedderUnavailable
 from ..ports import ChunkStore, Embedder
-from .embed_deadline import EmbedDeadline
+from .embedder_calls import EmbedderCalls
 from .halving import attempt_halving
 
 # Batches in a window. Lengths within 64 batches of 32 are mixed enough that sorting them leaves little padding, and
@@ -65,11 +66,11 @@ class WindowSeconds:
 class WindowReader:
     """Reads the chunks of a run window by window, and tokenizes them."""
 
-    def __init__(self, chunks: ChunkStore, embedder: Embedder, batch_size: int, deadline: EmbedDeadline) -> None:
+    def __init__(self, chunks: ChunkStore, embedder: Embedder, batch_size: int, calls: EmbedderCalls) -> None:
         self._chunks = chunks
         self._embedder = embedder
         self._batch_size = batch_size
-        self._deadline = deadline
+        self._calls = calls
 
     def read(self, selection: ChunkSelection, total_chunks: int) -> Iterator[Window]:
         """Read `total_chunks` of the selection. If more became pending since they were counted, some wait."""
@@ -97,13 +98,12 @@ class WindowReader:
 
     def _tokenize_all(self, chunks: Sequence[Chunk]) -> list[TokenizedChunk]:
         """Tokenize the chunks. A chunk that cannot be tokenized keeps its error and fails later, in its batch."""
-        tokenized, failed = attempt_halving(chunks, self._tokenize)
+        tokenized, failed = attempt_halving(chunks, self._tokenize, (EmbedderBusy, EmbedderUnavailable))
         without_tokens = [TokenizedChunk(chunk, TokenizedText(chunk.text, 0, 0, 0), error) for chunk, error in failed]
         return [TokenizedChunk(chunk, tokens) for chunk, tokens in tokenized] + without_tokens
 
     def _tokenize(self, chunks: Sequence[Chunk]) -> list[TokenizedText]:
-        with self._deadline.embedder_call():
-            return self._embedder.tokenize([chunk.text for chunk in chunks])
+        return self._calls.call(lambda: self._embedder.tokenize([chunk.text for chunk in chunks]))
 
 
 class BatchSplitter:

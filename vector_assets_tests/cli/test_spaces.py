@@ -202,6 +202,13 @@ class Unloadable(HashEmbedder):
         raise InvalidModel("org/other", "the weights are truncated")
 
 
+class TooLarge(HashEmbedder):
+    """Its files are there, and larger than the memory."""
+
+    def load(self) -> None:
+        raise MemoryError("bad allocation")
+
+
 class Mute(HashEmbedder):
     """It loads, and fails on any text."""
 
@@ -210,7 +217,12 @@ class Mute(HashEmbedder):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"), [(Unloadable, "the weights are truncated"), (Mute, "no kernel for this device")]
+    ("make", "words"),
+    [
+        (Unloadable, "the weights are truncated"),
+        (TooLarge, "the memory does not suffice to load the model"),
+        (Mute, "no kernel for this device"),
+    ],
 )
 def test_a_model_that_does_not_work_is_not_added(
     make: Callable[..., HashEmbedder], words: str, command: Command, serving: Models

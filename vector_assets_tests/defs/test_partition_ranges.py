@@ -143,7 +143,7 @@ def test_a_partition_that_fails_leaves_the_others_their_turn(
     assert failure(result).startswith(f"1 of 4 partitions failed, 3 are done. {B}: 2 of 2 chunks failed")
     (reason,) = [event for event in observations(instance, result) if "failed" in event.metadata]
     assert (reason.partition, reason.metadata["error"].value) == (B, "TooManyFailures")
-    assert reason.metadata["quarantined"].value == 2
+    assert (reason.metadata["failed"].value, reason.metadata["pending"].value) == (2, 2)
 
 
 def test_what_would_fail_all_partitions_ends_the_run(

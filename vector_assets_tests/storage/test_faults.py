@@ -133,11 +133,11 @@ def test_a_deadlock_with_another_program_costs_nothing(
     assert rows(database, PENDING_TEXTS) == [("edited",)]
 
 
-@pytest.mark.parametrize(("limit", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
+@pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
 def test_a_time_limit_that_strikes_once_costs_nothing(
-    limit: str, code: str, database: Database, waits: Waits, caplog: pytest.LogCaptureFixture
+    limit: str, database: Database, waits: Waits, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As an administrator sets it for a whole database; what stood in the way is gone a moment later."""
+    """As an administrator sets it for a whole database; what stood in the way is named, and gone a moment later."""
     embedder = HashEmbedder()
     with connect(database.url) as user:
         user.execute(f"ALTER DATABASE {database.url.database} SET {limit} = '300ms'")
@@ -147,10 +147,27 @@ def test_a_time_limit_that_strikes_once_costs_nothing(
         waits.during[1] = lambda: user.rollback()
 
         report = vectorizer(database, embedder).vectorize_partition(KEY)
+        named = {"statement_timeout": "57014", "lock_timeout": f"server process {user.info.backend_pid} "}[limit]
 
-    assert code in caplog.text
+    assert named in caplog.text
     assert report.vectorized_count == len(TEXTS)
     assert_each_chunk_has_one_vector(database, embedder)
+
+
+def test_a_cancellation_ends_the_wait_for_a_lock(database: Database, waits: Waits, pool: ThreadPoolExecutor) -> None:
+    """At once, and the transaction is not done again."""
+    batch = batch_of_all(database)
+    with connect(database.url) as user, connect(database.url) as admin, user.transaction():
+        user.execute(HOLD_VECTORS)
+        running = pool.submit(commit, database, batch)
+        waiting_process(admin)
+
+        database.cancel()
+        error = running.exception()
+
+    assert isinstance(error, DatabaseFailed)
+    assert error.sqlstate == "57014"
+    assert waits.count == 0
 
 
 def test_a_time_limit_that_strikes_again_and_again_is_reported(database: Database, waits: Waits) -> None:

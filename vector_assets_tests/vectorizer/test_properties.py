@@ -26,6 +26,7 @@ from vector_assets.domain.spaces import LIVE, EmbeddingSpace, SpaceStatus, Vecto
 from vector_assets.errors import (
     AnotherSpaceFills,
     EmbedderBroken,
+    EmbedderBusy,
     SpaceNotFound,
     SpaceNotLive,
     SpaceRetired,
@@ -137,7 +138,7 @@ FAULTS = st.builds(
     Fault,
     stage=st.sampled_from([*STAGES, "embed", "commit"]),
     nth=st.sampled_from([0, 0, 0, 1, 1, 2, 3]),
-    what=st.sampled_from([*EDITS, "edit", "edit", "hold", "stop", "fail", "promote", "retire"]),
+    what=st.sampled_from([*EDITS, "edit", "edit", "hold", "stop", "fail", "busy", "promote", "retire"]),
     pick=PICKS,
     text=TEXTS,
 )
@@ -244,7 +245,10 @@ class Run:
             raise Stopped
         if fault.what == "fail":
             raise Hiccup
-        if fault.what == "promote":
+        if fault.what == "busy":
+            if fault.stage in {"tokenize", "embed"}:
+                raise EmbedderBusy(self.space.model, "429 Too Many Requests", 0.0)
+        elif fault.what == "promote":
             change(self.database, "promote", SPACES[fault.pick % len(SPACES)])
         elif fault.what == "retire":
             # It waits for whoever writes chunks, and an editor that holds one waits for the end of the run.

@@ -7,6 +7,7 @@ import pytest
 from vector_assets.domain.chunks import Chunk, ChunkSelection, ChunkWindow, TokenizedText, text_hash
 from vector_assets.vectorizer import WINDOW_BATCHES
 from vector_assets.vectorizer.embed_deadline import EmbedDeadline
+from vector_assets.vectorizer.embedder_calls import EmbedderCalls
 from vector_assets.vectorizer.windows import Batch, BatchSplitter, TokenizedChunk, Window, WindowReader
 
 from ..fakes import KEY, HashEmbedder
@@ -35,7 +36,7 @@ class ListedChunks:
 
 def read(store: ListedChunks, batch_size: int, total: int, selection: ChunkSelection = PARTITION) -> list[Window]:
     """Read all windows of a selection."""
-    reader = WindowReader(store, HashEmbedder(), batch_size, EmbedDeadline("a model", 60.0))
+    reader = WindowReader(store, HashEmbedder(), batch_size, EmbedderCalls(EmbedDeadline("a model", 60.0), 60.0))
     return list(reader.read(selection, total))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ...domain.coverage import PartitionStatus
+from ...domain.embedder_wait import EmbedderWait
 from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
 from ...domain.reports import VectorizeReport
@@ -55,6 +56,9 @@ class _StoppableListener:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         self._listener.batch(partition, progress)
         self._end_if_asked()
+
+    def wait(self, partition: PartitionKey, wait: EmbedderWait) -> None:
+        self._listener.wait(partition, wait)
 
     def report(self, report: VectorizeReport, status: PartitionStatus) -> None:
         self.report_of_run, self.status = report, status
@@ -112,7 +116,10 @@ class InProcessRuns:
         with ThreadPoolExecutor(1, "vector-assets-run") as thread:
             running = thread.submit(self._run, partition, assets, configs)
             while not running.done():
+                stopped = self._services.retries.ended.is_set()
                 wait([running], ANSWER_SIGNALS_SECONDS)
+                if stopped and not running.done():  # it waits for a lock, or for a long answer
+                    self._services.database.cancel()
         try:
             return running.result()
         except dg.DagsterInvalidConfigError as error:
