@@ -12,7 +12,8 @@ from .domain.partition_keys import PartitionKey
 from .domain.providers import LOCAL, PROVIDERS, Provider
 from .domain.spaces import EmbeddingSpace, RegisteredSpace
 from .embedding.devices import openvino_serves
-from .embedding.model_files import default_model, describe_space, find_model, same_tokenizer
+from .embedding.model_description import describe_space
+from .embedding.model_files import default_model, find_model, same_tokenizer
 from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.remote.model import RemoteModel

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from vector_assets.embedding.devices import Precision
-from vector_assets.embedding.model_files import describe_space, find_model
+from vector_assets.embedding.model_description import describe_space
+from vector_assets.embedding.model_files import find_model
 from vector_assets.embedding.openvino.embedder import OpenVINOEmbedder
 from vector_assets.embedding.token_counter import TokenCounter
 from vector_assets.embedding.torch_embedder import SentenceTransformerEmbedder

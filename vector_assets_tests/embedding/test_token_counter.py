@@ -15,7 +15,8 @@ from tokenizers.processors import (
     TemplateProcessing,
 )
 
-from vector_assets.embedding.model_files import ModelFolder, describe_space
+from vector_assets.embedding.model_description import describe_space
+from vector_assets.embedding.model_files import ModelFolder
 from vector_assets.embedding.token_counter import TokenCounter
 
 CLS, SEP = ("[CLS]", 101), ("[SEP]", 102)

@@ -14,7 +14,8 @@ import pytest
 
 from vector_assets.embedding.bundled import unpacking
 from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL, unpack_multilingual
-from vector_assets.embedding.model_files import ENGLISH_MODEL, default_model, describe_space, find_model
+from vector_assets.embedding.model_description import describe_space
+from vector_assets.embedding.model_files import ENGLISH_MODEL, default_model, find_model
 from vector_assets.errors import BundledModelUnavailable, ModelNotWritten
 
 from ..embedders import openvino_embedder
