@@ -8,7 +8,9 @@ from typing import Any
 
 from ..domain.spaces import EmbeddingSpace
 from ..errors import InvalidModel
-from .model_files import ModelFolder, read_json, read_json_object, weights_digest, wrong_file
+from .model_files import ModelFolder, read_json_object, weights_digest, wrong_file
+from .model_options import require_supported, stages, transformer_options
+from .prompts import find_prompts
 
 
 def describe_space(
@@ -17,18 +19,18 @@ def describe_space(
     """Read the embedding space from the model's files. A prompt that is given replaces the model's own.
 
     Raises:
-        InvalidModel: a file is missing, broken, or says nothing about dimension or token limit.
+        InvalidModel: a file is missing, broken, says nothing about dimension or token limit, or asks for something
+            that is not supported.
     """
+    require_supported(folder)
     modules = _modules(folder)
-    prompts = _prompts(folder)
-    # The names under which sentence-transformers looks for a document's prompt, in its order.
-    models_own = next((prompts[name] for name in ("document", "passage", "corpus") if name in prompts), "")
+    prompts = find_prompts(folder, document_prompt, query_prompt)
     return EmbeddingSpace(
         model=folder.name,
         revision=folder.revision,
         pooling=_pooling(modules),
-        document_prompt=models_own if document_prompt is None else document_prompt,
-        query_prompt=prompts.get("query", "") if query_prompt is None else query_prompt,
+        document_prompt=prompts.document,
+        query_prompt=prompts.query,
         dimension=_dimension(folder, modules),
         max_tokens=_max_tokens(folder, modules),
         weights_digest=weights_digest(folder),
@@ -45,29 +47,15 @@ class _Module:
     path: Path
     config: Mapping[str, Any]
 
-    @classmethod
-    def read(cls, folder: ModelFolder, entry: Mapping[str, Any]) -> "_Module":
-        kind = str(entry.get("type", "Transformer")).rpartition(".")[2]
-        path = Path(str(entry.get("path", "")))
-        return cls(folder, kind, path, read_json_object(folder, str(path / "config.json")))
-
     def number(self, key: str) -> int | None:
         return _number(self.folder, str(self.path / "config.json"), self.config, key)
 
 
 def _modules(folder: ModelFolder) -> list[_Module]:
-    entries = read_json(folder, "modules.json", default=[{}])
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise wrong_file(folder, "modules.json", "is not a list of objects")
-    return [_Module.read(folder, entry) for entry in entries]
-
-
-def _prompts(folder: ModelFolder) -> Mapping[str, str]:
-    file = "config_sentence_transformers.json"
-    prompts = read_json_object(folder, file).get("prompts") or {}
-    if not isinstance(prompts, dict) or not all(isinstance(prompt, str | None) for prompt in prompts.values()):
-        raise wrong_file(folder, file, "has prompts that are not an object of texts")
-    return {name: prompt or "" for name, prompt in prompts.items()}
+    return [
+        _Module(folder, stage.kind, stage.path, read_json_object(folder, str(stage.path / "config.json")))
+        for stage in stages(folder)
+    ]
 
 
 def _pooling(modules: list[_Module]) -> str:
@@ -100,9 +88,10 @@ def _dimension(folder: ModelFolder, modules: list[_Module]) -> int:
 
 def _max_tokens(folder: ModelFolder, modules: list[_Module]) -> int:
     """Find the limit as sentence-transformers does: from its own file, else the lower of tokenizer and positions."""
-    own, tokenizers = (str(modules[0].path / name) for name in ("sentence_bert_config.json", "tokenizer_config.json"))
-    limit = _number(folder, own, read_json_object(folder, own), "max_seq_length")
+    own, options = transformer_options(folder)
+    limit = _number(folder, own, options, "max_seq_length")
     if limit is None:
+        tokenizers = str(modules[0].path / "tokenizer_config.json")
         limits = (
             _number(folder, tokenizers, read_json_object(folder, tokenizers), "model_max_length"),
             modules[0].number("max_position_embeddings"),

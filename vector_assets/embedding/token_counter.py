@@ -5,13 +5,14 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding, Tokenizer, normalizers
 from tokenizers.models import WordLevel
 
 from ..domain.chunks import TokenizedText
 from ..domain.spaces import EmbeddingSpace
 from ..errors import InvalidModel
 from .model_files import ModelFolder, read_json_object
+from .model_options import text_options
 
 
 class TokenCounter:
@@ -20,11 +21,15 @@ class TokenCounter:
     def __init__(self, folder: ModelFolder, space: EmbeddingSpace) -> None:
         unknown = _special_token(folder, "unk_token")  # first, for its errors name the file
         padding = _special_token(folder, "pad_token")
+        options = text_options(folder)
         self.tokenizer = _load(folder)
+        if options.lower_case:
+            _lower_case_first(self.tokenizer)
         # Files may carry the truncation and padding of their last use, which would hide what is lost.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self._space = space
+        self._truncation_side = options.truncation_side
         # No unknown token: the vocabulary can spell anything. No padding token: any will do, for it is masked.
         self._unknown_id = self.tokenizer.token_to_id(unknown) if unknown else None
         self.pad_id = (self.tokenizer.token_to_id(padding) if padding else None) or 0
@@ -34,6 +39,25 @@ class TokenCounter:
         """Tokens of a document's text that fit the model beside its special tokens and the prompt."""
         prompt = len(self.tokenizer.encode(self._space.document_prompt, add_special_tokens=False).ids)
         return self._space.max_tokens - self._special_tokens - prompt
+
+    @cached_property
+    def document_prompt_tokens(self) -> int:
+        """Tokens before a document's text: the special ones at the start, and the prompt's."""
+        return self._tokens_before_text(self._space.document_prompt)
+
+    @cached_property
+    def query_prompt_tokens(self) -> int:
+        """Tokens before a question: the special ones at the start, and the prompt's."""
+        return self._tokens_before_text(self._space.query_prompt)
+
+    def _tokens_before_text(self, prompt: str) -> int:
+        """Count as sentence-transformers does: without the one special token that ends a text; 0 without a prompt."""
+        if not prompt:
+            return 0
+        ids = self._seen(self._whole([prompt])[0])
+        added = self.tokenizer.get_added_tokens_decoder()
+        ends_special = len(ids) > 0 and int(ids[-1]) in added and added[int(ids[-1])].special
+        return len(ids) - ends_special
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count each text with the document prompt before it, in order."""
@@ -68,7 +92,7 @@ class TokenCounter:
         finishing = Tokenizer(WordLevel({}, unk_token=""))
         if self.tokenizer.post_processor is not None:
             finishing.post_processor = self.tokenizer.post_processor
-        finishing.enable_truncation(self._space.max_tokens)
+        finishing.enable_truncation(self._space.max_tokens, direction=self._truncation_side)
         return finishing
 
 
@@ -81,6 +105,14 @@ def _load(folder: ModelFolder) -> Tokenizer:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InvalidModel(folder.name, f"{file or 'its tokenizer'} cannot be read ({reason})") from error
+
+
+def _lower_case_first(tokenizer: Tokenizer) -> None:
+    """Let the tokenizer see every text in lower case, as sentence-transformers does for `do_lower_case`."""
+    own = tokenizer.normalizer
+    tokenizer.normalizer = (
+        normalizers.Lowercase() if own is None else normalizers.Sequence([normalizers.Lowercase(), own])
+    )
 
 
 def _made_by_transformers(folder: ModelFolder) -> Tokenizer:

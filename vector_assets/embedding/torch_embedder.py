@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,12 @@ class SentenceTransformerEmbedder:
 
         A call of the model holds texts of similar length within the token budget; out of memory halves the budget.
         """
-        return self._embed_ids([text.ids for text in texts])
+        return self._embed_ids([text.ids for text in texts], self.counter.document_prompt_tokens)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Embed a question: float32 (dimension,), of length 1."""
-        vector: NDArray[np.float32] = self._embed_ids([self.counter.query_ids(text)])[0]
+        ids = self.counter.query_ids(text)
+        vector: NDArray[np.float32] = self._embed_ids([ids], self.counter.query_prompt_tokens)[0]
         return vector
 
     @property
@@ -104,7 +105,7 @@ class SentenceTransformerEmbedder:
             model[0].half()
         return model
 
-    def _embed_ids(self, texts: Sequence[NDArray[np.int32]]) -> Vectors:
+    def _embed_ids(self, texts: Sequence[NDArray[np.int32]], prompt_tokens: int) -> Vectors:
         import torch
 
         vectors = np.empty((len(texts), self._space.dimension), dtype=np.float32)
@@ -113,7 +114,7 @@ class SentenceTransformerEmbedder:
             most = self._budget.tokens
             rows = order[: max(most // max(len(texts[order[0]]), 1), 1)]
             try:
-                vectors[rows] = self._call([texts[row] for row in rows])
+                vectors[rows] = self._call([texts[row] for row in rows], prompt_tokens)
             except torch.OutOfMemoryError:
                 if len(rows) == 1:
                     raise
@@ -124,7 +125,7 @@ class SentenceTransformerEmbedder:
                 self._budget.succeed()
         return vectors
 
-    def _call(self, texts: Sequence[NDArray[np.int32]]) -> Vectors:
+    def _call(self, texts: Sequence[NDArray[np.int32]], prompt_tokens: int) -> Vectors:
         """Run the model once, each text padded to the first, which is the longest."""
         import torch
 
@@ -138,26 +139,32 @@ class SentenceTransformerEmbedder:
         if device.type == "cuda":  # the GPU copies pinned memory while it computes
             input_ids, attention_mask = input_ids.pin_memory(), attention_mask.pin_memory()
         with torch.inference_mode():
-            on_device = (tensor.to(device, non_blocking=True) for tensor in (input_ids, attention_mask))
-            vectors: Vectors = sentence_vectors(self.model, *on_device).float().cpu().numpy()
+            input_ids, attention_mask = (tensor.to(device, non_blocking=True) for tensor in (input_ids, attention_mask))
+            found = sentence_vectors(self.model, input_ids, attention_mask, prompt_tokens)
+            vectors: Vectors = found.float().cpu().numpy()
         return vectors
 
 
 def sentence_vectors(
-    model: "SentenceTransformer", input_ids: "torch.Tensor", attention_mask: "torch.Tensor"
+    model: "SentenceTransformer", input_ids: "torch.Tensor", attention_mask: "torch.Tensor", prompt_tokens: int = 0
 ) -> "torch.Tensor":
     """Run all stages of the model and normalize: (n, dimension) from ids and mask, both (n, tokens).
+
+    A pooling that leaves the prompt out leaves out the first `prompt_tokens`.
 
     What follows a transformer in float16 is computed in float32: a sum over many tokens can exceed float16's range.
     """
     import torch
 
-    features = {"input_ids": input_ids, "attention_mask": attention_mask}
+    features: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if prompt_tokens:
+        features["prompt_length"] = prompt_tokens
     for stage in model:
         features = stage(features)
         if "token_embeddings" in features and features["token_embeddings"].dtype == torch.float16:
             features["token_embeddings"] = features["token_embeddings"].float()
-    return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
+    vectors: torch.Tensor = torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
+    return vectors
 
 
 def load_sentence_transformer(folder: ModelFolder, space: EmbeddingSpace, device: str) -> "SentenceTransformer":

@@ -14,6 +14,7 @@ from ...errors import ConversionFailed
 from ...translation import translate
 from ..devices import Precision
 from ..model_files import ModelFolder
+from ..model_options import leaves_prompt_out
 from ..token_counter import TokenCounter
 from ..torch_embedder import SentenceTransformerEmbedder
 from .compiled_model import CompiledModel
@@ -110,6 +111,8 @@ class OpenVINOEmbedder:
         Raises:
             ConversionFailed: OpenVINO cannot run the model.
         """
+        if (self._space.document_prompt or self._space.query_prompt) and leaves_prompt_out(self._folder):
+            raise ConversionFailed(self._space.model, "its pooling leaves the prompt out")
         name = conversion_name(self._space)
         if (found := self._models.find(name)) is not None:
             return found
