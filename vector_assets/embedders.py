@@ -15,6 +15,8 @@ from .embedding.devices import openvino_serves
 from .embedding.model_description import describe_space
 from .embedding.model_files import default_model, find_model, same_tokenizer
 from .embedding.openvino.embedder import OpenVINOEmbedder
+from .embedding.prompt_families import family_of
+from .embedding.prompts import Prompts, PromptSource, find_prompts
 from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.remote.model import RemoteModel
 from .embedding.token_counter import TokenCounter
@@ -85,6 +87,16 @@ def price_of(embedder: AnyEmbedder) -> tuple[float | None, str]:
     if not isinstance(embedder, RemoteEmbedder):
         return None, ""
     return embedder.model.price_per_million, embedder.model.provider.currency
+
+
+def prompts_of(settings: Settings, embedder: AnyEmbedder) -> Prompts:
+    """Say which prompts the settings, the model's files or its family name. Files on a server are not seen."""
+    given = settings.embedding_document_prompt, settings.embedding_query_prompt
+    if not isinstance(embedder, RemoteEmbedder):
+        return find_prompts(find_model(embedder.space.source, settings.models_dir), *given)
+    model, source = embedder.model, PromptSource.SETTINGS if any(given) else PromptSource.NONE
+    by_fields = bool(model.document_fields or model.query_fields)  # the server itself adds what the model needs
+    return Prompts(given[0] or "", given[1] or "", source, None if by_fields else family_of([model.name]))
 
 
 def sampled_tokens(store: ChunkStore, embedder: AnyEmbedder, chunks: Mapping[PartitionKey, int]) -> int | None:

@@ -21,12 +21,14 @@ from .embedders import (
     default_batch_size,
     local_embedder,
     price_of,
+    prompts_of,
     remote_embedder,
     sampled_tokens,
     settings_of_space,
 )
 from .embedding.model_files import default_model
 from .embedding.openvino.embedder import OpenVINOEmbedder
+from .embedding.prompts import Prompts
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
     DAGSTER_DATABASE_URL,
@@ -174,6 +176,11 @@ class Services(Stores):
             serving.document_prompt if document_prompt is None else document_prompt,
             serving.query_prompt if query_prompt is None else query_prompt,
         )
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts that the settings, the model's files or its family name, and which of these did."""
+        return prompts_of(self.settings, self.embedder)
 
     def _embedder(
         self, model: str, document_prompt: str | None, query_prompt: str | None

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from .quality.limits import LIMIT_NAMES, QualityLimits
 from .translation import Language
 
 QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
+# How the names of settings begin, and of slips such as VECTOR_ASSET_HOME.
+_PREFIXES = ("VECTOR_ASSET", "VECTORASSET", "EMBEDDING_", "EMBEDING_")
 _PROMPTS = {"EMBEDDING_DOCUMENT_PROMPT", "EMBEDDING_QUERY_PROMPT"}
 
 
@@ -162,12 +165,12 @@ class Settings(BaseSettings):
     embedding_document_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_DOCUMENT_PROMPT",
-        description="Text put before each chunk. Unset: the prompt in the model's files.",
+        description="Text put before each chunk. Unset: the prompt in the model's files, or of its family.",
     )
     embedding_query_prompt: str | None = Field(
         None,
         validation_alias="EMBEDDING_QUERY_PROMPT",
-        description="Text put before each question. Unset: the prompt in the model's files.",
+        description="Text put before each question. Unset: the prompt in the model's files, or of its family.",
     )
     embed_timeout_seconds: float = Field(
         600,
@@ -314,6 +317,13 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**by_variable)
     except ValidationError as error:
         raise _invalid_setting(error) from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Find the variables that are named like settings and are none, each with the nearest setting if one is near."""
+    known = [str(field.validation_alias) for field in Settings.model_fields.values()]
+    unknown = [name for name in environment if name.startswith(_PREFIXES) and name not in known]
+    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in sorted(unknown)}
 
 
 def _invalid_setting(error: ValidationError) -> InvalidSetting:

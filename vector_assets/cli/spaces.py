@@ -214,9 +214,10 @@ def _print_plan(services: "Services") -> None:
         click.echo(translate("It takes about {size} on disk.", size=size))
     if services.space.document_prompt or services.space.query_prompt:
         prompts = translate(
-            "Prompts: {document!r} before each document, {query!r} before each question.",
+            "Prompts: {document!r} before each document, {query!r} before each question (from {source}).",
             document=services.space.document_prompt,
             query=services.space.query_prompt,
+            source=translate(services.prompts.source),
         )
         click.echo(prompts)
 

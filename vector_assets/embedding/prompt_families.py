@@ -21,6 +21,11 @@ class PromptFamily:
     document_prompt: str
     query_prompt: str
 
+    @property
+    def needs_prompts(self) -> bool:
+        """Whether its models were trained with one."""
+        return bool(self.document_prompt or self.query_prompt)
+
 
 def _family(name: str, models: str, document_prompt: str, query_prompt: str) -> PromptFamily:
     return PromptFamily(name, re.compile(models), document_prompt, query_prompt)

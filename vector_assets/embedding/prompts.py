@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..translation import marked
 from .model_files import ModelFolder, read_json_object, wrong_file
-from .prompt_families import family_of
+from .prompt_families import PromptFamily, family_of
 
 _FILE = "config_sentence_transformers.json"
 # The names of a document's prompt, in the order that sentence-transformers documents for `encode_document`. Its release
@@ -16,10 +17,10 @@ _DOCUMENT_NAMES = ("document", "passage", "corpus")
 class PromptSource(StrEnum):
     """Where prompts come from."""
 
-    SETTINGS = "settings"
-    FILES = "the model's files"
-    FAMILY = "the model's family"
-    NONE = "none needed or known"
+    SETTINGS = marked("the settings")
+    FILES = marked("the model's files")
+    FAMILY = marked("the model's family")
+    NONE = marked("nowhere")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Prompts:
     document: str
     query: str
     source: PromptSource
-    family: str | None
+    family: PromptFamily | None
 
 
 def find_prompts(folder: ModelFolder, document_prompt: str | None = None, query_prompt: str | None = None) -> Prompts:
@@ -45,7 +46,7 @@ def find_prompts(folder: ModelFolder, document_prompt: str | None = None, query_
     document, query = next((own[name] for name in _DOCUMENT_NAMES if name in own), ""), own.get("query", "")
     family = family_of([folder.name, str(read_json_object(folder, "config.json").get("_name_or_path", ""))])
     source = PromptSource.FILES if document or query else PromptSource.NONE
-    if source is PromptSource.NONE and family and (family.document_prompt or family.query_prompt):
+    if source is PromptSource.NONE and family and family.needs_prompts:
         document, query, source = family.document_prompt, family.query_prompt, PromptSource.FAMILY
     if document_prompt is not None or query_prompt is not None:
         source = PromptSource.SETTINGS
@@ -53,7 +54,7 @@ def find_prompts(folder: ModelFolder, document_prompt: str | None = None, query_
         document if document_prompt is None else document_prompt,
         query if query_prompt is None else query_prompt,
         source,
-        family.name if family else None,
+        family,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
 from vector_assets.embedding.bundled.unpacking import MULTILINGUAL_MODEL
+from vector_assets.embedding.prompts import Prompts, PromptSource
 from vector_assets.errors import ModelNotFound
 from vector_assets.services import Services
 
@@ -53,6 +54,7 @@ def models(embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch) -> dict[str,
 
     monkeypatch.setattr(Services, "embedder", _REAL_EMBEDDER)
     monkeypatch.setattr(Services, "_embedder", embedder_of)
+    monkeypatch.setattr(Services, "prompts", Prompts("", "", PromptSource.NONE, None))
     monkeypatch.setattr(
         Services, "audit_facts", property(lambda parts: UnrecordedAuditFacts(parts.database, parts.embedder))
     )

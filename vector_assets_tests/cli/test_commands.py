@@ -248,10 +248,10 @@ def test_status_of_an_empty_database_says_what_to_do(command: Command) -> None:
 
 
 def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part by itself; one that fails does not hide the next."""
+    """Each part by itself; one that fails does not hide the next, and each fault is printed once."""
     healthy = command("doctor")
     assert healthy.exit_code == 0, healthy.output
-    for part in ("disk", "database", "pgvector", "model", "vectors", "chunking"):
+    for part in ("settings", "disk", "database", "pgvector", "model", "prompts", "vectors", "chunking"):
         assert f"ok    {part}" in healthy.output
 
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/db")
@@ -259,8 +259,34 @@ def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyP
 
     assert ill.exit_code == 1
     assert "FIX   database" in ill.output
+    assert "skip  pgvector" in ill.output
+    assert ill.output.count("cannot reach the database") == 1
     assert "ok    model" in ill.output
     assert "topsecret" not in ill.output
+
+
+def test_doctor_shows_what_may_not_be_meant(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt variable, a landing directory that is not there, a model without the prompts of its family."""
+    monkeypatch.setenv("EMBEDING_MODEL", "intfloat/e5-base")
+    monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", "/no/such/directory")
+
+    result = command("doctor")
+
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.output.splitlines() if line.startswith("WARN")]
+    assert [line.split()[1] for line in warnings] == ["settings", "landing"]
+    assert "EMBEDDING_MODEL" in warnings[0]
+
+
+def test_doctor_lists_the_changed_settings_or_all(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their meanings where all are asked for."""
+    monkeypatch.setenv("EMBEDDING_BATCH_SIZE", "16")
+
+    changed, every = (command("doctor", *options).output.split("settings")[-1] for options in ((), ("--all",)))
+
+    assert "EMBEDDING_BATCH_SIZE=16" in changed
+    assert "VECTOR_ASSETS_CHUNK_TOKENS" not in changed
+    assert "VECTOR_ASSETS_CHUNK_TOKENS=192" in every
 
 
 def test_doctor_says_what_the_space_of_this_process_is_for(
