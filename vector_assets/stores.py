@@ -84,8 +84,12 @@ class Stores(ABC):
         return SpaceRegistry(self.database)
 
     def rate_limits(self, per_minute: tuple[int | None, int | None], provider: str) -> PostgresRateLimits | None:
-        """The limits of requests and tokens per minute that all processes share; None: neither is limited."""
-        return PostgresRateLimits(self.database, provider, *per_minute) if any(per_minute) else None
+        """The limits of requests and tokens per minute that all processes share; None: neither is limited.
+
+        Nor are they where nothing may be written: there a question is a request now and then, and may be refused.
+        """
+        is_limited = any(per_minute) and not self.database.read_only
+        return PostgresRateLimits(self.database, provider, *per_minute) if is_limited else None
 
     @cached_property
     def spending(self) -> Spending:

@@ -1,10 +1,14 @@
 """What the README says works: its commands, its Python, its settings."""
 
+import asyncio
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +36,6 @@ def commands(program: str) -> list[str]:
 @pytest.fixture(scope="module")
 def directory(converted_models: Path) -> Path:
     """A landing directory only, as a user has it who has just begun; the default model is converted already."""
-    import shutil
     import tempfile
 
     with tempfile.TemporaryDirectory() as path:
@@ -44,12 +47,18 @@ def directory(converted_models: Path) -> Path:
 
 
 def run(directory: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """In the directory, with nothing set and the installed commands on the path."""
+    """In the directory."""
+    environment = environment_of_user()
+    return subprocess.run(["bash", "-c", command], cwd=directory, env=environment, capture_output=True, text=True)
+
+
+def environment_of_user() -> dict[str, str]:
+    """Nothing is set, and the installed commands are on the path."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("VECTOR_", "EMBEDDING_"))}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     environment.pop("DAGSTER_HOME", None)
     environment["VECTOR_ASSETS_LANGUAGE"] = "en"
-    return subprocess.run(["bash", "-c", command], cwd=directory, env=environment, capture_output=True, text=True)
+    return environment
 
 
 def test_the_demo_does_the_whole_job_and_then_nothing(directory: Path) -> None:
@@ -88,25 +97,55 @@ def test_the_commands_work_in_the_order_given(results: dict[str, subprocess.Comp
 
 @pytest.mark.usefixtures("results")
 def test_the_python_works(directory: Path) -> None:
-    """In a program of its own, after the commands."""
-    (block,) = blocks("python")
+    """In one program, after the commands: the hits, and then the same two of each way to search."""
+    program = "\n".join(blocks("python"))
 
-    result = run(directory, f"python - <<'PROGRAM'\n{block}\nPROGRAM")
+    result = run(directory, f"python - <<'PROGRAM'\n{program}\nPROGRAM")
 
     assert result.returncode == 0, result.stderr
     counts, *hits = result.stdout.splitlines()
     assert re.fullmatch(r"\d+ 0", counts)
-    assert len(hits) == 3
-    assert all(re.match(r"0\.\d{3} us/\S+ us/\S+ '", hit) for hit in hits)
+    assert all(re.match(r"0\.\d{3} us/\S+ us/\S+ '", hit) for hit in hits[:3])
+    assert re.match(r"100% us/\S+ \['", hits[3])
+    by_langchain, by_llama_index, by_sql = hits[4:6], hits[6:8], hits[8:]
+    assert by_langchain == by_llama_index == by_sql
+    assert len({hit.split()[0] for hit in hits[4:6]} & {hit.split()[2] for hit in hits[:3]}) > 0
+
+
+@pytest.mark.usefixtures("results")
+def test_an_agent_starts_the_server_and_searches(directory: Path) -> None:
+    """As its configuration says, over stdin and stdout."""
+    from mcp import Client, StdioServerParameters
+
+    (block,) = blocks("json")
+    given = json.loads(block)["mcpServers"]["filings"]
+    environment = {**environment_of_user(), **given["env"]}
+    command = shutil.which(given["command"], path=environment["PATH"])
+    assert command is not None
+
+    async def search() -> dict[str, Any]:
+        server = StdioServerParameters(command=command, args=given["args"], env=environment, cwd=directory)
+        async with Client(server) as client:
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            assert tools == {"search_filings", "read_passage", "list_partitions"}
+            asked = {"question": "How did net sales change?", "partitions": ["US/"], "limit": 1}
+            return (await client.call_tool("search_filings", asked)).structured_content or {}
+
+    (hit,) = asyncio.run(search())["hits"]
+
+    assert hit["document"].startswith("us/")
 
 
 def test_the_sql_works(database: Database) -> None:
     """What another program writes is a document of a partition, with a chunk that is pending."""
-    (block,) = blocks("sql")
+    inserts, selects = blocks("sql")
 
     with database.transaction() as connection:
         connection.execute("SET LOCAL search_path = pg_catalog")
-        connection.execute(block)
+        connection.execute(inserts)
+        assert [column.name for column in connection.execute(selects).description or ()] == [
+            "company_name", "document", "page_from", "text",
+        ]  # fmt: skip
 
     stored = rows(database, "SELECT market, doc_type, stock_code, length(content_hash) FROM document_chunks")
     assert stored == [("us", "announcement", "XNEW", 32)]

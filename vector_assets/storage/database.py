@@ -57,6 +57,7 @@ class Database:
         self._in_use: set[Connection] = set()
         self._cancellations = 0
         self.schema = schema
+        self.read_only = read_only
         self._pool = RaisingPool(url, schema, read_only)
 
     @contextmanager
