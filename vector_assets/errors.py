@@ -326,7 +326,7 @@ class DaemonNotRunning(VectorAssetsError):
 
 
 class PortTaken(VectorAssetsError):
-    """Another program listens on the port of Dagster's web pages."""
+    """Another program listens on the port of a server that a command would start."""
 
     def __init__(self, port: int, reason: str) -> None:
         super().__init__(

@@ -1,15 +1,18 @@
 """What agents get from the MCP server, asked by the SDK's own client."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client, MCPError
 from mcp.types import TextContent
 from sqlalchemy import URL
 
+from vector_assets.cli.ports import HOST
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import DatabaseFailed
 from vector_assets.mcp_server import make_server
@@ -105,6 +108,66 @@ def test_nonsense_is_answered_and_the_next_call_works(services: FakeServices) ->
     for line, (tool, arguments, words) in zip(refused, NONSENSE, strict=True):
         assert words in line, (tool, arguments)
     assert found["hits"][0]["text"] == "b"
+
+
+def test_programs_of_this_machine_ask_by_http(services: FakeServices) -> None:
+    """Pages of a browser, which name another host, are refused."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    url = f"http://{HOST}:{port}/mcp"
+
+    async def asked() -> tuple[Any, int]:
+        server = asyncio.create_task(make_server(services).run_streamable_http_async(host=HOST, port=port))
+        while not await listens(port):
+            assert not server.done()
+        async with Client(url) as client:
+            found = await answered(client, "search_filings", {"question": "b", "limit": 1})
+        async with httpx2.AsyncClient() as browser:
+            refused = await browser.post(url, json={}, headers={"Host": "elsewhere.example"})
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+        return found, refused.status_code
+
+    found, refused = asyncio.run(asked())
+
+    assert found["hits"][0]["text"] == "b"
+    assert refused == 421
+
+
+async def listens(port: int) -> bool:
+    """Whether a connection is accepted."""
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
+def test_a_role_that_may_only_read_is_enough(services: FakeServices, database_url: URL) -> None:
+    """With the rights that operations.md gives a reader."""
+    page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text("utf-8")
+    grants = [line for line in page.splitlines() if line.startswith(("GRANT", "ALTER DEFAULT")) and "reader" in line]
+    admin = FakeServices(database_url, services.settings.home, services.settings.landing_dir)
+    rows(admin.database, "CREATE ROLE reader LOGIN")
+    rows(admin.database, "CREATE ROLE filer")
+    try:
+        for grant in grants:
+            rows(admin.database, grant.replace("FOR ROLE vector_assets ", ""))
+        url = database_url.set(username="reader")
+        reading = FakeServices(url, services.settings.home, services.settings.landing_dir)
+
+        (found,) = call(reading, ("search_filings", {"question": "b", "partitions": ["us/"], "limit": 1}))
+
+        assert found["hits"][0]["text"] == "b"
+        with pytest.raises(DatabaseFailed, match="permission denied"):
+            rows(reading.database, "DELETE FROM documents")
+        reading.close()
+    finally:
+        rows(admin.database, "DROP OWNED BY reader, filer")
+        rows(admin.database, "DROP ROLE reader, filer")
+        admin.close()
 
 
 def test_nothing_can_be_written(services: FakeServices) -> None:

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from types import FrameType
 import click
 import psutil
 
-from ..errors import DagsterDidNotStart, PortTaken
+from ..errors import DagsterDidNotStart
 from ..translation import translate
 from .dev_watchdog import STOP_SECONDS, dismiss, end_group, group_members, start_watchdog
 from .options import examples, filings_option
+from .ports import HOST, refuse_taken_port
 
-HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 # Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is gone for
 # a moment when Dagster itself starts another one, so that it must be missing in two checks.
@@ -45,7 +44,7 @@ def dev(filings: Path | None, port: int) -> None:
     from .open_services import open_services
     from .terminal import working
 
-    _refuse_taken(port)
+    refuse_taken_port(port)
     with open_services(filings, creates=True) as services, dev_lock(services.dagster_url, services.retries):
         from ..defs.run_history import Runs
         from ..defs.runtime.instance import dagster_environment, open_instance
@@ -65,15 +64,6 @@ def _print_address(port: int, landing_dir: Path) -> None:
     url = f"http://{HOST}:{port}"
     click.echo(translate("Dagster is at {url}  (landing directory: {directory})", url=url, directory=landing_dir))
     click.echo(translate("Assets: /assets · lineage: /asset-groups · runs: /runs.  Ctrl-C stops everything."))
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise PortTaken(port, error.strerror or str(error)) from error
 
 
 class _Dagster:

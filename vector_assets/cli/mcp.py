@@ -1,9 +1,13 @@
 """`vector-assets mcp`."""
 
+import sys
+
 import click
 
 from ..errors import ExtraMissing
+from ..translation import translate
 from .options import examples
+from .ports import HOST, refuse_taken_port
 
 _PORT = 8765
 
@@ -28,7 +32,10 @@ def mcp(http: bool, port: int) -> None:
     with configured_services(read_only=True) as services:
         server = make_server(services)
         if http:
-            click.echo(f"http://127.0.0.1:{port}/mcp", err=True)
-            server.run("streamable-http", host="127.0.0.1", port=port)
-        else:
-            server.run("stdio")
+            refuse_taken_port(port)
+            click.echo(f"http://{HOST}:{port}/mcp", err=True)
+            server.run("streamable-http", host=HOST, port=port)
+            return
+        if sys.stdin.isatty():
+            click.echo(translate("An agent starts this command and talks to it. To end it: Ctrl-D."), err=True)
+        server.run("stdio")
