@@ -1,14 +1,12 @@
 """Makes the embedder of a model: one that this machine runs, or one of a server."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from tokenizers import Tokenizer
 
-from .domain.chunks import BEFORE_ALL_CHUNKS, ChunkSelection
-from .domain.partition_keys import PartitionKey
 from .domain.providers import LOCAL, PROVIDERS, Provider
 from .domain.spaces import EmbeddingSpace, RegisteredSpace
 from .embedding.devices import openvino_serves
@@ -22,11 +20,8 @@ from .embedding.remote.model import RemoteModel
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import InvalidSetting
-from .ports import ChunkStore, RateLimits
+from .ports import RateLimits
 from .settings import Settings
-
-# Chunks that are counted to plan what a server will cost: enough to be a few percent from the truth.
-_SAMPLED_PARTITIONS, _SAMPLED_CHUNKS = 20, 32
 
 AnyEmbedder: TypeAlias = OpenVINOEmbedder | SentenceTransformerEmbedder | RemoteEmbedder
 
@@ -82,13 +77,6 @@ def default_batch_size(settings: Settings, embedder: AnyEmbedder) -> int:
     return settings.embedding_batch_size
 
 
-def price_of(embedder: AnyEmbedder) -> tuple[float | None, str]:
-    """Give the price of a million tokens, None where it is not known, and its currency."""
-    if not isinstance(embedder, RemoteEmbedder):
-        return None, ""
-    return embedder.model.price_per_million, embedder.model.provider.currency
-
-
 def prompts_of(settings: Settings, embedder: AnyEmbedder) -> Prompts:
     """Say which prompts the settings, the model's files or its family name. Files on a server are not seen."""
     given = settings.embedding_document_prompt, settings.embedding_query_prompt
@@ -97,16 +85,6 @@ def prompts_of(settings: Settings, embedder: AnyEmbedder) -> Prompts:
     model, source = embedder.model, PromptSource.SETTINGS if any(given) else PromptSource.NONE
     by_fields = bool(model.document_fields or model.query_fields)  # the server itself adds what the model needs
     return Prompts(given[0] or "", given[1] or "", source, None if by_fields else family_of([model.name]))
-
-
-def sampled_tokens(store: ChunkStore, embedder: AnyEmbedder, chunks: Mapping[PartitionKey, int]) -> int | None:
-    """Estimate the tokens of so many chunks of each partition, from the first pending ones; None: none is pending."""
-    counted = tokens = 0
-    for partition in list(chunks)[:: max(len(chunks) // _SAMPLED_PARTITIONS, 1)]:
-        window = store.read_window(ChunkSelection(partition=partition), BEFORE_ALL_CHUNKS, _SAMPLED_CHUNKS)
-        counted += len(window.chunks)
-        tokens += sum(text.tokens_embedded for text in embedder.tokenize([chunk.text for chunk in window.chunks]))
-    return round(tokens / counted * sum(chunks.values())) if counted else None
 
 
 def settings_of_space(settings: Settings, space: EmbeddingSpace) -> Settings:

@@ -20,10 +20,8 @@ from .embedders import (
     AnyEmbedder,
     default_batch_size,
     local_embedder,
-    price_of,
     prompts_of,
     remote_embedder,
-    sampled_tokens,
     settings_of_space,
 )
 from .embedding.model_files import default_model
@@ -41,11 +39,11 @@ from .errors import (
     WeightsChanged,
 )
 from .estimates.backfill_plan import BackfillPlan, plan_backfill
-from .estimates.vector_size import vector_bytes
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
 from .search import FilingsSearch, OneSpace, Search, Searcher, TermFiller
+from .server_costs import with_costs
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.chunk_texts import PostgresChunkTexts
@@ -275,13 +273,8 @@ class Services(Stores):
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
         """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
-        plan = plan_backfill(chunks, statuses)
-        if not self.space.provider:
-            return plan
-        tokens = sampled_tokens(self.chunks, self.embedder, chunks) if plan.tokens is None else plan.tokens
-        price, currency = price_of(self.embedder)
-        size = sum(chunks.values()) * vector_bytes(self.space.dimension)
-        return replace(plan, tokens=tokens, price=price, currency=currency, disk_bytes=size)
+        texts = PostgresChunkTexts(self.database)
+        return with_costs(plan_backfill(chunks, statuses), self.embedder, texts)
 
     @cached_property
     def drift(self) -> DriftGuard:

@@ -13,7 +13,6 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.quarantine import FailureCounts
 from ..domain.reports import VectorizeReport
-from ..embedders import price_of
 from ..errors import BudgetUsedUp, EmbedderDrifted, InvalidSetting, TooManyFailures
 from ..ports import RunListener
 from ..quality.check_runner import CheckResults
@@ -21,6 +20,7 @@ from ..quality.distribution import Distribution
 from ..quality.token_warnings import TokenCounts, token_warnings
 from ..quality.vector_checks import NO_DRIFT, drift_result
 from ..quality.vector_facts import AuditedRun, DriftFacts
+from ..server_costs import price_of
 from ..services import Services
 from ..storage.partition_locks import PartitionLock
 from ..translation import ngettext
@@ -132,6 +132,7 @@ class _VectorizeStep:
             self.run_progress.begin(key)
         services.term_filler.fill(key)  # of chunks that another program wrote
         moment = services.audit_facts.moment()
+        self._log_plan()
         events = self._progress_events()
         distribution = Distribution(services.space.dimension)
         try:
@@ -150,6 +151,16 @@ class _VectorizeStep:
             # Another attempt of the step would find nothing pending, and turn the partition green.
             raise failure_of(TooManyFailures(str(key), report.failed_count, report.processed, limit), metadata)
         return PartitionResult(metadata, f"{services.space.slug}:{services.coverage.content_digest(key)}", results)
+
+    def _log_plan(self) -> None:
+        """Say what the run will use of a server, before anything is sent."""
+        services, key = self.services, self.key
+        if not services.space.provider:
+            return
+        status = services.coverage.partition_status(key, services.space.slug)
+        count = status.chunks if self.config.force_revectorize else status.pending
+        if count:
+            self.context.log.info(services.plan({key: count}, [status]).line())
 
     @property
     def _max_failed_fraction(self) -> float:

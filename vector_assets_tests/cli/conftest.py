@@ -36,7 +36,7 @@ OTHER = replace(SPACE, model="org/other", source="org/other")
 THIRD = replace(SPACE, model="org/third", source="org/third")
 
 # How a process finds its model, in place of which the fixture `embedder` puts one.
-_REAL_EMBEDDER = vars(Services)["embedder"]
+REAL_EMBEDDER = vars(Services)["embedder"]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def models(embedder: HashEmbedder, monkeypatch: pytest.MonkeyPatch) -> dict[str,
             return HashEmbedder(replace(found[model].space, document_prompt=document_prompt, query_prompt=query_prompt))
         return found[model]
 
-    monkeypatch.setattr(Services, "embedder", _REAL_EMBEDDER)
+    monkeypatch.setattr(Services, "embedder", REAL_EMBEDDER)
     monkeypatch.setattr(Services, "_embedder", embedder_of)
     monkeypatch.setattr(Services, "prompts", Prompts("", "", PromptSource.NONE, None))
     monkeypatch.setattr(
