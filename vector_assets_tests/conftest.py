@@ -20,6 +20,7 @@ from vector_assets.translation import use_language
 from .embedding.embedders import ENGLISH
 from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
+from .snapshots import Snapshots
 from .storage.proxy import Proxy
 from .stores import Stores, stores_of
 
@@ -116,6 +117,12 @@ def dagster_database(database_url: URL, dagster_template: None) -> None:
     """Dagster's storage beside the test's own database."""
     with administration(database_url) as connection:
         connection.execute(f"CREATE DATABASE {database_url.database}_dagster TEMPLATE {DAGSTER_TEMPLATE}")
+
+
+@pytest.fixture(scope="session")
+def snapshots(server_url: URL) -> Snapshots:
+    """Copies of test databases, which are there as long as the server."""
+    return Snapshots()
 
 
 @pytest.fixture

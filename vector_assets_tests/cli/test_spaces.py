@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import URL
 
 from vector_assets.cli import main, terminal
 from vector_assets.domain.chunks import TokenizedText
@@ -19,6 +20,7 @@ from vector_assets.storage.database import Database
 
 from ..defs.conftest import US, land, sentences
 from ..fakes import HashEmbedder, rows
+from ..snapshots import Snapshots
 from .conftest import OTHER, SERVING, THIRD, Command, counts
 
 Models = dict[str, HashEmbedder]
@@ -46,12 +48,21 @@ def refused(result: Result) -> str:
     return line
 
 
-@pytest.fixture
-def serving(command: Command, filings: Path, models: Models) -> Models:
-    """The bundled model's space serves, with four current chunks in two partitions."""
-    command("ingest", str(filings))
-    assert command("backfill").exit_code == 0
+def forgetful(models: Models) -> Models:
+    """The models, whose records hold only what a test embeds after its fixtures."""
+    for embedder in models.values():
+        embedder.embedded.clear()
     return models
+
+
+@pytest.fixture
+def serving(command: Command, filings: Path, models: Models, snapshots: Snapshots, database_url: URL) -> Models:
+    """The bundled model's space serves, with four current chunks in two partitions."""
+    if not snapshots.restore("serving", database_url):
+        command("ingest", str(filings))
+        assert command("backfill").exit_code == 0
+        snapshots.keep("serving", database_url)
+    return forgetful(models)
 
 
 @pytest.fixture
@@ -62,10 +73,15 @@ def filling(command: Command, serving: Models) -> Models:
 
 
 @pytest.fixture
-def complete(command: Command, filling: Models) -> Models:
+def complete(
+    request: pytest.FixtureRequest, command: Command, models: Models, snapshots: Snapshots, database_url: URL
+) -> Models:
     """It has all of them."""
-    assert command("backfill", EMBEDDING_MODEL="org/other").exit_code == 0
-    return filling
+    if not snapshots.restore("complete", database_url):
+        request.getfixturevalue("filling")
+        assert command("backfill", EMBEDDING_MODEL="org/other").exit_code == 0
+        snapshots.keep("complete", database_url)
+    return forgetful(models)
 
 
 def test_an_empty_database_has_none(command: Command, models: Models) -> None:
@@ -440,7 +456,7 @@ def test_a_retired_space_is_not_promoted_and_is_filled_again(command: Command, c
 
     assert listed(command)[OTHER.slug]["pending"] == 1
     assert command("backfill", EMBEDDING_MODEL="org/other").exit_code == 0
-    assert len(complete["org/other"].embedded) == 5
+    assert complete["org/other"].embedded == ["XTEST new\nnet sales"]
     assert command("spaces", "promote", OTHER.slug).exit_code == 0
 
 

@@ -20,7 +20,7 @@ from .places import Place, texts
 # Of another dimension, so that a vector in the wrong table is seen.
 OTHER = replace(SPACE, model="other", dimension=12, source="org/other")
 
-_RUNS = 100
+_RUNS = 30
 _CHUNKS = 60
 _BATCH_SIZE = 8
 _INGESTED_AGAIN = "the document is ingested again"
@@ -53,7 +53,7 @@ def edit(database: Database, drawn: random.Random) -> None:
 
 
 class Process:
-    """One that starts a hundred times with the same model. Texts are edited before each run and while it embeds.
+    """One that starts again and again with the same model. Texts are edited before each run and while it embeds.
 
     It keeps what its runs did, and which spaces served after them. `added_at` is the run before which somebody adds its
     space.

@@ -15,8 +15,10 @@ from ..embedders import openvino_embedder, torch_embedder
 from ..tiny_models import WORDS, make_tiny_model
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken"])
-@pytest.mark.parametrize("shape", ["bert", "xlm-roberta", "mpnet"])
+@pytest.mark.parametrize(
+    ("shape", "pooling"),
+    [("bert", "mean"), ("bert", "cls"), ("bert", "lasttoken"), ("xlm-roberta", "cls"), ("mpnet", "lasttoken")],
+)
 def test_other_shapes_and_poolings_convert(shape: str, pooling: str, tmp_path: Path) -> None:
     """Texts of every length are padded beside one another."""
     model = str(make_tiny_model(tmp_path, shape, pooling))
