@@ -83,9 +83,9 @@ class _Tools:
     ) -> Record:
         """Find the passages of filings that answer a question best, best first.
 
-        Each hit has its text, company, document, pages (page_from, page_to), period, score (cosine similarity) and
-        chunk_id. coverage counts the chunks asked for and those that can be found by now; its note says what is
-        missing.
+        Each hit has its text, company, document, pages (page_from, page_to), period, score (cosine similarity; null
+        where it was found by its words alone) and chunk_id. coverage counts the chunks asked for and those that can be
+        found by now; its note says what is missing.
         """
         where = SearchFilter(Selection(tuple(partitions)), tuple(periods), tuple(languages))
         return answer_record(self._services.search.answer(question, where, limit))

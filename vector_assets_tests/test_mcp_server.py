@@ -2,16 +2,19 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 from mcp import Client, MCPError
 from mcp.types import TextContent
 from sqlalchemy import URL
 
+from vector_assets.cli import main
 from vector_assets.cli.ports import HOST
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import DatabaseFailed
@@ -168,6 +171,17 @@ def test_a_role_that_may_only_read_is_enough(services: FakeServices, database_ur
         rows(admin.database, "DROP OWNED BY reader, filer")
         rows(admin.database, "DROP ROLE reader, filer")
         admin.close()
+
+
+def test_without_the_extra_the_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line."""
+    monkeypatch.setitem(sys.modules, "mcp.server.mcpserver", None)
+    monkeypatch.delitem(sys.modules, "vector_assets.mcp_server")
+
+    result = CliRunner().invoke(main, ["mcp"])
+
+    assert result.exit_code == 1
+    assert "pip install 'vector_assets[mcp]'" in result.output
 
 
 def test_nothing_can_be_written(services: FakeServices) -> None:
