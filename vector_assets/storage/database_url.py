@@ -87,9 +87,17 @@ def with_keepalives(url: URL) -> URL:
 
 def connection_arguments(url: URL) -> dict[str, Any]:
     """Give what psycopg needs to connect: the URL's own values, and defaults for those it lacks."""
+    return {**(neutral_arguments() if is_embedded(url) else {}), **_missing_defaults(url), **_of_url(url)}
+
+
+def _of_url(url: URL) -> dict[str, Any]:
     # Not as a string: SQLAlchemy writes a blank in a parameter as "+", which libpq leaves as it is.
+    host = url.query.get("host", "")
+    if isinstance(host, str) and not re.search("[,:]", host) and "port" not in url.query:
+        return {**url.translate_connect_args(username="user", database="dbname"), **url.query}
+    # Several hosts are SQLAlchemy's to read. Importing its dialect takes as long as to open ten connections.
     _, arguments = url.set(drivername="postgresql+psycopg").get_dialect()().create_connect_args(url)
-    return {**(neutral_arguments() if is_embedded(url) else {}), **_missing_defaults(url), **arguments}
+    return dict(arguments)
 
 
 def _missing_defaults(url: URL) -> dict[str, Any]:

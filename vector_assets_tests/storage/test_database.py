@@ -24,7 +24,7 @@ from vector_assets.errors import (
 )
 from vector_assets.storage.database import Database
 from vector_assets.storage.database_creation import _create_database, ensure_database
-from vector_assets.storage.database_url import parse_url, printable_url
+from vector_assets.storage.database_url import connection_arguments, parse_url, printable_url
 from vector_assets.storage.migrate import ensure_tables, migrate, tables_state
 from vector_assets.storage.requirements import DatabaseFacts, require_creatable, require_usable
 from vector_assets.storage.sessions import checked_schema
@@ -83,6 +83,24 @@ def test_unknown_parameters_are_refused() -> None:
 def test_asterisks_stand_for_a_password_that_is_there(url: str, printed: str) -> None:
     """No password is shown, and none is claimed."""
     assert printable_url(parse_url(url)) == printed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://role:p%40ss@host:5433/filings?sslmode=require&application_name=a b",
+        "postgresql:///filings?host=/run/postgresql",
+        "postgresql://role@/filings?host=one,two&port=5432,5433",
+        "postgresql://role@/filings?host=one:5432&host=two:5433",
+        "postgresql://role@/filings?host=one:5433",
+    ],
+)
+def test_a_url_means_what_sqlalchemy_makes_of_it(text: str) -> None:
+    """Whether its dialect is asked, which takes a while to import, or not."""
+    url = parse_url(text)
+    _, expected = url.get_dialect()().create_connect_args(url)
+
+    assert connection_arguments(url).items() >= expected.items()
 
 
 def test_a_blank_in_a_parameter_arrives(database_url: URL) -> None:
