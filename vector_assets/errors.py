@@ -14,6 +14,7 @@ VectorAssetsError
 ├── PartitionsFailed              some partitions of a run failed; the others are done
 ├── EmptyRange                    the first partition of a range comes after the last
 ├── Interrupted                   somebody asked to stop
+├── RunCanceled                   somebody canceled the run
 │   └── WatchingStopped           only the command stopped; the backfill goes on
 ├── DaemonNotRunning              nothing that is launched would start
 ├── PortTaken
@@ -292,6 +293,35 @@ class Interrupted(VectorAssetsError):
             message or translate("stopped. What was committed is kept; run the same command again to continue.")
         )
         self.number = number
+
+
+class RunCanceled(VectorAssetsError):
+    """Somebody canceled the run. What was committed is kept.
+
+    Args:
+        partition: at which it was at work.
+        committed: how many chunks of the partition the run has committed.
+        total: how many it was to embed; 0: it had not come to that.
+    """
+
+    def __init__(self, partition: str = "", committed: int = 0, total: int = 0) -> None:
+        if total:
+            message = ngettext(
+                "canceled: {committed:,} of {number:,} chunk of {partition} was committed and is kept; {pending:,} "
+                "stays pending, and no sensor starts a run for it until its text changes or somebody starts one",
+                "canceled: {committed:,} of {number:,} chunks of {partition} were committed and are kept; {pending:,} "
+                "stay pending, and no sensor starts a run for them until a text changes or somebody starts one",
+                total,
+                committed=committed,
+                pending=total - committed,
+                partition=partition,
+            )
+        else:
+            message = translate("canceled: what was committed is kept, and what is missing stays pending")
+        super().__init__(message)
+        self.partition = partition
+        self.committed = committed
+        self.total = total
 
 
 class WatchingStopped(Interrupted):

@@ -354,6 +354,17 @@ class Services(Stores):
             raise NoSpaceToFill
         return self.in_space(filling)
 
+    def load_embedder(self) -> None:
+        """Load the model.
+
+        Raises:
+            ModelTooLarge: it does not fit the memory.
+        """
+        try:
+            self.embedder.load()
+        except MemoryError as error:
+            raise ModelTooLarge(self.embedder.space.model, error) from error
+
     def renew_space(self) -> None:
         """Load the model. If its weights or vectors are no longer those of its space, work in the next generation.
 
@@ -361,10 +372,7 @@ class Services(Stores):
             EmbedderBroken: the model fails on any text.
             ModelTooLarge: it does not fit the memory.
         """
-        try:
-            self.embedder.load()
-        except MemoryError as error:
-            raise ModelTooLarge(self.embedder.space.model, error) from error
+        self.load_embedder()
         if self._has_changed():
             self.space = replace(self.space, generation=self.space.generation + 1)
 

@@ -10,15 +10,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 import psutil
 
-from ..errors import DagsterDidNotStart
-from ..translation import translate
+from ..errors import DagsterDidNotStart, VectorAssetsError
+from ..translation import ngettext, translate
 from .dev_watchdog import STOP_SECONDS, dismiss, end_group, group_members, start_watchdog
 from .options import examples, filings_option
 from .ports import HOST, refuse_taken_port
+
+if TYPE_CHECKING:
+    from ..services import Services
 
 _START_SECONDS = 120.0
 # Dagster starts a killed code server again when somebody presses Reload, and until then no sensor works. It is gone for
@@ -57,7 +61,19 @@ def dev(filings: Path | None, port: int) -> None:
             dagster.wait_until_it_answers()
             _print_address(port, services.settings.landing_dir)
             dagster.wait()
-    click.echo(translate("stopped."))
+        click.echo(_stopped(services))
+
+
+def _stopped(services: "Services") -> str:
+    """Say what stays pending; a run that was at work has committed whole batches."""
+    with suppress(VectorAssetsError):
+        if pending := sum(status.pending for status in services.status()):
+            return ngettext(
+                "stopped. What was committed is kept; {number:,} chunk stays pending, and the next start continues.",
+                "stopped. What was committed is kept; {number:,} chunks stay pending, and the next start continues.",
+                pending,
+            )
+    return translate("stopped.")
 
 
 def _print_address(port: int, landing_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from ..domain.progress import readable_speed, shortcomings
 from ..domain.reports import VectorizeReport
 from ..domain.run_results import FailedCheck, RunResult
 from ..domain.wording import readable_chunks, readable_seconds
-from ..errors import BudgetUsedUp, EmbedderHung, EmbedderRefused, EmbedderUnavailable
+from ..errors import BudgetUsedUp, EmbedderBusy, EmbedderHung, EmbedderRefused, EmbedderUnavailable, RunCanceled
 from ..estimates.backfill_plan import BackfillPlan
 from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..quality.limits import QualityLimits
@@ -61,7 +62,7 @@ def run_partitions(
             progress.begin(partition)
             began = time.monotonic()
             results.append(runs.run(partition, assets, config, allow_shrink))
-            stop.raise_if_asked()
+            stop.raise_if_asked(_stopped(results[-1]))
             if remaining:
                 remaining.finish(partition, results[-1].report, time.monotonic() - began)
             progress.end(_line(results[-1]))
@@ -77,10 +78,28 @@ def _ends_all(result: RunResult) -> bool:
     return stopped or isinstance(result.cause, EmbedderHung | EmbedderUnavailable | EmbedderRefused | BudgetUsedUp)
 
 
+def _stopped(result: RunResult) -> str | None:
+    """Say what a run committed before it was stopped; None where that is not known."""
+    cause = result.cause
+    if not isinstance(cause, RunCanceled) or not cause.total:
+        return None
+    return ngettext(
+        "stopped. {committed:,} of {number:,} chunk of {partition} was committed and is kept, {pending:,} stays "
+        "pending; run the same command again to continue.",
+        "stopped. {committed:,} of {number:,} chunks of {partition} were committed and are kept, {pending:,} stay "
+        "pending; run the same command again to continue.",
+        cause.total,
+        committed=cause.committed,
+        pending=cause.total - cause.committed,
+        partition=cause.partition,
+    )
+
+
 def _load_model(services: Services) -> None:
     with working(translate("loading the model")), log_printed("vector_assets.embedding.openvino.embedder"):
         services.vectorizer()
-        services.embedder.load()
+        with suppress(EmbedderBusy):  # the run waits for it, and says so
+            services.load_embedder()
 
 
 def _print_warnings(services: Services, results: Sequence[RunResult], partitions: int) -> None:

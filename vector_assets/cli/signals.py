@@ -32,14 +32,14 @@ class Stop:
         self.asked.set()
         click.echo(self._notice, err=True)
 
-    def raise_if_asked(self) -> None:
-        """End the work if a signal asked for it.
+    def raise_if_asked(self, message: str | None = None) -> None:
+        """End the work if a signal asked for it; the message says what was done, where the caller knows it.
 
         Raises:
             Interrupted: a signal asked to stop.
         """
         if self.asked.is_set():
-            raise Interrupted(self._number)
+            raise Interrupted(self._number, message)
 
 
 @contextmanager

@@ -9,7 +9,13 @@ import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.wording import readable_line
-from ..errors import EmptyRange, PartitionBusy, PartitionsFailed, PartitionWouldShrink, TooManyFailures
+from ..errors import (
+    EmptyRange,
+    PartitionBusy,
+    PartitionsFailed,
+    PartitionWouldShrink,
+    TooManyFailures,
+)
 from ..ports import RunListener
 from ..quality.check_runner import CheckResults
 from ..services import Services
@@ -18,7 +24,7 @@ from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
 from .runtime.run_processes import step_signature
 from .runtime.tags import DATA_VERSION_TAG
-from .step_failures import StepFailure, failure_of, one_line_failures, with_retries
+from .step_failures import StepCanceled, StepFailure, failure_of, one_line_cancellation, one_line_failures, with_retries
 
 # What is wrong with one partition. Any other failure, of the database or the model, would be the next one's as well.
 _OF_ONE_PARTITION = (TooManyFailures, PartitionBusy, PartitionWouldShrink)
@@ -58,35 +64,37 @@ class PartitionedStep:
         Raises:
             dagster.Failure, dagster.RetryRequested: of a range, when all that could be done is done.
         """
-        if self.context.has_partition_key:
-            yield from self._single()
-            return
-        partitions = _Range(self)
-        for key, result in partitions.results():
-            _log_result(self.context, key, result)
-        partitions.raise_failures()
-        yield from outputs_of_checks(self.context)
+        with one_line_cancellation(self.context):
+            if self.context.has_partition_key:
+                yield from self._single()
+                return
+            partitions = _Range(self)
+            for key, result in partitions.results():
+                _log_result(self.context, key, result)
+            partitions.raise_failures()
+            yield from outputs_of_checks(self.context)
 
     def materialize_together(self) -> Results:
         """Do the same for an asset that others of the run wait for: Dagster skips them unless something is yielded.
 
         So a range is materialized at its end, each partition with its own metadata; where one failed, the others are.
         """
-        if self.context.has_partition_key:
-            yield from self._single()
-            return
-        partitions = _Range(self)
-        results = dict(partitions.results())
-        if partitions.failures:
+        with one_line_cancellation(self.context):
+            if self.context.has_partition_key:
+                yield from self._single()
+                return
+            partitions = _Range(self)
+            results = dict(partitions.results())
+            if partitions.failures:
+                for key, result in results.items():
+                    _log_result(self.context, key, result)
+            partitions.raise_failures()
             for key, result in results.items():
-                _log_result(self.context, key, result)
-        partitions.raise_failures()
-        for key, result in results.items():
-            self.context.add_asset_metadata(result.metadata, partition_key=str(key))
-        yield dg.MaterializeResult()
-        for key, result in results.items():
-            log_check_results(self.context, key, result.check_results)
-        yield from outputs_of_checks(self.context)
+                self.context.add_asset_metadata(result.metadata, partition_key=str(key))
+            yield dg.MaterializeResult()
+            for key, result in results.items():
+                log_check_results(self.context, key, result.check_results)
+            yield from outputs_of_checks(self.context)
 
     def _single(self) -> Results:
         context, pause = self.context, self.services.retries.pause
@@ -129,6 +137,8 @@ class _Range:
                 self._context.log.info(f"{self._place} " + translate("{partition} is done", partition=key))
                 yield key, result
                 continue
+            if isinstance(result, StepCanceled):
+                raise result
             self.failures.append((key, result))
             failed = translate("{partition} failed: {reason}", partition=key, reason=result.description)
             self._context.log.error(f"{self._place} {failed}")
@@ -175,7 +185,8 @@ def _log_result(context: dg.AssetExecutionContext, key: PartitionKey, result: Pa
 
 def _log_failure(context: dg.AssetExecutionContext, key: PartitionKey, failure: dg.Failure) -> None:
     """Log the reason on the partition's own page, which says of a failed run only that there was one."""
-    metadata = {"failed": dg.MetadataValue.text(failure.description or ""), **failure.metadata}
+    name = "canceled" if isinstance(failure, StepCanceled) else "failed"
+    metadata = {name: dg.MetadataValue.text(failure.description or ""), **failure.metadata}
     with suppress(Exception):  # or it would hide the failure itself
         context.log_event(dg.AssetObservation(context.asset_key, partition=str(key), metadata=metadata))
 

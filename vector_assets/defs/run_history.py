@@ -1,7 +1,7 @@
-"""What Dagster's runs say of the partitions: which have a run under way, and which failed recently."""
+"""What Dagster's runs say of the partitions: which have a run under way, which failed, and which were canceled."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 import dagster as dg
@@ -48,7 +48,7 @@ class Runs:
         A run whose end lies in the future does not count: the clock was set back.
         """
         since = now - 2 * LONGEST_REST
-        failures = self._failures(asset_key, job, since, now)
+        failures = self._ends(_FAILED, asset_key, job, since, now)
         materialized = self._last_materializations(asset_key, since, list(failures))
         resting = set()
         for partition, ends in failures.items():
@@ -57,20 +57,51 @@ class Runs:
                 resting.add(partition)
         return resting
 
-    def _failures(
-        self, asset_key: dg.AssetKey, job: str, since: datetime, now: datetime
+    def partitions_canceled(
+        self, asset_key: dg.AssetKey, job: str, changed: Mapping[str, datetime], now: datetime
+    ) -> set[str]:
+        """List those of the partitions whose last run for the asset was canceled after they last changed.
+
+        Only a person cancels: a run whose process is stopped ends as failed. Runs that ended in the future do not
+        count, as above.
+        """
+        if not changed:
+            return set()
+        ends = self._ends([dg.DagsterRunStatus.CANCELED], asset_key, job, min(changed.values()), now)
+        canceled = {key: max(at)[0] for key, at in ends.items() if key in changed}
+        canceled = {key: at for key, at in canceled.items() if at > changed[key].timestamp()}
+        if not canceled:
+            return set()
+        since = datetime.fromtimestamp(min(canceled.values()), UTC)
+        failed = self._ends([dg.DagsterRunStatus.FAILURE], asset_key, job, since, now, _PAGE)
+        done = self._last_materializations(asset_key, since, list(canceled))
+        return {
+            key
+            for key, at in canceled.items()
+            if at >= max(done.get(key, (0.0, ""))[0], max(failed.get(key, [(0.0, "")]))[0])
+        }
+
+    def _ends(
+        self,
+        statuses: list[dg.DagsterRunStatus],
+        asset_key: dg.AssetKey,
+        job: str,
+        since: datetime,
+        now: datetime,
+        limit: int | None = None,
     ) -> dict[str, list[tuple[float, str]]]:
-        """List per partition when its runs failed, and which runs."""
+        """List per partition when its runs ended in one of these ways, and which runs: at most so many, the newest."""
         # Other machines' clocks may be a little ahead, and a run may have ended since the caller read the clock.
         latest = (now + FIRST_REST).timestamp()
-        failures: dict[str, list[tuple[float, str]]] = {}
-        for record in self._instance.get_run_records(dg.RunsFilter(statuses=_FAILED, updated_after=since)):
+        ends: dict[str, list[tuple[float, str]]] = {}
+        chosen = dg.RunsFilter(statuses=statuses, updated_after=since)
+        for record in self._instance.get_run_records(chosen, limit):
             run = record.dagster_run
             ended = record.end_time or record.update_timestamp.timestamp()
             if ended <= latest and _is_about(run, asset_key, job):
                 for partition in self._partitions(run):
-                    failures.setdefault(partition, []).append((ended, run.run_id))
-        return failures
+                    ends.setdefault(partition, []).append((ended, run.run_id))
+        return ends
 
     def _last_materializations(
         self, asset_key: dg.AssetKey, since: datetime, partitions: list[str]

@@ -1,7 +1,8 @@
 """Sensors that ask the tables what is pending. They keep no cursor, so that there is none to lose."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -64,15 +65,16 @@ def _runs_for_candidate(context: dg.SensorEvaluationContext, services: Services)
 def _requests_or_skip(
     context: dg.SensorEvaluationContext, services: Services, asset: dg.AssetKey, job: str
 ) -> TickResult:
-    waiting = [
-        WaitingPartition(item.partition, item.pending_since, item.pending) for item in services.pending_partitions()
-    ]
+    pending = services.pending_partitions()
+    waiting = [WaitingPartition(item.partition, item.pending_since, item.pending) for item in pending]
+    changed = {str(item.partition): item.last_pending_since for item in pending}
     nothing_due = ngettext(
-        "{number} partition has pending chunks; runs for it are under way, in the queue, or due later",
-        "{number} partitions have pending chunks; runs for them are under way, in the queue, or due later",
+        "{number} partition has pending chunks; a run for it is under way, in the queue, due later, or was canceled",
+        "{number} partitions have pending chunks; runs for them are under way, in the queue, due later, or were "
+        "canceled",
         len(waiting),
     )
-    return _request(context, services, asset, job, waiting) or dg.SkipReason(nothing_due)
+    return _request(context, services, asset, job, waiting, changed) or dg.SkipReason(nothing_due)
 
 
 @dg.sensor(
@@ -119,9 +121,11 @@ def _request(
     asset: dg.AssetKey,
     job: str,
     waiting: Sequence[WaitingPartition],
+    changed: Mapping[str, datetime] = MappingProxyType({}),
 ) -> dg.SensorResult | None:
     """Request runs for what has none under way and no recent failure; None where nothing is to be done.
 
+    Partitions that were canceled after they `changed` are left until somebody starts a run or their text changes.
     The queue is kept short, or chunks of another market that arrive later would be behind all of it.
     """
     # Registered before the runs are planned: a range goes by Dagster's order, in which another sensor's partitions
@@ -130,7 +134,9 @@ def _request(
     known = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
     runs = Runs(context.instance, known)
     runs.end_orphans()
-    blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, datetime.now(UTC))
+    now = datetime.now(UTC)
+    blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, now)
+    blocked |= runs.partitions_canceled(asset, job, changed, now)
     order = PartitionOrder(known, blocked, services.settings.max_partitions_per_run)
     chosen = choose_ranges(waiting, order, MOST_REQUESTS - runs.queued(job))
     return dg.SensorResult([run_request(partitions) for partitions in chosen]) if chosen else None

@@ -1,13 +1,14 @@
 """Our errors as Dagster's failures: one line on the run page that says what is wrong and how to fix it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import dagster as dg
 
-from ..errors import VectorAssetsError
+from ..errors import RunCanceled, VectorAssetsError
 from ..translation import translate
+from .runtime.traceless_error import TracelessError
 
 Result = TypeVar("Result")
 
@@ -29,9 +30,50 @@ class StepFailure(dg.Failure):
         self.error = error
 
 
+class StepCanceled(StepFailure, TracelessError):
+    """A step whose run was canceled: no error, and nothing that a stack trace would explain."""
+
+    def __init__(self, error: RunCanceled) -> None:
+        super().__init__(error, {})
+
+
 def failure_of(error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue] | None = None) -> StepFailure:
     """Make a failed step with the error's message. It is retried only where the error passes by itself."""
     return StepFailure(error, metadata or {})
+
+
+INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+"""What ends a step whose run is canceled, or whose process is asked to end."""
+
+_CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
+
+
+def is_canceled(context: dg.AssetExecutionContext) -> bool:
+    """Say whether somebody canceled the run. If the storage does not say so, nobody did."""
+    with suppress(Exception):
+        run = context.instance.get_run_by_id(context.run_id)
+        return run is not None and run.status in _CANCELED
+    return False
+
+
+@contextmanager
+def one_line_cancellation(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn a cancellation into a failed step with one sentence; Dagster marks the run as canceled all the same.
+
+    Dagster would go on with the run's steps that do not depend on this one, so these do not begin. An interruption that
+    nobody asked for, as that of a process which is stopped, stays what it is: Dagster may start such a run again.
+
+    Raises:
+        dagster.Failure: in place of the interruption.
+    """
+    if is_canceled(context):
+        raise StepCanceled(RunCanceled())
+    try:
+        yield
+    except INTERRUPTS:
+        if not is_canceled(context):
+            raise
+        raise StepCanceled(RunCanceled()) from None
 
 
 def _ignore(error: VectorAssetsError) -> None:

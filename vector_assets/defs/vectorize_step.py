@@ -13,7 +13,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.quarantine import FailureCounts
 from ..domain.reports import VectorizeReport
-from ..errors import BudgetUsedUp, EmbedderDrifted, InvalidSetting, TooManyFailures
+from ..errors import BudgetUsedUp, EmbedderDrifted, InvalidSetting, RunCanceled, TooManyFailures
 from ..ports import RunListener
 from ..quality.check_runner import CheckResults
 from ..quality.distribution import Distribution
@@ -32,7 +32,7 @@ from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
 from .run_progress import RunProgress
 from .runtime.interrupts import interrupts_set
-from .step_failures import failure_of
+from .step_failures import INTERRUPTS, StepCanceled, failure_of, is_canceled
 from .vectors_metadata import VectorsTotals
 
 
@@ -197,6 +197,11 @@ class _VectorizeStep:
                     budget=self._budget(),
                     on_wait=report_wait,
                 )
+        except INTERRUPTS:
+            if not is_canceled(self.context):
+                raise
+            canceled = RunCanceled(str(self.key), vectorizer.committed_count, vectorizer.total_count)
+            raise StepCanceled(canceled) from None
         finally:
             events.close()  # what was committed is reported, whatever came after it
             self._record_spending(used_before)

@@ -56,6 +56,9 @@ class Vectorizer:
         on_interrupt: is called when a run is interrupted (KeyboardInterrupt and the like), to end what its threads wait
             for in the database.
 
+    `total_count` is how many chunks its run is to embed, and `committed_count` how many vectors it has committed. Where
+    the run is interrupted, some of them were not reported.
+
     Raises:
         InvalidSetting: the batch size or the time limit is too small.
     """
@@ -85,6 +88,8 @@ class Vectorizer:
         self._embed_timeout_seconds = embed_timeout_seconds
         self._interrupted = interrupted
         self._on_interrupt = on_interrupt
+        self._counting = threading.Lock()
+        self.total_count = self.committed_count = 0
 
     def vectorize_chunks(
         self,
@@ -147,7 +152,7 @@ class Vectorizer:
         if force:
             self._chunks.queue_again(selection, run_id, limit)
         pending = self._chunks.count_pending(selection)
-        total = pending if limit is None else min(limit, pending)
+        self.total_count = total = pending if limit is None else min(limit, pending)
         # The clock of speed and estimate starts after the model was loaded; otherwise the first estimates are absurd.
         calls = self._calls(on_wait)
         deadline = calls.deadline
@@ -236,6 +241,8 @@ class Vectorizer:
             ChunkFailure(chunk.chunk, type(error).__name__, message_of(error)) for chunk, error in embedded.errors
         ]
         stored = self._vectors.commit_batch(vectors, failures, run_id)
+        with self._counting:
+            self.committed_count += len(stored)
         failed = {failure.chunk.id for failure in failures}
         outcomes = [(chunk, _outcome(chunk.chunk.id, stored, failed)) for chunk in embedded.batch.chunks]
         return CommittedBatch(embedded, outcomes, failures, time.perf_counter() - started)

@@ -103,6 +103,13 @@ def enlarge_the_log(page: "Page") -> None:
     page.get_by_role("button", name="Levels").locator("xpath=following::button[1]").click()
 
 
+def terminate(page: "Page") -> None:
+    """On the page of a run: press the button, and again in the dialog that asks."""
+    page.get_by_role("button", name="Terminate").click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("Terminate")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Done").click()
+
+
 def await_end(page: "Page", words: str) -> None:
     """Look at the page of a run or a backfill until it says so."""
     page.get_by_text(words, exact=True).first.wait_for(timeout=3 * MILLISECONDS)

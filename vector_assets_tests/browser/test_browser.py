@@ -1,5 +1,6 @@
 """What people do on Dagster's pages, done there: a real server, a real browser, the real model."""
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from .pages import (
     part,
     picture,
     read_the_failure,
+    terminate,
 )
 from .server import BUSY, CHUNKS, COMPANY, LONG, SHORT, Server
 
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 
 def test_a_run_shows_its_progress_while_it_works(page: "Page") -> None:
-    """One partition, from the asset's page until it is materialized; the run's page shows later and later batches."""
+    """One partition, from the asset's page until it is materialized; the run's page shows later and later batches.
+
+    A run that is canceled says in one sentence what it has committed, and another run embeds the rest.
+    """
     open_the_asset(page)
     dialog = choose_partitions(page, "hk/annual", LONG)
     configure(page, dialog, "progress_interval_seconds: 0")
@@ -42,6 +47,13 @@ def test_a_run_shows_its_progress_while_it_works(page: "Page") -> None:
     newer_batch(page, second)
     picture(page, "materialize.png")
 
+    terminate(page)
+    await_end(page, "Canceled")
+    page.get_by_text(re.compile(rf"^canceled: \d+ of \d+ chunks of {LONG} were committed")).first.wait_for()
+    assert not page.get_by_text("Stack Trace").count()
+
+    open_the_asset(page)
+    launch(page, choose_partitions(page, "hk/annual", LONG))
     await_end(page, "Success")
     open_partition(page, LONG)
     await_colour(page, LONG, "green")

@@ -33,13 +33,19 @@ def test_a_signal_stops_a_backfill_between_two_batches(
         timer.cancel()
 
     assert child.returncode == 128 + number
-    assert "run the same command again" in errors
     assert "Traceback" not in errors
     kept = counts(command, "current")
+    committed = f"{kept[str(CN)]} of 60 chunks of {CN} were committed and are kept, {60 - kept[str(CN)]} stay pending"
+    assert f"stopped. {committed}; run the same command again to continue." in errors
     assert kept[str(CN)] in range(2, 60)
     assert kept[str(CN)] % 2 == 0
     assert kept[str(US)] == 0
-    assert [run.status for run in dg.DagsterInstance.get().get_runs(limit=1)] == [dg.DagsterRunStatus.CANCELED]
+    instance = dg.DagsterInstance.get()
+    (run,) = instance.get_runs(limit=1)
+    assert run.status == dg.DagsterRunStatus.CANCELED
+    (step,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    said = step.dagster_event.step_failure_data.user_failure_data.description
+    assert said.startswith(f"canceled: {kept[str(CN)]} of 60 chunks of {CN} were committed")
     rest = command("backfill")
     assert rest.exit_code == 0, rest.output
     assert counts(command, "current") == {str(CN): 60, str(US): 3}

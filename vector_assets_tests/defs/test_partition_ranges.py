@@ -1,5 +1,6 @@
 """Runs over a range of partitions: each partition is materialized, or fails, by itself."""
 
+import _thread
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,33 @@ def test_a_partition_that_fails_leaves_the_others_their_turn(
     (reason,) = [event for event in observations(instance, result) if "failed" in event.metadata]
     assert (reason.partition, reason.metadata["error"].value) == (B, "TooManyFailures")
     assert (reason.metadata["failed"].value, reason.metadata["pending"].value) == (2, 2)
+
+
+def trace(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The stack trace that the run page shows of the one failed step."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return event.step_failure_data.error.stack
+
+
+def test_a_canceled_run_says_what_it_committed_and_begins_nothing_more(
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
+) -> None:
+    """In one sentence; Dagster marks it as canceled, and what was done before stays."""
+
+    def cancel_at_c(texts: Sequence[str]) -> None:
+        if any("of XC" in text for text in texts):
+            (running,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            instance.report_run_canceling(running)
+            _thread.interrupt_main()
+
+    services.embedder.before = cancel_at_c
+
+    result = run(instance, services)
+
+    assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.CANCELED
+    assert trace(result) == []
+    assert failure(result).startswith(f"canceled: 0 of 2 chunks of {C} were committed and are kept; 2 stay pending")
+    assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, B}
 
 
 def test_what_would_fail_all_partitions_ends_the_run(

@@ -225,6 +225,51 @@ def test_of_a_range_run_that_failed_only_what_it_did_not_make_rests(instance: dg
     assert resting == {str(RANGE[0]), str(RANGE[2])}
 
 
+def cancel(instance: dg.DagsterInstance, run_id: str) -> None:
+    """As the page of the run does, and its process a moment later."""
+    instance.report_run_canceling(instance.get_run_by_id(run_id))
+    instance.report_run_canceled(instance.get_run_by_id(run_id))
+
+
+def test_a_canceled_partition_is_left_until_its_text_changes(
+    instance: dg.DagsterInstance, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever canceled it does not want it back a minute later; a range run is canceled for all its partitions."""
+    monkeypatch.setattr("vector_assets.domain.failure_backoff.FIRST_REST", timedelta(0))
+    register(instance, [*RANGE, US])
+    for key in [*RANGE, US]:
+        store_chunks(services.database, ["a"], key)
+    cancel(instance, add_range_run(instance, dg.DagsterRunStatus.STARTED))
+
+    held = tick(new_chunks_sensor, instance, services)
+    rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE stock_code = 'XB'")
+    changed = tick(new_chunks_sensor, instance, services)
+
+    assert requested(held) == [str(US)]
+    assert sorted(requested(changed)) == sorted([str(US), str(RANGE[1])])
+
+
+def test_a_run_that_somebody_starts_ends_a_cancellation(instance: dg.DagsterInstance) -> None:
+    """However it ends: then the sensor goes on as for any partition."""
+    runs, now = Runs(instance), datetime.now(UTC)
+    before, later = {str(US): now - timedelta(minutes=1)}, now + timedelta(days=30)
+
+    def canceled() -> set[str]:
+        return runs.partitions_canceled(VECTORIZED_CHUNKS, vectorize.name, before, later)
+
+    def started() -> str:
+        return add_run(instance, str(US), dg.DagsterRunStatus.STARTED)
+
+    cancel(instance, started())
+    assert canceled() == {str(US)}
+    instance.report_run_failed(instance.get_run_by_id(started()))
+    assert canceled() == set()
+    cancel(instance, started())
+    assert canceled() == {str(US)}
+    instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(US)))
+    assert canceled() == set()
+
+
 def test_a_full_queue_gets_no_more_runs(instance: dg.DagsterInstance, services: FakeServices) -> None:
     """What arrives in another market would be behind all of them; the partition is registered all the same."""
     for number in range(MOST_REQUESTS):

@@ -19,7 +19,8 @@ def test_a_run_canceled_then_the_code_server_killed_then_all_of_it(
 ) -> None:
     """Rows: a run canceled in the UI, the code server killed, `kill -9` of the command. One after the other.
 
-    The sensor starts a run each time by itself, and in the end no process is left, the database's neither.
+    The sensor starts a run each time by itself, after the cancellation once a text has changed, and in the end no
+    process is left, the database's neither.
     """
     url = start_embedded_server(folder / "home")
     ensure_database(url)
@@ -34,6 +35,7 @@ def test_a_run_canceled_then_the_code_server_killed_then_all_of_it(
         at_work.say("go")
         gate.answer_until(lambda: "CANCELED" in dev.statuses())
         eventually(lambda: not is_at_work(at_work.process))
+        edit(place, "edited after the cancellation")  # or no sensor would start a run
 
         at_work = gate.pass_by(10)
         dev.find("dagster api grpc").kill()

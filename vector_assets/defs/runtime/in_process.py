@@ -16,7 +16,7 @@ from ...domain.partition_keys import PartitionKey
 from ...domain.progress import BatchProgress
 from ...domain.reports import VectorizeReport
 from ...domain.run_results import FailedCheck, RunResult
-from ...errors import DatabaseFailed, InvalidSetting, VectorAssetsError
+from ...errors import DatabaseFailed, InvalidSetting, RunCanceled, VectorAssetsError
 from ...ports import ProgressListener
 from ...services import Services
 from ...vectorizer.embed_deadline import ANSWER_SIGNALS_SECONDS
@@ -65,7 +65,8 @@ class _StoppableListener:
 
     def failure(self, partition: PartitionKey, error: VectorAssetsError) -> None:
         """Remember the error, unless it only says that nothing is waited for any more because of the stop."""
-        self._end_if_asked()
+        if not isinstance(error, RunCanceled):
+            self._end_if_asked()
         self.cause = error
 
     def _end_if_asked(self) -> None:
