@@ -8,6 +8,7 @@ from .storage.chunk_terms import ChunkTerms
 from .storage.chunking import StoredChunking
 from .storage.company_names import CompanyNames
 from .storage.database import Database
+from .storage.document_removal import DocumentRemoval
 from .storage.documents import PostgresDocumentStore
 from .storage.last_runs import LastRuns
 from .storage.partition_counts import PartitionCounts
@@ -32,6 +33,11 @@ class Stores(ABC):
     def documents(self) -> PostgresDocumentStore:
         """Where documents and their chunks are stored."""
         return PostgresDocumentStore(self.database)
+
+    @cached_property
+    def removal(self) -> DocumentRemoval:
+        """How documents are removed."""
+        return DocumentRemoval(self.database)
 
     @cached_property
     def coverage(self) -> PartitionStatusQueries:

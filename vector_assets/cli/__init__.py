@@ -14,6 +14,7 @@ from .ingest import ingest
 from .mcp import mcp
 from .migrate import migrate
 from .rechunk import rechunk
+from .remove import remove
 from .retry_failed import retry_failed
 from .search import search
 from .signals import exit_on_signals
@@ -54,6 +55,7 @@ for _command in (
     retry_failed,
     search,
     mcp,
+    remove,
     spaces,
     rechunk,
     migrate,

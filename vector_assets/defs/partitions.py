@@ -25,6 +25,17 @@ def register(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None
         instance.add_dynamic_partitions(PARTITIONS_NAME, new)
 
 
+def registered(instance: dg.DagsterInstance) -> list[PartitionKey]:
+    """Give the keys that Dagster knows, in their order."""
+    return [PartitionKey.parse(key) for key in instance.get_dynamic_partitions(PARTITIONS_NAME)]
+
+
+def unregister(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None:
+    """Make the keys partitions no longer. What Dagster has recorded about them stays."""
+    for key in keys:
+        instance.delete_dynamic_partition(PARTITIONS_NAME, str(key))
+
+
 def run_tags(keys: Sequence[PartitionKey]) -> dict[str, str]:
     """Give the tags by which the Runs page filters: what all partitions of the run have in common."""
     values = {name: {str(getattr(key, name)) for key in keys} for name in _TAGGED}
