@@ -9,6 +9,7 @@ from .backfill import backfill
 from .demo import demo
 from .dev import dev
 from .doctor import doctor
+from .encodings import replace_unprintable
 from .failures import failures
 from .ingest import ingest
 from .mcp import mcp
@@ -26,6 +27,7 @@ class _OneLineErrors(click.Group):
     """Prints an error of the product as one line and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        replace_unprintable()
         try:
             with exit_on_signals():
                 return super().invoke(ctx)

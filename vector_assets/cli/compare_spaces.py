@@ -1,6 +1,5 @@
 """`vector-assets spaces compare`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..translation import ngettext, translate
+from .encodings import echo_json
 from .options import examples, json_option
 from .terminal import out, print_warning
 
@@ -55,7 +55,7 @@ def compare(space: str | None, questions_file: Path | None, as_json: bool) -> No
         known = services.documents.known()
     missing = sum(question.relevant_documents.isdisjoint(known) for question in questions)
     if as_json:
-        click.echo(json.dumps(comparison_document(found) | {"questions_without_documents": missing}))
+        echo_json(comparison_document(found) | {"questions_without_documents": missing})
         return
     _print(found)
     if missing:

@@ -1,6 +1,5 @@
 """`vector-assets failures`."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -11,6 +10,7 @@ import click
 from ..domain.wording import readable_line
 from ..translation import ngettext, translate
 from .chosen_space import chosen_space, space_option
+from .encodings import echo_json
 from .options import examples, json_option
 from .selection import Selection, partition_options
 
@@ -53,7 +53,7 @@ def failures(selection: Selection, space: str | None, as_json: bool) -> None:
         found = services.quarantine.chunks(slug, partitions, None if as_json else _SHOWN) if slug else []
         counts = services.quarantine.counts(slug, partitions) if found and slug else None
     if as_json:
-        click.echo(json.dumps({"failures": [_document(item) for item in found], "space": slug}, ensure_ascii=False))
+        echo_json({"failures": [_document(item) for item in found], "space": slug})
     elif not statuses:
         print_no_chunks()
     elif counts is None:

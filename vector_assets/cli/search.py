@@ -1,6 +1,5 @@
 """`vector-assets search`."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ..domain.spaces import SpaceStatus
 from ..errors import VectorAssetsError
 from ..translation import translate
 from .chosen_space import chosen_space, space_option
+from .encodings import echo_json
 from .options import examples, json_option
 from .selection import Selection, partition_options
 from .terminal import out, print_warning
@@ -121,7 +121,7 @@ def _ask(engine: "FilingsSearch", question: str, request: _Request) -> None:
     if request.around:
         passages = [engine.passage(hit.chunk_id, request.around) for hit in answer.hits if hit.chunk_id]
         record["passages"] = [passage_record(passage) for passage in passages]
-    click.echo(json.dumps(record, ensure_ascii=False))
+    echo_json(record)
 
 
 def print_answer(answer: SearchAnswer, question: str, passages: "FilingsSearch | None" = None, around: int = 0) -> None:

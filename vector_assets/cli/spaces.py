@@ -17,6 +17,7 @@ from ..errors import VectorAssetsError
 from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
 from .compare_spaces import compare, questions_option, read_questions
+from .encodings import echo_json
 from .options import examples, json_option
 from .terminal import out, print_warning, working
 
@@ -69,7 +70,7 @@ def spaces(ctx: click.Context, as_json: bool) -> None:
     with open_services() as services:
         overviews = services.spaces.overviews()
     if as_json:
-        click.echo(json.dumps({"spaces": [_document(item) for item in overviews]}, ensure_ascii=False))
+        echo_json({"spaces": [_document(item) for item in overviews]})
     elif not overviews:
         click.echo(translate("No embedding space yet. The first run makes one: vector-assets backfill"))
     else:

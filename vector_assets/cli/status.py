@@ -1,6 +1,5 @@
 """`vector-assets status`."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +7,7 @@ import click
 from ..domain.spaces import SpaceStatus
 from ..translation import ngettext, translate
 from .chosen_space import chosen_space, space_option
+from .encodings import echo_json
 from .options import examples, json_option
 from .selection import Selection, partition_options
 
@@ -53,7 +53,7 @@ def status(selection: Selection, by: str | None, space: str | None, as_json: boo
         chosen = selected(services.status(of_space.space if of_space else None), selection)
         names = services.company_names.all()
     if as_json:
-        click.echo(json.dumps(_document(chosen, names, of_space), ensure_ascii=False))
+        echo_json(_document(chosen, names, of_space))
     elif not chosen:
         print_no_chunks()
     else:

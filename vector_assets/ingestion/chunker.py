@@ -25,6 +25,9 @@ _MIN_TOKENS_WITH_CONTEXT = 32
 # paragraphs if it has any.
 BLOCK_CHARACTERS = 500_000
 _BLOCK_ENDS = ("\n\n", "\f", "\n", "。", ". ", " ")
+# A tokenizer may count a run of letters of any length as one unknown token, and white space as none. A token of English
+# text has some 4 characters, one of Chinese text 1 to 2.
+_CHARACTERS_PER_TOKEN = 16
 _NOT_SPACE = re.compile(r"\S")
 
 
@@ -123,8 +126,9 @@ class _Block(NamedTuple):
     token_starts: Sequence[int]
 
     def best_end(self, start: int, tokens: int) -> int:
-        """Return where a chunk of at most so many tokens of this text ends best."""
+        """Return where a chunk of at most so many tokens of this text, and characters of so many tokens, ends best."""
         limit = _nth_token(self.token_starts, start, tokens, len(self.text))
+        limit = min(limit, start + max(tokens * _CHARACTERS_PER_TOKEN, 1))
         return limit if limit == len(self.text) else self.boundaries.best_end(start, limit)
 
 

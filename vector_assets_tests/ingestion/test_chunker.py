@@ -129,6 +129,16 @@ def test_short_text_is_one_chunk():
     assert split("\n  Revenue grew.\r\n\n营业收入增长。\n", 64) == ["Revenue grew.\r\n\n营业收入增长。"]
 
 
+def test_letters_that_count_as_one_token_are_bounded_too():
+    """WordPiece sees a run of more than 100 letters as one unknown token, whatever its length."""
+    text = "The company grew. " * 40 + "QUJDREVG" * 12_500 + " End of the report."
+
+    chunks = split(text, 32)
+
+    assert max(len(chunk) for chunk in chunks) <= 16 * 32
+    assert visible("".join(chunks)) == visible(text)
+
+
 def test_a_word_that_does_not_fit():
     """A word that is longer than a chunk may be is split, because nothing may be left out."""
     word = "x" * 50 + "营" * 50
