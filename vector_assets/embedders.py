@@ -19,7 +19,7 @@ from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.remote.model import RemoteModel
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import InvalidSetting
+from .errors import InvalidSetting, RecipeChanged, WeightsChanged
 from .ports import RateLimits
 from .settings import Settings
 
@@ -85,6 +85,21 @@ def prompts_of(settings: Settings, embedder: AnyEmbedder) -> Prompts:
     model, source = embedder.model, PromptSource.SETTINGS if any(given) else PromptSource.NONE
     by_fields = bool(model.document_fields or model.query_fields)  # the server itself adds what the model needs
     return Prompts(given[0] or "", given[1] or "", source, None if by_fields else family_of([model.name]))
+
+
+def require_recipe(embedder: AnyEmbedder, space: EmbeddingSpace) -> None:
+    """Refuse an embedder that is not the one that made the vectors of a space.
+
+    Raises:
+        WeightsChanged: it has other weights.
+        RecipeChanged: its files say otherwise than they did then.
+    """
+    found = embedder.space
+    if found.weights_digest != space.weights_digest:
+        raise WeightsChanged(space.model, space.weights_digest, found.weights_digest)
+    for name in ("pooling", "dimension"):
+        if getattr(found, name) != getattr(space, name):
+            raise RecipeChanged(space.model, name, getattr(space, name), getattr(found, name))
 
 
 def settings_of_space(settings: Settings, space: EmbeddingSpace) -> Settings:

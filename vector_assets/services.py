@@ -22,6 +22,7 @@ from .embedders import (
     local_embedder,
     prompts_of,
     remote_embedder,
+    require_recipe,
     settings_of_space,
 )
 from .embedding.model_files import default_model
@@ -34,7 +35,6 @@ from .errors import (
     ModelError,
     ModelTooLarge,
     NoSpaceToFill,
-    RecipeChanged,
     SpaceNotLive,
     WeightsChanged,
 )
@@ -255,26 +255,15 @@ class Services(Stores):
         """
         self.require_live()
         size = default_batch_size(self.settings, self.embedder) if batch_size is None else batch_size
-        vectors = PostgresVectorStore(self.database, self.space.slug)
-        timeout = self.settings.embed_timeout_seconds
+        vectors, timeout = PostgresVectorStore(self.database, self.space.slug), self.settings.embed_timeout_seconds
         # A model of a server may be exchanged while a run goes on; one of this process cannot.
         check_again = self.drift.check_again if self.space.provider else None
-        return Vectorizer(
-            self.chunks,
-            vectors,
-            self.embedder,
-            size,
-            timeout,
-            self.drift.check,
-            check_again,
-            self.retries.ended,
-            self.database.cancel,
-        )
+        stops = self.retries.ended, self.database.cancel
+        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again, *stops)
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
         """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
-        texts = PostgresChunkTexts(self.database)
-        return with_costs(plan_backfill(chunks, statuses), self.embedder, texts)
+        return with_costs(plan_backfill(chunks, statuses), self.embedder, PostgresChunkTexts(self.database))
 
     @cached_property
     def drift(self) -> DriftGuard:
@@ -320,8 +309,7 @@ class Services(Stores):
 
     def _configured_for(self, settings: Settings) -> Self:
         services = copy(self)
-        services.settings = settings
-        services.database = self.database
+        services.settings, services.database = settings, self.database
         for name in ("embedder", "space", "drift", "configured_chunker", "search", "space_changes"):
             services.__dict__.pop(name, None)
         return services
@@ -407,12 +395,7 @@ class Services(Stores):
 
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
         embedder = self._embedder_of(space)
-        found = embedder.space
-        if found.weights_digest != space.weights_digest:
-            raise WeightsChanged(space.model, space.weights_digest, found.weights_digest)
-        for name in ("pooling", "dimension"):
-            if getattr(found, name) != getattr(space, name):
-                raise RecipeChanged(space.model, name, getattr(space, name), getattr(found, name))
+        require_recipe(embedder, space)
         return Searcher(embedder, PostgresVectorStore(self.database, space.slug))
 
     def _embedder_of(self, space: EmbeddingSpace) -> AnyEmbedder:

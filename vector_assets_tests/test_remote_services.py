@@ -1,5 +1,9 @@
 """The product with a model of a server: its space, its runs, and its search when the server is away."""
 
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -272,4 +276,54 @@ def test_a_text_that_the_space_has_embedded_is_not_sent_again(start: Start, prov
     assert sent == ["new"]
     assert (report.vectorized_count, report.reused_count, reports[-1].reused_count) == (2, 1, 1)
     assert provider.texts.count(TEXTS[0]) == 3  # both chunks have it
+    check_invariants(services.database, services.embedder)
+
+
+KILLED = """
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.services import Services
+from vector_assets.settings import load_settings
+
+with Services(load_settings()) as services:
+    services.vectorizer(1).vectorize_partition(PartitionKey.parse("{key}"))
+"""
+
+
+def test_what_a_killed_run_has_committed_is_not_paid_for_again(
+    start: Start, provider: Provider, database_url: URL, tmp_path: Path
+) -> None:
+    """`kill -9` while answers are awaited; the next run sends what is not committed, each text once."""
+    services = start()
+    texts = [f"text {number}" for number in range(60)]
+    store_chunks(services.database, texts)
+    _ = services.space
+    reached, released = threading.Event(), threading.Event()
+
+    def respond(exchange: Exchange) -> None:
+        if len(provider.texts) > 40:
+            reached.set()
+            released.wait(60)
+        exchange.succeed()
+
+    environment = {
+        "VECTOR_ASSETS_DATABASE_URL": database_url.render_as_string(hide_password=False),
+        "VECTOR_ASSETS_HOME": str(tmp_path),
+        "EMBEDDING_PROVIDER": "openai",
+        "EMBEDDING_API_BASE": provider.url,
+        "EMBEDDING_MODEL": "hash",
+    }
+    with responding(provider, respond):
+        command = [sys.executable, "-c", KILLED.format(key=KEY)]
+        with subprocess.Popen(command, env=os.environ | environment) as child:
+            assert reached.wait(60)
+            child.kill()
+        released.set()
+    stored = f"SELECT c.text FROM chunk_vectors_{services.space.slug} v JOIN document_chunks c ON c.id = v.chunk_id"
+    committed = {text for (text,) in rows(services.database, stored)}
+    before = len(provider.texts)
+    services.vectorizer().vectorize_partition(KEY)
+    sent = [text for text in provider.texts[before:] if text not in REFERENCE_TEXTS]
+
+    assert committed
+    assert sorted(sent) == sorted(set(texts) - committed)
     check_invariants(services.database, services.embedder)

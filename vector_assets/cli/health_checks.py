@@ -1,6 +1,7 @@
 """What `vector-assets doctor` checks: each check returns what it found, or raises the error that says the fix."""
 
 import os
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -141,6 +142,9 @@ def _prompts(services: "Services") -> str:
             query=space.query_prompt,
             source=translate(known.source),
         ) + _effect_of_prompt(services)
+    asked = json.loads(space.request or "{}")
+    if fields := {**asked.get("document", {}), **asked.get("query", {})}:
+        return translate("none; the server adds its own, by the field {fields} of requests", fields=", ".join(fields))
     if known.family is None or not known.family.needs_prompts:
         return translate("none, and none are known for this model")
     raise Doubt(

@@ -81,7 +81,7 @@ def _rounded(tokens: int) -> int:
 
 
 def _money(cost: float) -> str:
-    return f"{cost:,.2f}" if cost >= 0.1 else f"{cost:.2g}"
+    return f"{cost:,.2f}" if cost >= 0.1 else f"{cost:.4f}" if cost >= 0.0001 else "0"
 
 
 def plan_backfill(chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:

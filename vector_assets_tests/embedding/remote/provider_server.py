@@ -114,6 +114,11 @@ def serving(respond: Respond = Exchange.succeed, certificate: Path | None = None
         thread.join()
 
 
+def changing(change: Callable[[dict[str, Any]], None]) -> Respond:
+    """Answer with a change of the right answer."""
+    return lambda exchange: exchange.succeed(change)
+
+
 def wide(document: dict[str, Any]) -> None:
     """Give the vectors another dimension."""
     for item in document["data"]:

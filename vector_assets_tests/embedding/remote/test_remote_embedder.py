@@ -21,7 +21,7 @@ from vector_assets.embedding.remote.model import RemoteModel
 from vector_assets.errors import BadVectors, EmbedderBusy, EmbedderRefused, TextsRefused
 
 from ...fakes import DIMENSION, WordTokenCounter, vector_of
-from .provider_server import Exchange, Respond, serving, slowly, wide
+from .provider_server import Exchange, Respond, changing, serving, slowly, wide
 
 KEY = "sk-secret"
 SPACE = EmbeddingSpace("hash", "", "", "", "", DIMENSION, 64, "", source="hash", provider="openai")
@@ -62,7 +62,7 @@ def longer(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("change", [lambda _: None, reordered, as_numbers, longer], ids=lambda change: change.__name__)
 def test_vectors_come_in_the_order_of_the_texts(change: Callable[[dict[str, Any]], None]) -> None:
     """As base64 or as numbers, in whatever order the answer has them, of length 1."""
-    with serving(lambda exchange: exchange.succeed(change)) as provider:
+    with serving(changing(change)) as provider:
         vectors = embed(embedder_of(provider.url), "one", "two")
 
     np.testing.assert_allclose(vectors, [vector_of("one"), vector_of("two")], atol=1e-6)
@@ -190,10 +190,6 @@ def failing(status: int, message: str = "no", code: str = "", **headers: str) ->
     return lambda exchange: exchange.send_error_document(status, message, code, **headers)
 
 
-def changed(change: Callable[[dict[str, Any]], None]) -> Respond:
-    return lambda exchange: exchange.succeed(change)
-
-
 BAD_ANSWERS: dict[str, tuple[Respond, type[Exception], str]] = {
     "over a limit": (failing(429, Retry_After="7"), EmbedderBusy, "429 .*in 7 s"),
     "over a limit, without a time": (failing(429), EmbedderBusy, "429 Too Many Requests"),
@@ -222,13 +218,13 @@ BAD_ANSWERS: dict[str, tuple[Respond, type[Exception], str]] = {
     "other JSON": (sending(b'{"status": "ok"}'), EmbedderRefused, "without a list named data"),
     "bomb": (bomb, EmbedderRefused, "more than .* bytes"),
     "unknown packing": (sending(b"", Content_Encoding="br"), EmbedderRefused, "br"),
-    "words": (changed(with_words), EmbedderRefused, "no list of numbers"),
-    "damaged base64": (changed(damaged_base64), EmbedderRefused, "no base64"),
-    "wrong dimension": (changed(wide), EmbedderRefused, "9 dimensions.* 8"),
+    "words": (changing(with_words), EmbedderRefused, "no list of numbers"),
+    "damaged base64": (changing(damaged_base64), EmbedderRefused, "no base64"),
+    "wrong dimension": (changing(wide), EmbedderRefused, "9 dimensions.* 8"),
     "text refused": (failing(400, "too long"), TextsRefused, "400 Bad Request: too long"),
     "too large": (failing(413), TextsRefused, "413"),
-    "one missing": (changed(one_missing), BadVectors, "1 vectors for 2 texts"),
-    "same index": (changed(same_index), BadVectors, "index"),
+    "one missing": (changing(one_missing), BadVectors, "1 vectors for 2 texts"),
+    "same index": (changing(same_index), BadVectors, "index"),
 }
 
 
