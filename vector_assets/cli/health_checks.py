@@ -1,7 +1,7 @@
 """What `vector-assets doctor` checks: each check returns what it found, or raises the error that says the fix."""
 
-import os
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
