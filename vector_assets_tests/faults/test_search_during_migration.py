@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, store_chunks
+from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
 
 TEXTS = [f"chunk {number} of an invented filing" for number in range(30)]
 SERVING = replace(SPACE, source="org/serving")
@@ -16,9 +16,12 @@ SERVING = replace(SPACE, source="org/serving")
 OTHER = replace(SPACE, model="other", source="org/other", dimension=16)
 ROUNDS = 5
 
+# In the view: how many chunks, of how many spaces.
+_SEEN = "SELECT count(*), count(DISTINCT metadata ->> 'space') FROM filings_search"
+
 
 class Client:
-    """Asks for one chunk after the other by its text, in a thread, until it is stopped."""
+    """Asks for one chunk after the other by its text, and reads the view, in a thread, until it is stopped."""
 
     def __init__(self, services: FakeServices) -> None:
         self._services = services
@@ -45,11 +48,14 @@ class Client:
             for text in TEXTS:
                 try:
                     hits = self._services.search.find(text, limit=3)
+                    seen = rows(self._services.database, _SEEN)
                 except Exception as error:
                     self.wrong.append(error)
                     return
                 if len(hits) != 3 or hits[0].text != text or hits[0].score < 0.99:
                     self.wrong.append(hits)
+                if seen != [(len(TEXTS), 1)]:
+                    self.wrong.append(seen)
                 self._answered.release()
 
 

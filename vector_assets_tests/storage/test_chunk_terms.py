@@ -66,6 +66,17 @@ def test_where_every_term_is_frequent_several_are_looked_for(
     assert found(database, "sales dividend") != []
 
 
+@pytest.mark.usefixtures("terms")
+def test_where_a_filter_leaves_few_chunks_any_term_is_looked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere the rarest terms are enough."""
+    monkeypatch.setattr(module, "_ENOUGH_CHUNKS", 1)
+
+    assert found(database, "net dividends") == ["dividend policy, dividend record"]
+    assert len(found(database, "net dividends", ChunkFilter(markets=("us",), chunks=3))) == 3
+
+
 def test_an_edited_moved_or_deleted_chunk_is_queued_again(terms: ChunkTerms, database: Database) -> None:
     """By whoever writes it; what is filled in is not queued."""
     assert fill(terms) == [0, 0]

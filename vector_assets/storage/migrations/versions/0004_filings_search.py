@@ -89,9 +89,16 @@ BEGIN
               LEFT JOIN term_statistics s ON s.term_id = u.id) counted
         CROSS JOIN term_totals t WHERE t.chunks > 0
         ORDER BY n, id LIMIT 64
+    ), few AS (
+        SELECT coalesce(in_markets, in_doc_types, in_stock_codes) IS NOT NULL AND sum(chunks) <= 2000 AS chunks
+        FROM chunk_counts c
+        WHERE (in_markets IS NULL OR c.market = ANY (in_markets))
+          AND (in_doc_types IS NULL OR c.doc_type = ANY (in_doc_types))
+          AND (in_stock_codes IS NULL OR c.stock_code = ANY (in_stock_codes))
     ), rarest AS (
         SELECT array_agg(id) AS ids
-        FROM (SELECT id, sum(n) OVER (ORDER BY n, id) - n AS before FROM asked) summed WHERE before < 1000
+        FROM (SELECT id, sum(n) OVER (ORDER BY n, id) - n AS before FROM asked) summed CROSS JOIN few
+        WHERE before < 1000 OR few.chunks
     ), lexical AS MATERIALIZED (
         SELECT id, bm25, row_number() OVER (ORDER BY bm25 DESC, id) AS rank
         FROM (SELECT c.chunk_id AS id, b.bm25 FROM chunk_terms c CROSS JOIN LATERAL ({bm25}) b
