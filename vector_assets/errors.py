@@ -1117,11 +1117,11 @@ class ModelTooLarge(ModelError):
 class BadVectors(ModelError):
     """The embedder returned vectors that must not be stored; `fault` names what is wrong with a single row."""
 
-    def __init__(self, problem: str, fault: str = "not a row for each text") -> None:
-        super().__init__(
-            f"the embedder returned {problem}, which is never stored. If rounding is the cause, set "
-            "EMBEDDING_PRECISION=f32."
-        )
+    NO_ROWS = "not a row for each text"
+
+    def __init__(self, problem: str, fault: str = NO_ROWS) -> None:
+        hint = "" if fault == self.NO_ROWS else " If rounding is the cause, set EMBEDDING_PRECISION=f32."
+        super().__init__(f"the embedder returned {problem}, which is never stored.{hint}")
         self.fault = fault
 
 

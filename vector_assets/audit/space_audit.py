@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..domain.questions import Question
 from ..domain.search import SearchHit
 from ..domain.spaces import EmbeddingSpace, SpaceOverview
-from ..errors import EmbedderBroken, EmbedderBusy, ModelError
+from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused, ModelError
 from ..ports import Embedder, LexicalIndex, ReferenceVectorStore, SpacePairs
 from ..quality.drift import DriftResult
 from ..quality.neighbor_overlap import NeighborOverlap, PairedVectors, neighbor_overlap
@@ -166,7 +166,7 @@ def _counted(windows: Iterator[PairedVectors], chunks: int, progress: Progress) 
 def _embed(embedder: Embedder, question: Question) -> None:
     try:
         embedder.embed_query(question.text)
-    except EmbedderBusy:
+    except (EmbedderBusy, EmbedderRefused):
         raise
     except Exception as error:
         raise EmbedderBroken(embedder.space.model, error) from error

@@ -35,12 +35,12 @@ def refusal(model: RemoteModel, status: int, headers: Mapping[str, str], body: b
         fix = "Set EMBEDDING_API_BASE to the final address, if you trust it: keys and texts follow no redirect."
         return EmbedderRefused(model.name, model.api_base, f"redirects to {target}", fix)
     if status in {402, 403, 429} and any(word in body.decode("utf-8", "replace").lower() for word in _QUOTA):
-        return EmbedderRefused(model.name, model.api_base, f"quota used up ({reason})", _FIXES[402])
+        return EmbedderRefused(model.name, model.api_base, f"says that the quota is used up ({reason})", _FIXES[402])
     if status in _PASSES or status >= 500:
         return EmbedderBusy(model.name, reason, retry_after(headers))
     if status in _OF_TEXTS:
         return TextsRefused(model.name, reason)
-    return EmbedderRefused(model.name, model.api_base, reason, _FIXES.get(status, _ANY_FIX))
+    return EmbedderRefused(model.name, model.api_base, f"answers {reason}", _FIXES.get(status, _ANY_FIX))
 
 
 def _phrase(status: int) -> str:

@@ -204,7 +204,7 @@ BAD_ANSWERS: dict[str, tuple[Respond, type[Exception], str]] = {
     "broken off": (broken_off, EmbedderBusy, "ends in the middle"),
     "empty": (sending(b""), EmbedderBusy, "ends in the middle"),
     "damaged gzip": (sending(b"no gzip", Content_Encoding="gzip"), EmbedderBusy, "damaged"),
-    "quota used up": (failing(429, "You are done", "insufficient_quota"), EmbedderRefused, "quota used up .*Pay"),
+    "quota used up": (failing(429, "You are done", "insufficient_quota"), EmbedderRefused, "quota is used up .*Pay"),
     "unpaid": (failing(402), EmbedderRefused, "402 .*Pay"),
     "key refused": (failing(401, f"Incorrect key {KEY}"), EmbedderRefused, r"401 .*Incorrect key \*\*\*.*API_KEY"),
     "forbidden": (failing(403), EmbedderRefused, "403 .*EMBEDDING_MODEL"),
