@@ -11,12 +11,18 @@ from .defs.jobs import JOBS
 from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
 from .defs.serving_space_asset import SERVING_SPACE_ASSETS, SERVING_SPACE_JOBS
+from .defs.vector_index_asset import VECTOR_INDEX_ASSETS, VECTOR_INDEX_JOBS, VECTOR_INDEX_SCHEDULES
 from .settings import load_settings
 
 defs = dg.Definitions(
-    assets=[*in_ranges(load_settings().max_partitions_per_run), *SERVING_SPACE_ASSETS, *COVERAGE_ASSETS],
-    jobs=[*JOBS, *SERVING_SPACE_JOBS, *COVERAGE_JOBS],
-    schedules=SCHEDULES,
+    assets=[
+        *in_ranges(load_settings().max_partitions_per_run),
+        *SERVING_SPACE_ASSETS,
+        *COVERAGE_ASSETS,
+        *VECTOR_INDEX_ASSETS,
+    ],
+    jobs=[*JOBS, *SERVING_SPACE_JOBS, *COVERAGE_JOBS, *VECTOR_INDEX_JOBS],
+    schedules=[*SCHEDULES, *VECTOR_INDEX_SCHEDULES],
     sensors=[*SENSORS, *COVERAGE_SENSORS],
     resources=RESOURCES,
 )

@@ -26,6 +26,8 @@ VectorAssetsError
 ├── PartitionWouldShrink          nothing was deleted; --allow-shrink
 ├── BudgetUsedUp                  nothing was embedded: a limit of tokens or the deadline was reached before
 ├── PartitionBusy                 another run works on the same partition
+├── IndexBuildRunning             another process builds, checks or drops the indexes of the space
+├── IndexWouldSpill               its build would not fit into memory; nothing was built; --spill
 ├── DocumentError                 one document is bad: it is reported and skipped, the others are processed
 │   ├── MisplacedDocument
 │   ├── UnsupportedFormat
@@ -48,6 +50,7 @@ VectorAssetsError
 │   │   └── DatabaseStarting
 │   ├── DatabaseTooOld
 │   ├── PgvectorMissing
+│   ├── PgvectorUnsafe            it is too old for an index; vectors are searched without one
 │   ├── EmbeddedServerFailed
 │   ├── DatabaseNotCreated
 │   ├── NothingStoredYet          a command that only reads makes no database
@@ -461,6 +464,40 @@ class PartitionBusy(VectorAssetsError):
         self.holder = holder
 
 
+class IndexBuildRunning(VectorAssetsError):
+    """Another process is at work on the indexes of the same space."""
+
+    def __init__(self, slug: str, holder: str) -> None:
+        super().__init__(
+            translate(
+                "the index of {slug} is being built or checked by {holder} already. Let it finish, or end it with "
+                "SELECT pg_terminate_backend of that process, and run this again.",
+                slug=slug,
+                holder=holder,
+            )
+        )
+        self.slug = slug
+        self.holder = holder
+
+
+class IndexWouldSpill(VectorAssetsError):
+    """The graph of a build would not fit into the memory that it may use. Nothing was built."""
+
+    def __init__(self, slug: str, needed: str, allowed: str, duration: str) -> None:
+        super().__init__(
+            translate(
+                "the index of {slug} needs {needed} of memory while it is built, and may use {allowed}: it would go on "
+                "from the disk and take about {duration}. If the database server has the memory, raise "
+                "VECTOR_ASSETS_INDEX_MEMORY_GIB; or build it so: vector-assets index --spill.",
+                slug=slug,
+                needed=needed,
+                allowed=allowed,
+                duration=duration,
+            )
+        )
+        self.slug = slug
+
+
 class DocumentError(VectorAssetsError):
     """One document cannot be used. It is reported and skipped, and the others are processed.
 
@@ -682,6 +719,23 @@ class PgvectorMissing(DatabaseError):
             f"pgvector is missing in database {database!r} ({reason}). Install it on the server and, as an owner, "
             "run CREATE EXTENSION vector; or unset VECTOR_ASSETS_DATABASE_URL to use the embedded server."
         )
+
+
+class PgvectorUnsafe(DatabaseError):
+    """pgvector is so old that an index may be damaged. Everything else works."""
+
+    def __init__(self, found: str, needed: str, wished: str) -> None:
+        super().__init__(
+            translate(
+                "pgvector {found} may damage an index: one is built with {needed} or newer, best {wished}. Searches "
+                "compare with every vector meanwhile. Upgrade pgvector on the server, then run ALTER EXTENSION vector "
+                "UPDATE.",
+                found=found,
+                needed=needed,
+                wished=wished,
+            )
+        )
+        self.found = found
 
 
 class EmbeddedServerFailed(DatabaseError):

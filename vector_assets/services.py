@@ -39,6 +39,7 @@ from .errors import (
     WeightsChanged,
 )
 from .estimates.backfill_plan import BackfillPlan, plan_backfill
+from .index_upkeep import IndexLimits, IndexUpkeep
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
@@ -53,11 +54,14 @@ from .storage.database import Database
 from .storage.database_creation import ensure_database
 from .storage.database_url import DAGSTER_DRIVER, parse_url, with_keepalives
 from .storage.embedded_server import start_embedded_server
+from .storage.index_builds import IndexBuilds
 from .storage.migrate import TablesState, ensure_tables, migrate, tables_state
+from .storage.recall_samples import RecallSamples
 from .storage.reference_vectors import PostgresReferenceVectorStore
 from .storage.retries import Retries
 from .storage.sessions import checked_schema
 from .storage.space_pairs import PostgresSpacePairs
+from .storage.vector_indexes import VectorIndexes
 from .storage.vectors import PostgresVectorStore
 from .stores import Stores
 from .vectorizer import Vectorizer
@@ -396,7 +400,25 @@ class Services(Stores):
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
         embedder = self._embedder_of(space)
         require_recipe(embedder, space)
-        return Searcher(embedder, PostgresVectorStore(self.database, space.slug))
+        return Searcher(embedder, PostgresVectorStore(self.database, space.slug, self.settings.index_from_vectors))
+
+    @property
+    def index_upkeep(self) -> IndexUpkeep:
+        """Plans, builds, checks and drops the indexes of the spaces."""
+        settings, database = self.settings, self.database
+        limits = IndexLimits(
+            settings.index_from_vectors,
+            int(settings.index_memory_gib * 2**30),
+            settings.quality_limits.min_recall_at_10,
+        )
+        samples = RecallSamples(database, settings.index_from_vectors)
+        return IndexUpkeep(
+            VectorIndexes(database),
+            IndexBuilds(database),
+            samples,
+            lambda space: self._searcher(space).embedder,
+            limits,
+        )
 
     def _embedder_of(self, space: EmbeddingSpace) -> AnyEmbedder:
         """Give the model of this process where the space is its own, else that of the space."""

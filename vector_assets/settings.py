@@ -15,6 +15,7 @@ from .domain.providers import LOCAL, PROVIDERS
 from .errors import DAGSTER_DATABASE_URL, InvalidSetting
 from .quality.limits import LIMIT_NAMES, QualityLimits
 from .translation import Language
+from .vector_index.decision import INDEX_FROM
 
 QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
 # How the names of settings begin, and of slips such as VECTOR_ASSET_HOME.
@@ -203,6 +204,19 @@ class Settings(BaseSettings):
         le=10_000,
         validation_alias="VECTOR_ASSETS_MAX_PARTITIONS_PER_RUN",
         description="The most neighbouring partitions that a backfill or a sensor puts into one run.",
+    )
+    index_from_vectors: int = Field(
+        INDEX_FROM,
+        ge=1,
+        validation_alias="VECTOR_ASSETS_INDEX_FROM_VECTORS",
+        description="An index is built from so many vectors on, and answers searches whose filter leaves so many.",
+    )
+    index_memory_gib: float = Field(
+        2.0,
+        gt=0,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_INDEX_MEMORY_GIB",
+        description="The most memory, in GiB, that the database server may use to build an index.",
     )
     freshness_slo_hours: float = Field(
         24.0,

@@ -11,6 +11,7 @@ from .dev import dev
 from .doctor import doctor
 from .encodings import replace_unprintable
 from .failures import failures
+from .index import index
 from .ingest import ingest
 from .mcp import mcp
 from .migrate import migrate
@@ -59,6 +60,7 @@ for _command in (
     mcp,
     remove,
     spaces,
+    index,
     rechunk,
     migrate,
     doctor,

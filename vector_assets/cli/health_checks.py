@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..domain.wording import readable_bytes
-from ..errors import InvalidSetting, LandingDirectoryMissing
+from ..errors import InvalidSetting, LandingDirectoryMissing, PgvectorUnsafe
 from ..translation import translate
 from .terminal import working
 
@@ -194,6 +194,31 @@ def _chunking(services: "Services") -> str:
     )
 
 
+def _index(services: "Services") -> str:
+    from ..vector_index.pgvector_versions import NEEDED, WISHED, IndexSupport, index_support
+
+    version = services.database.pgvector_version()
+    support = index_support(version)
+    if support is IndexSupport.REFUSED:
+        raise PgvectorUnsafe(version, NEEDED, WISHED)
+    if support is IndexSupport.RISKY:
+        raise Doubt(
+            translate(
+                "VACUUM of pgvector {version} may damage an index; {wished} does not", version=version, wished=WISHED
+            )
+        )
+    found = [f"{space.slug}: {_index_in_use(services, space.slug)}" for space in services.spaces.live()]
+    return "; ".join(found) or translate("none yet; there are no vectors")
+
+
+def _index_in_use(services: "Services", slug: str) -> str:
+    state = services.index_upkeep.catalog.state(slug)
+    used = state.in_use
+    if used is None:
+        return translate("no index; each of {vectors:,} vectors is compared", vectors=state.vectors)
+    return translate("ef_search {ef_search}, recall@10 {recall:.3f}", ef_search=used.ef_search, recall=used.recall)
+
+
 CHECKS: Mapping[str, Callable[["Services"], str]] = {
     "settings": _variables,
     "disk": _disk,
@@ -205,4 +230,5 @@ CHECKS: Mapping[str, Callable[["Services"], str]] = {
     "prompts": _prompts,
     "vectors": _vectors,
     "chunking": _chunking,
+    "index": _index,
 }

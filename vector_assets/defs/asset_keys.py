@@ -10,3 +10,4 @@ VECTORS = (VECTORIZED_CHUNKS, CANDIDATE_VECTORS)
 """Those whose steps embed: into the serving space, and into the one that is filled beside it."""
 SERVING_SPACE = dg.AssetKey(["gold", "serving_space"])
 COVERAGE = dg.AssetKey(["gold", "coverage"])
+VECTOR_INDEX = dg.AssetKey(["gold", "vector_index"])

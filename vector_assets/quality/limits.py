@@ -36,6 +36,9 @@ class QualityLimits:
     # its stored vector; from one arithmetic to another, 0.99914. Twice as far is another vector.
     min_retrieval_cosine: Share = 0.998
 
+    # With pgvector's defaults the index of a million chunks of filings finds 96 to 99 of 100 nearest vectors.
+    min_recall_at_10: Share = 0.97
+
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Parse an object such as `{"max_unknown_share": 0.1}`; limits that it does not name keep their defaults.

@@ -157,6 +157,14 @@ class SpaceRegistry:
             return [_registered(row) for row in connection.execute(_ALL)]
 
     @repeatable
+    def live(self) -> list[EmbeddingSpace]:
+        """List the spaces that are kept up to date, the serving one first."""
+        with self._database.transaction() as connection:
+            found = [_registered(row) for row in connection.execute(_ALL)]
+        live = [item for item in found if item.status in LIVE]
+        return [item.space for item in sorted(live, key=lambda item: item.status is not SpaceStatus.SERVING)]
+
+    @repeatable
     def overviews(self) -> list[SpaceOverview]:
         """List the spaces with what they hold, the oldest first."""
         with self._database.transaction() as connection:

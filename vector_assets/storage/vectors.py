@@ -1,4 +1,4 @@
-"""The vectors of one space: committed batch by batch, searched exactly."""
+"""The vectors of one space: committed batch by batch, and searched."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -16,10 +16,11 @@ from ..domain.failure_backoff import SECOND_ATTEMPT_AFTER
 from ..domain.partition_keys import PartitionKey
 from ..domain.search import ChunkFilter, SearchHit
 from ..errors import SpaceNotFound
+from ..vector_index.decision import INDEX_FROM
 from .binary_arrays import HalfVectors, halfvecs, hash_array, integer_array, uuid_array
 from .database import Connection, Cursor, Database, repeatable
+from .nearest_vectors import NearestVectors
 from .partition_columns import partition_parameters
-from .search_filters import filter_parameters, in_partitions, of_documents
 from .spaces import require_live, vectors_table
 
 # Compare-and-set in one statement: a vector is stored if the queue still has its chunk, with the text that was embedded
@@ -100,33 +101,34 @@ WHERE (p.space, p.market, p.doc_type, p.stock_code, p.chunk_id)
       = (%(space)s, %(market)s, %(doc_type)s, %(stock_code)s, %(chunk_id)s)
 """
 
-# The chunks nearest to a vector. A vector older than its chunk's text is left out: an edited chunk is not found until
-# it has its new vector, and never found by its old text.
+# A vector older than its chunk's text is left out, as by `NearestVectors`.
 _PLACES: LiteralString = """
        v.market, v.doc_type, v.stock_code, d.source_uri, c.chunk_index, c.text,
        d.company_name, d.title, d.period, d.language, c.page_from, c.page_to, c.id
 FROM document_chunks c
 JOIN {table} v ON v.chunk_id = c.id AND v.content_hash = c.content_hash
 JOIN documents d ON d.id = c.document_id
+WHERE c.id = ANY(%(ids)s)
 """
-_HITS: LiteralString = f"SELECT 1 - (v.embedding <=> %(query)s), {_PLACES}"
-_NEAREST: LiteralString = f"""
-{_HITS} WHERE {{in_partitions}} AND {{of_documents}} ORDER BY v.embedding <=> %(query)s, v.chunk_id LIMIT %(limit)s
-"""
-_NAMED: LiteralString = f"{_HITS} WHERE c.id = ANY(%(ids)s)"
-_UNSCORED: LiteralString = f"SELECT NULL::double precision, {_PLACES} WHERE c.id = ANY(%(ids)s)"
+_NAMED: LiteralString = f"SELECT 1 - (v.embedding <=> %(query)s), {_PLACES}"
+_UNSCORED: LiteralString = f"SELECT NULL::double precision, {_PLACES}"
 
 
 class PostgresVectorStore:
-    """The `VectorStore` port over one space's table."""
+    """The `VectorStore` and `SearchableVectors` ports over one space's table.
 
-    def __init__(self, database: Database, space_slug: str) -> None:
+    Args:
+        index_from: searches over fewer vectors compare each, also where there is an index.
+    """
+
+    def __init__(self, database: Database, space_slug: str, index_from: int = INDEX_FROM) -> None:
         self._database = database
         self._space_slug = space_slug
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug))
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
+        self._nearest = NearestVectors(space_slug, index_from)
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
         self._unscored = sql.SQL(_UNSCORED).format(table=vectors_table(space_slug))
 
@@ -225,17 +227,16 @@ class PostgresVectorStore:
 
     @repeatable
     def nearest(self, vector: NDArray[np.float32], where: ChunkFilter, limit: int) -> list[SearchHit]:
-        """Compare with every vector of the space that the filter lets through; best first.
+        """Find the nearest vectors that the filter lets through: by the index where it pays, else exactly; best first.
 
         Raises:
             SpaceNotFound: the space was dropped.
         """
-        query = sql.SQL(_NEAREST).format(
-            table=vectors_table(self._space_slug),
-            in_partitions=sql.SQL(in_partitions(where, "v")),
-            of_documents=sql.SQL(of_documents(where)),
-        )
-        return self._hits(query, {"query": HalfVector(vector), "limit": limit, **filter_parameters(where)})
+        with self._database.transaction() as connection:
+            try:
+                return self._nearest.find(connection, vector, where, limit).hits
+            except UndefinedTable:
+                raise SpaceNotFound(self._space_slug) from None
 
     @repeatable
     def similarities(self, vector: NDArray[np.float32], chunk_ids: Sequence[UUID]) -> list[SearchHit]:

@@ -119,6 +119,7 @@ def test_the_lineage_is_shown(page: "Page") -> None:
     """Documents, the chunks cut from them, their vectors, and how complete they are; and vectors of another model."""
     chain = ["documents", "document_chunks", "vectorized_chunks", "coverage"]
     beside = ["document_chunks", "candidate_vectors", "serving_space"]
-    arrows = [*pairwise(chain), *pairwise(beside), ("vectorized_chunks", "serving_space")]
+    index = [(vectors, "vector_index") for vectors in ("vectorized_chunks", "candidate_vectors")]
+    arrows = [*pairwise(chain), *pairwise(beside), ("vectorized_chunks", "serving_space"), *index]
     assert sorted(lineage(page)) == sorted(arrows)
     picture(page, "lineage.png", part(page.locator("svg[class*=svgContainer]"), without=50))

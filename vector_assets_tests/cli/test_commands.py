@@ -251,7 +251,7 @@ def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyP
     """Each part by itself; one that fails does not hide the next, and each fault is printed once."""
     healthy = command("doctor")
     assert healthy.exit_code == 0, healthy.output
-    for part in ("settings", "disk", "database", "pgvector", "model", "prompts", "vectors", "chunking"):
+    for part in ("settings", "disk", "database", "pgvector", "model", "prompts", "vectors", "chunking", "index"):
         assert f"ok    {part}" in healthy.output
 
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/db")
@@ -393,3 +393,22 @@ def test_a_company_is_found_in_all_markets(command: Command, landing: Path) -> N
 
     assert set(counts(command, "current").values()) == {1}
     assert len(statuses(command)) == 2
+
+
+def test_the_index_is_planned_built_and_checked(command: Command, filings: Path) -> None:
+    """A dry run changes nothing; in doctor's line stands what searches use since."""
+    assert "no vectors yet" in command("index", "--dry-run").output or command("index", "--dry-run").exit_code == 1
+    command("ingest", str(filings))
+    command("backfill")
+    few = {"VECTOR_ASSETS_INDEX_FROM_VECTORS": "2"}
+
+    planned = command("index", "--dry-run", **few)
+    assert "4 vectors: the build of an index takes about" in planned.output
+    assert "no index; each of 4 vectors is compared" in command("doctor").output
+    built = command("index", **few)
+
+    assert built.exit_code == 0, built.output
+    assert "Searches use the index" in built.output
+    assert "ok    index    " in command("doctor").output
+    assert "recall@10 1.000" in command("doctor").output
+    assert len(json.loads(command("search", "董事会", "--json", **few).stdout)["hits"]) == 4

@@ -74,6 +74,7 @@ def test_the_definitions_of_both_load() -> None:
         "vector_assets_fill_candidate",
         "vector_assets_promote",
         "vector_assets_coverage",
+        "vector_assets_index",
     }
     assert own_job().executor_def.name == "in_process"
 

@@ -1,4 +1,4 @@
-"""A client searches in a loop while the model is changed: no answer is empty, mixed or an error."""
+"""A client searches in a loop while the model or the index is changed: no answer is empty, mixed or an error."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
+
+from vector_assets.index_upkeep import IndexOptions
+from vector_assets.vector_index.build_progress import BuildProgress
 
 from ..fakes import KEY, SPACE, FakeServices, HashEmbedder, rows, store_chunks
 
@@ -18,6 +21,19 @@ ROUNDS = 5
 
 # In the view: how many chunks, of how many spaces.
 _SEEN = "SELECT count(*), count(DISTINCT metadata ->> 'space') FROM filings_search"
+
+
+class Unheard:
+    """Hears of the index and does nothing."""
+
+    def notice(self, line: str) -> None:
+        pass
+
+    def warning(self, line: str) -> None:
+        pass
+
+    def progress(self, progress: BuildProgress) -> None:
+        pass
 
 
 class Client:
@@ -70,6 +86,7 @@ def processes(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[list
             landing,
             HashEmbedder(space),
             others=[HashEmbedder(SERVING), HashEmbedder(OTHER)],
+            index_from_vectors=10,
         )
         for space in spaces
     ]
@@ -79,15 +96,18 @@ def processes(database_url: URL, tmp_path: Path, landing: Path) -> Iterator[list
 
 
 def test_a_client_sees_nothing_of_a_migration(processes: list[FakeServices]) -> None:
-    """Add, fill, promote, roll back, promote again, retire and drop, several times over."""
+    """Add, fill, promote, roll back, promote again, retire and drop, several times over; and renew the index."""
     serving, filling, searching = processes
     store_chunks(serving.database, TEXTS)
     serving.vectorizer().vectorize_partition(KEY)
     with Client(searching) as client:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             filling.spaces.add(OTHER)
             client.await_answers()
             filling.vectorizer(4).vectorize_partition(KEY)
+            for space in (SERVING, OTHER) if number < 1 else ():
+                report = serving.index_upkeep.keep(space, IndexOptions(rebuild=True), Unheard())
+                assert report.used is not None
             for promoted in (OTHER, SERVING, OTHER, SERVING):
                 serving.spaces.promote(promoted.slug)
                 client.await_answers()
