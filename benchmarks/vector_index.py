@@ -168,7 +168,7 @@ def measure(services: Services, asked: Sequence[RecallQuery], table: Table, exac
                 began = time.perf_counter()
                 hits = store.nearest(query.vector, query.where, NEIGHBORS)
                 taken.append(time.perf_counter() - began)
-                return Answer([hit.score for hit in hits if hit.score is not None], by_index=False, seconds=taken[-1])
+                return Answer([hit.score for hit in hits if hit.score is not None], by_index=True, seconds=taken[-1])
 
             for place in chosen[:3]:
                 answer(asked[place])

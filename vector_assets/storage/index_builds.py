@@ -1,5 +1,6 @@
 """Builds and drops the indexes of a space, in a session of its own that one process has at a time."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,7 +52,7 @@ FROM pg_stat_progress_create_index p WHERE p.pid = %s
 """
 
 _LOOK_SECONDS = 0.5
-# An embedded server shares its processors with the embedder, which goes first.
+# An embedded server shares its processors with the embedder, which goes first: the build has half of them at most.
 _NICE = 10
 
 
@@ -112,7 +113,7 @@ class IndexBuild:
         with translated_errors(self._database.url):
             self._connection.execute(_MEMORY, (f"{-(-forecast.granted_bytes // 1024)}kB",))
             if is_embedded(self._database.url):
-                self._connection.execute(_WORKERS, ("1",))
+                self._connection.execute(_WORKERS, (str(max((os.cpu_count() or 1) // 2 - 1, 0)),))
         self._spilled.clear()
         builder = threading.Thread(target=self._execute, args=(statement,), name="vector_assets index build")
         builder.start()
