@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from .forecast import MeasuredBuild
 
-INDEX_FROM = 50_000
-"""From so many vectors on, a search is faster by an index: to compare with each of these takes some 40 ms."""
+INDEX_FROM = 25_000
+"""From so many vectors on, a search is faster by an index: comparing each of these takes some 40 ms."""
 
 # An index takes up more and more room for each vector, as vectors are replaced. From so many times as much as when it
 # was built on, it is built again: a search then reads as many pages for half as many vectors.
