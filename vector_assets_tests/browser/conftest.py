@@ -1,12 +1,13 @@
 """A `vector-assets dev` with filings, and a headless Chromium that looks at its pages."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from benchmarks.chromium_text import find_chromium
 
 from .pages import MILLISECONDS
 from .server import Server
@@ -27,9 +28,9 @@ addEventListener("DOMContentLoaded", () => document.head.append(style));
 def browser() -> "Iterator[Browser]":
     """The one that the system has; none is downloaded."""
     library = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
-    program = shutil.which("chromium")
+    program = find_chromium()
     if program is None:
-        pytest.skip("chromium is missing: apt-get install chromium fonts-noto-cjk")
+        pytest.skip("chromium is missing: apt-get install chromium-headless-shell fonts-noto-cjk")
     with library.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield browser

@@ -80,7 +80,7 @@ class Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._process.send_signal(signal.SIGINT)  # SIGTERM is tried in cli/test_dev.py
+        self._process.send_signal(signal.SIGINT)  # SIGTERM is tried in cli/test_launched_backfill.py
         assert self._process.wait(SECONDS) == 0
         self._reader.join(SECONDS)
 

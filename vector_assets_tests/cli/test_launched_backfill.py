@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from vector_assets.storage.database_creation import ensure_database
@@ -16,7 +17,7 @@ from ..defs.conftest import US
 from ..fakes import KEY, rows
 from ..faults.conftest import empty_place, folder  # noqa: F401  a fixture
 from ..faults.dev import Dev, Gate
-from ..faults.places import SECONDS, Place
+from ..faults.places import SECONDS, Place, is_at_work
 from ..invariants import check_invariants
 from .conftest import Command
 
@@ -39,10 +40,21 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
     landing: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Watching is stopped, not the work; nobody else's partitions are asked for twice; a failure is named."""
+    """Watching is stopped, not the work; nobody else's partitions are asked for twice; a failure is named.
+
+    `dev` itself has its sensors on from the beginning, and after SIGTERM none of its processes lives.
+    """
     place = _filled(folder, landing, monkeypatch)
     gate = Gate(folder)
     with Dev(place, gate) as dev:
+        assert dev.sensors() == {
+            "vector_assets_new_chunks_sensor": "RUNNING",
+            "vector_assets_candidate_sensor": "RUNNING",
+            "vector_assets_landing_sensor": "RUNNING",
+            "vector_assets_coverage_sensor": "RUNNING",
+        }
+        family = psutil.Process(dev.process.pid).children(recursive=True)
+        assert len(family) > 2
         gate.answer_until(lambda: "SUCCESS" in dev.statuses())  # the sensor has had its way
 
         first = dev.start(*COMMAND, "--force")
@@ -62,6 +74,10 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
         gate.answer_until(lambda: third.poll() is not None, failing=99)
         code, printed = _ended(third)
         gate.open()
+    dev.check_all_ended()
+    assert (dev.process.returncode, "stopped." in dev.said) == (0, True)
+    assert [one for one in family if is_at_work(one)] == []
+    assert not (place.home / "postgres" / "postmaster.pid").exists()
     assert (code, "0 partitions done, 1 not done" in printed) == (1, True)
     assert f"not done  {KEY}" in third.said
     start_embedded_server(place.home)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -106,7 +105,7 @@ class Dev:
         self._said = []
         for line in self.process.stdout:
             self._said.append(line)
-            if re.search(r"http://127\.0\.0\.1:\d+", line):
+            if f"http://127.0.0.1:{self._port}" in line:
                 break
         timer.cancel()
         self._reader = threading.Thread(target=self._read)
@@ -167,6 +166,16 @@ class Dev:
         run_id = self.runs()[0]["runId"]
         answer = self.ask(f'mutation {{ terminateRun(runId: "{run_id}") {{ __typename }} }}')
         assert answer["terminateRun"]["__typename"] == "TerminateRunSuccess"
+
+    def sensors(self) -> dict[str, str]:
+        """Name -> status."""
+        selector = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.code_location"}'
+        query = (
+            f"{{ sensorsOrError(repositorySelector: {selector}) "
+            "{ ... on Sensors { results { name sensorState { status } } } } }"
+        )
+        results = self.ask(query)["sensorsOrError"]["results"]
+        return {item["name"]: item["sensorState"]["status"] for item in results}
 
     def failed_ticks(self, sensor: str) -> list[str]:
         """The errors of the sensor's ticks that failed."""
