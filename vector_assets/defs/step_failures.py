@@ -37,6 +37,18 @@ class StepCanceled(StepFailure, TracelessError):
         super().__init__(error, {})
 
 
+class StepInterrupted(dg.DagsterExecutionInterruptedError, TracelessError):
+    """A step whose process was asked to end, as by Ctrl-C in `vector-assets dev`; nobody canceled the run."""
+
+    def __init__(self) -> None:
+        TracelessError.__init__(
+            self,
+            translate(
+                "interrupted: the process of the run was stopped. What was committed is kept, the rest is pending"
+            ),
+        )
+
+
 def failure_of(error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue] | None = None) -> StepFailure:
     """Make a failed step with the error's message. It is retried only where the error passes by itself."""
     return StepFailure(error, metadata or {})
@@ -72,7 +84,7 @@ def one_line_cancellation(context: dg.AssetExecutionContext) -> Iterator[None]:
         yield
     except INTERRUPTS:
         if not is_canceled(context):
-            raise
+            raise StepInterrupted from None
         raise StepCanceled(RunCanceled()) from None
 
 

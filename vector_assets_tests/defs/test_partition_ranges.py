@@ -1,7 +1,7 @@
 """Runs over a range of partitions: each partition is materialized, or fails, by itself."""
 
 import _thread
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +147,17 @@ def test_a_partition_that_fails_leaves_the_others_their_turn(
     assert (reason.metadata["failed"].value, reason.metadata["pending"].value) == (2, 2)
 
 
+def interrupt_at_c(services: FakeServices, before: Callable[[], None] = lambda: None) -> None:
+    """Ctrl-C or a termination, while the chunks of the third partition are embedded."""
+
+    def interrupt(texts: Sequence[str]) -> None:
+        if any("of XC" in text for text in texts):
+            before()
+            _thread.interrupt_main()
+
+    services.embedder.before = interrupt
+
+
 def trace(result: dg.ExecuteInProcessResult) -> list[str]:
     """The stack trace that the run page shows of the one failed step."""
     (event,) = [event for event in result.all_events if event.is_step_failure]
@@ -157,20 +168,26 @@ def test_a_canceled_run_says_what_it_committed_and_begins_nothing_more(
     instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
 ) -> None:
     """In one sentence; Dagster marks it as canceled, and what was done before stays."""
-
-    def cancel_at_c(texts: Sequence[str]) -> None:
-        if any("of XC" in text for text in texts):
-            (running,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-            instance.report_run_canceling(running)
-            _thread.interrupt_main()
-
-    services.embedder.before = cancel_at_c
+    interrupt_at_c(services, lambda: instance.report_run_canceling(instance.get_runs()[0]))
 
     result = run(instance, services)
 
     assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.CANCELED
     assert trace(result) == []
     assert failure(result).startswith(f"canceled: 0 of 2 chunks of {C} were committed and are kept; 2 stay pending")
+    assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, B}
+
+
+def test_a_run_whose_process_is_stopped_has_failed(
+    instance: dg.DagsterInstance, services: FakeServices, four: list[PartitionKey]
+) -> None:
+    """Nobody canceled it, so that it is started again; no stack trace is printed either."""
+    interrupt_at_c(services)
+
+    result = run(instance, services)
+
+    assert instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert trace(result) == []
     assert set(materialized(instance, result, VECTORIZED_CHUNKS)) == {A, B}
 
 
