@@ -18,7 +18,8 @@ STOP_SECONDS = 20.0
 
 def start_watchdog(group: int) -> psutil.Popen:
     """Start a process that ends those of a group when this process ends without `dismiss`."""
-    command = [sys.executable, "-m", "vector_assets.cli.dev_watchdog", str(group)]
+    # With -m, Python would warn that the package has imported the module before.
+    command = [sys.executable, "-c", "from vector_assets.cli.dev_watchdog import main; main()", str(group)]
     # In a session of its own: a terminal's signals are meant for the command, and what kills a group not for this.
     return psutil.Popen(command, stdin=PIPE, start_new_session=True)
 
@@ -67,7 +68,3 @@ def _leave_embedded_server() -> None:
     settings = load_settings()
     if settings.database_url is None and (settings.home / "postgres" / "postmaster.pid").exists():
         _ = Services(settings).url
-
-
-if __name__ == "__main__":
-    main()
