@@ -31,6 +31,7 @@ from vector_assets.settings import load_settings
 
 from .embedding.remote.provider_server import Exchange, Provider, Respond, serving
 from .fakes import KEY, rows, store_chunks
+from .faults.places import eventually
 from .invariants import check_invariants
 
 TEXTS = [f"text {number}" for number in range(5)]
@@ -312,12 +313,15 @@ def test_what_a_killed_run_has_committed_is_not_paid_for_again(
         "EMBEDDING_API_BASE": provider.url,
         "EMBEDDING_MODEL": "hash",
     }
+    sessions = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    ours = set(rows(services.database, sessions))
     with responding(provider, respond):
         command = [sys.executable, "-c", KILLED.format(key=KEY)]
         with subprocess.Popen(command, env=os.environ | environment) as child:
             assert reached.wait(60)
             child.kill()
         released.set()
+    eventually(lambda: set(rows(services.database, sessions)) <= ours)  # what the server had begun to commit is done
     stored = f"SELECT c.text FROM chunk_vectors_{services.space.slug} v JOIN document_chunks c ON c.id = v.chunk_id"
     committed = {text for (text,) in rows(services.database, stored)}
     before = len(provider.texts)
