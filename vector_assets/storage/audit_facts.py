@@ -167,33 +167,7 @@ class AuditFacts:
             **_SIZES,
         }
         with self._database.transaction() as connection:
-            queries = _PartitionQueries(connection, space_slug, parameters)
-            (counted,) = queries.rows(_COUNTED)
-            chunks, pending, missed, failed_once, quarantined, vectors, tokens, lost, truncated = counted
-            ((read, lacking, wrong_hash, wrong_norm, most, compared, own),) = queries.rows(_READ)
-            without_vector = max(lacking, chunks - pending - quarantined - vectors, 0)
-            sample = {*own, *compared[: _SIZES["sample"]]}
-            most_truncated = queries.rows(_TRUNCATED, ids=most) if most else []
-            return PartitionVectorFacts(
-                chunks=chunks,
-                pending=pending,
-                missed=missed,
-                failed_once=failed_once,
-                quarantined=quarantined,
-                current=chunks - pending - quarantined - without_vector,
-                read=read,
-                without_vector=without_vector,
-                wrong_hash=wrong_hash,
-                wrong_norm=wrong_norm,
-                vectors=vectors,
-                truncated_chunks=truncated,
-                tokens=tokens,
-                tokens_lost=lost,
-                most_truncated=tuple(TruncatedChunk(*row) for row in most_truncated),
-                compared=len(compared),
-                shared_vectors=tuple(_shared_vector(row) for row in queries.rows(_SHARED, ids=compared)),
-                sample=tuple(ChunkText(*row) for row in queries.rows(_SAMPLE, ids=list(sample), own=own)),
-            )
+            return _read_facts(_PartitionQueries(connection, space_slug, parameters))
 
     @repeatable
     def nearest(
@@ -239,3 +213,32 @@ class _PartitionQueries:
 def _shared_vector(row: tuple[Any, ...]) -> SharedVector:
     chunks, *both = row
     return SharedVector(chunks, ChunkText(*both[:4]), ChunkText(*both[4:]))
+
+
+def _read_facts(queries: _PartitionQueries) -> PartitionVectorFacts:
+    (counted,) = queries.rows(_COUNTED)
+    chunks, pending, missed, failed_once, quarantined, vectors, tokens, lost, truncated = counted
+    ((read, lacking, wrong_hash, wrong_norm, most, compared, own),) = queries.rows(_READ)
+    without_vector = max(lacking, chunks - pending - quarantined - vectors, 0)
+    sample = {*own, *compared[: _SIZES["sample"]]}
+    most_truncated = queries.rows(_TRUNCATED, ids=most) if most else []
+    return PartitionVectorFacts(
+        chunks=chunks,
+        pending=pending,
+        missed=missed,
+        failed_once=failed_once,
+        quarantined=quarantined,
+        current=chunks - pending - quarantined - without_vector,
+        read=read,
+        without_vector=without_vector,
+        wrong_hash=wrong_hash,
+        wrong_norm=wrong_norm,
+        vectors=vectors,
+        truncated_chunks=truncated,
+        tokens=tokens,
+        tokens_lost=lost,
+        most_truncated=tuple(TruncatedChunk(*row) for row in most_truncated),
+        compared=len(compared),
+        shared_vectors=tuple(_shared_vector(row) for row in queries.rows(_SHARED, ids=compared)),
+        sample=tuple(ChunkText(*row) for row in queries.rows(_SAMPLE, ids=list(sample), own=own)),
+    )

@@ -1,11 +1,10 @@
-"""The loop: it reads ahead, embeds and commits at the same time, batch by batch, in order."""
+"""The loop: it runs the stages of a run, and counts and reports what they commit, batch by batch, in order."""
 
 import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
 from functools import partial
 from uuid import UUID
 
@@ -23,10 +22,11 @@ from .batch_embedder import BatchEmbedder, EmbeddedBatch
 from .embed_deadline import EmbedDeadline
 from .embedder_calls import EmbedderCalls, WaitCallback, log_wait
 from .halving import message_of
+from .pipeline import Pipeline
 from .run_budget import RunBudget
 from .run_counts import CommittedBatch, RunCounts
-from .thread_stages import WaitSeconds, calling_on_error, map_as_done, map_in_order, read_ahead, run_in_thread
-from .windows import Batch, BatchSplitter, WindowReader
+from .thread_stages import run_in_thread
+from .windows import BatchSplitter, WindowReader
 
 ProgressCallback = Callable[[BatchProgress], None]
 
@@ -34,10 +34,6 @@ logger = logging.getLogger(__name__)
 
 # The last 62 bits of a UUID of version 4 or 7 are random (RFC 9562).
 _RANDOM_BITS = (1 << 62) - 1
-
-# While the server works on some batches and waits for its disk, the next are prepared and sent: with one at a time each
-# waits for the other. How much that gains is measured in benchmarks/RESULTS.md.
-CONCURRENT_COMMITS = 6
 
 
 class Vectorizer:
@@ -155,27 +151,12 @@ class Vectorizer:
         self.total_count = total = pending if limit is None else min(limit, pending)
         # The clock of speed and estimate starts after the model was loaded; otherwise the first estimates are absurd.
         calls = self._calls(on_wait)
-        deadline = calls.deadline
         stages = StageSeconds(load=self._load_embedder(calls) if total else 0.0)
         concurrency = self._embedder.concurrency if total else 1
         counts = RunCounts(run_id, total, stages, RunTimeLeft(concurrency))
-        reader = WindowReader(self._chunks, self._embedder, self._batch_size, calls)
-        # A request to a server takes as long for one text as for many, so that its last batches are not made smaller.
-        splitter = BatchSplitter(self._batch_size, 1 if self._embedder.space.provider else concurrency)
-        # The vectors of a server cost money. By force, they are made again.
-        stored = self._vectors.vectors_of_texts if self._embedder.space.provider and not force else None
-        embedder = BatchEmbedder(self._embedder, calls, stored)
-        commit, waits = partial(self._commit, run_id=counts.run_id), WaitSeconds()
-        with (
-            closing(budget) if budget else nullcontext(),
-            closing(read_ahead(reader.read(selection, total), deadline)) as windows,
-            closing(splitter.split(windows)) as split,
-            closing(budget.take(split) if budget else split) as batches,
-            closing(map_in_order(_counting(embedder.embed, budget), batches, concurrency, deadline)) as embedded,
-            closing(map_as_done(commit, embedded, CONCURRENT_COMMITS, deadline, waits)) as committed,
-            calling_on_error(deadline.on_failure),
-        ):
-            for batch in committed:
+        pipeline = self._pipeline(calls, concurrency, force, run_id, budget)
+        with pipeline.committed(selection, total) as batches:
+            for batch in batches:
                 counts.add(batch)
                 if distribution is not None:
                     stages.inspect += _add_to_distribution(distribution, batch)
@@ -186,11 +167,21 @@ class Vectorizer:
         counts.stopped = budget.stopped if budget else None
         if self._embedder.tokens_used is not None:
             counts.tokens_used = self._embedder.tokens_used - (used_before or 0)
-        stages.read, stages.tokenize = splitter.seconds.read, splitter.seconds.tokenize
-        stages.wait_for_window, stages.wait_for_commit = splitter.seconds.wait, waits.for_work
-        stages.wait_for_embedder = max(waits.for_item - stages.wait_for_window, 0.0)
-        stages.inspect += embedder.inspect_seconds
+        pipeline.add_seconds(stages)
         return counts.report()
+
+    def _pipeline(
+        self, calls: EmbedderCalls, concurrency: int, force: bool, run_id: str, budget: RunBudget | None
+    ) -> Pipeline:
+        of_server = bool(self._embedder.space.provider)
+        reader = WindowReader(self._chunks, self._embedder, self._batch_size, calls)
+        # A request to a server takes as long for one text as for many, so that its last batches are not made smaller.
+        splitter = BatchSplitter(self._batch_size, 1 if of_server else concurrency)
+        # The vectors of a server cost money. By force, they are made again.
+        stored = self._vectors.vectors_of_texts if of_server and not force else None
+        embedder = BatchEmbedder(self._embedder, calls, stored)
+        commit = partial(self._commit, run_id=run_id)
+        return Pipeline(reader, splitter, embedder, commit, concurrency, calls.deadline, budget)
 
     def _require_same_embedder(self, selection: ChunkSelection, run_id: str, calls: EmbedderCalls) -> None:
         """Check the embedder again after the run. If it is another one now, discard what the run has stored.
@@ -234,7 +225,7 @@ class Vectorizer:
         return time.perf_counter() - started
 
     def _commit(self, embedded: EmbeddedBatch, run_id: str) -> CommittedBatch:
-        """Commit a batch in one transaction. Up to `CONCURRENT_COMMITS` threads do this at the same time."""
+        """Commit a batch in one transaction. Several threads do this at the same time."""
         started = time.perf_counter()
         vectors = [EmbeddedChunk(chunk.chunk, chunk.tokens, vector) for chunk, vector in embedded.vectors]
         failures = [
@@ -246,18 +237,6 @@ class Vectorizer:
         failed = {failure.chunk.id for failure in failures}
         outcomes = [(chunk, _outcome(chunk.chunk.id, stored, failed)) for chunk in embedded.batch.chunks]
         return CommittedBatch(embedded, outcomes, failures, time.perf_counter() - started)
-
-
-def _counting(embed: Callable[[Batch], EmbeddedBatch], budget: RunBudget | None) -> Callable[[Batch], EmbeddedBatch]:
-    """Embed, and note in the budget what was embedded."""
-
-    def embed_and_count(batch: Batch) -> EmbeddedBatch:
-        embedded = embed(batch)
-        if budget is not None:
-            budget.embedded(batch)
-        return embedded
-
-    return embed_and_count
 
 
 def _chunk_id(given: UUID | str) -> UUID:

@@ -12,7 +12,7 @@ import pytest
 
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
-from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
+from vector_assets.vectorizer.pipeline import CONCURRENT_COMMITS
 
 from ..fakes import KEY, HashEmbedder
 from ..forked_programs import ForkedProgram

@@ -23,7 +23,7 @@ from vector_assets.defs import step_failures as failures
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.database_url import CONNECTION_DEFAULTS
 from vector_assets.storage.retries import PATIENCE_SECONDS, Retries
-from vector_assets.vectorizer.loop import CONCURRENT_COMMITS
+from vector_assets.vectorizer.pipeline import CONCURRENT_COMMITS
 
 from ..fakes import HashEmbedder
 from .conftest import empty_place
