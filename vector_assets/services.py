@@ -4,10 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from types import TracebackType
 from typing import Self
-
-from sqlalchemy import URL
 
 from .audit.chunk_audit import ChunkAudit
 from .audit.drift_guard import DriftGuard
@@ -30,7 +27,6 @@ from .embedding.openvino.embedder import OpenVINOEmbedder
 from .embedding.prompts import Prompts
 from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
-    DAGSTER_DATABASE_URL,
     EmbedderDrifted,
     ModelError,
     ModelTooLarge,
@@ -43,103 +39,27 @@ from .index_upkeep import IndexLimits, IndexUpkeep
 from .ingestion.chunker import Chunker
 from .ingestion.ingest import Ingestion
 from .ingestion.landing_directory import LandingDirectory
+from .open_stores import OpenStores
 from .search import FilingsSearch, OneSpace, Search, Searcher, TermFiller
 from .server_costs import with_costs
 from .settings import Settings
 from .space_changes import SpaceChanges
 from .storage.chunk_texts import PostgresChunkTexts
 from .storage.chunks import PostgresChunkStore
-from .storage.dagster_storage import require_dagster_storage
-from .storage.database import Database
-from .storage.database_creation import ensure_database
-from .storage.database_url import DAGSTER_DRIVER, parse_url, with_keepalives
-from .storage.embedded_server import start_embedded_server
 from .storage.index_builds import IndexBuilds
-from .storage.migrate import TablesState, ensure_tables, migrate, tables_state
 from .storage.recall_samples import RecallSamples
 from .storage.reference_vectors import PostgresReferenceVectorStore
-from .storage.retries import Retries
-from .storage.sessions import checked_schema
 from .storage.space_pairs import PostgresSpacePairs
 from .storage.vector_indexes import VectorIndexes
 from .storage.vectors import PostgresVectorStore
-from .stores import Stores
 from .vectorizer import Vectorizer
 
 
-class Services(Stores):
+class Services(OpenStores):
     """The real services of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
-
-    Args:
-        settings: which database, which model.
-        retries: how long a database that was there is waited for, and what ends the wait.
-        creates: whether a database or tables that are not there are made.
-        read_only: whether the database refuses to write what these services might.
     """
-
-    def __init__(
-        self, settings: Settings, retries: Retries | None = None, creates: bool = True, read_only: bool = False
-    ) -> None:
-        self.settings = settings
-        self.creates = creates
-        self.read_only = read_only
-        self.retries = retries or Retries()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the database connections back. The embedded server stops with the last process that uses it."""
-        if "database" in self.__dict__:
-            self.database.close()
-
-    @cached_property
-    def url(self) -> URL:
-        """The product's database on a running server; it may not exist yet."""
-        if self.settings.database_url is not None:
-            return parse_url(self.settings.database_url.get_secret_value())
-        return start_embedded_server(self.settings.home, self.creates)
-
-    @cached_property
-    def database(self) -> Database:
-        """The product's database, its tables up to date."""
-        schema = checked_schema(self.settings.database_schema)
-        ensure_database(self.url, self.retries, self.creates)
-        ensure_tables(self.url, self.retries, schema, self.creates)
-        return Database(self.url, self.retries, reached=True, schema=schema, read_only=self.read_only)
-
-    def tables_state(self) -> TablesState:
-        """Read of which version the database's tables are."""
-        schema = checked_schema(self.settings.database_schema)
-        ensure_database(self.url, self.retries, self.creates)
-        return tables_state(self.url, self.retries, schema)
-
-    def migrate(self) -> None:
-        """Bring the tables to this version, also those of a shared database. Only a person decides that."""
-        schema = checked_schema(self.settings.database_schema)
-        ensure_database(self.url, self.retries)
-        migrate(self.url, self.retries, schema)
-
-    @cached_property
-    def dagster_url(self) -> URL:
-        """Dagster's database, in which its tables are or can be made; the driver is the one Dagster speaks.
-
-        It is that of the settings, which must be there, or else one beside the product's, which is created.
-        """
-        given = self.settings.dagster_database_url
-        if given is None:
-            url = self.url.set(database=f"{self.url.database}_dagster")
-        else:
-            url = parse_url(given.get_secret_value(), DAGSTER_DATABASE_URL)
-        url = with_keepalives(url).set(drivername=DAGSTER_DRIVER)
-        ensure_database(url, self.retries, creates=given is None)
-        require_dagster_storage(url, self.retries)
-        return url
 
     @property
     def chunks(self) -> PostgresChunkStore:
