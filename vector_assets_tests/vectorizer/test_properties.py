@@ -389,7 +389,7 @@ def begin(database: Database) -> None:
     """Empty all tables, and let the first space serve."""
     rows(database, "TRUNCATE documents CASCADE")
     for slug in statuses(database):
-        rows(database, f"DROP TABLE chunk_vectors_{slug}")
+        rows(database, f"DROP TABLE chunk_vectors_{slug} CASCADE")  # and the view of what serves
     rows(database, "DELETE FROM embedding_spaces")
     SpaceRegistry(database).register_first(SPACE)
 

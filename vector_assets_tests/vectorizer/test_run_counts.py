@@ -11,7 +11,7 @@ from vector_assets.domain.chunks import ChunkSelection, TokenizedText
 from vector_assets.domain.reports import StageSeconds
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
-from vector_assets.vectorizer import loop, windows
+from vector_assets.vectorizer import loop, pipeline, windows
 from vector_assets.vectorizer.run_counts import RunCounts
 from vector_assets.vectorizer.thread_stages import WaitSeconds
 from vector_assets.vectorizer.windows import WindowSeconds
@@ -40,7 +40,7 @@ def test_each_clock_is_written_by_the_thread_that_its_docstring_names(
     for module, record in (
         (loop, StageSeconds),
         (loop, RunCounts),
-        (loop, WaitSeconds),
+        (pipeline, WaitSeconds),
         (windows, WindowSeconds),
     ):
         recorded, writers[record] = writers_of(record)
