@@ -32,12 +32,11 @@ from vector_assets.vector_index.recall import (
     Answer,
     ExactNeighbors,
     RecallQuery,
+    like_question,
     measure_recall,
     queries_of,
 )
 
-# As far as a question is from the chunk that answers it: a cosine of about 0.9.
-_QUESTION = 0.45
 _NEVER = 1 << 60
 
 
@@ -66,22 +65,26 @@ class Build:
 class MemoryOfBuild(threading.Thread):
     """Looks again and again how much memory the build's processes have touched beside PostgreSQL's shared buffers."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
         super().__init__(daemon=True)
+        self._home = str(home.resolve())
         self.stopped = threading.Event()
         self.most = 0
 
     def run(self) -> None:
         """Until it is stopped."""
         while not self.stopped.wait(0.5):
-            self.most = max(self.most, sum(_graph_bytes(process) for process in psutil.process_iter()))
+            self.most = max(self.most, sum(_graph_bytes(process, self._home) for process in psutil.process_iter()))
 
 
-def _graph_bytes(process: psutil.Process) -> int:
+def _graph_bytes(process: psutil.Process, home: str) -> int:
     """What a server process at a build has of the graph: shared with its workers, or its own."""
     try:
         command = " ".join(process.cmdline())
         if not command.startswith("postgres:") or not ("CREATE INDEX" in command or "parallel worker" in command):
+            return 0
+        server = process.parent()
+        if server is None or home not in " ".join(server.cmdline()):
             return 0
         parts = process.memory_maps(grouped=False)
     except psutil.Error:
@@ -91,7 +94,7 @@ def _graph_bytes(process: psutil.Process) -> int:
 
 def built(services: Services, meanwhile: bool) -> tuple[IndexReport, Build, int]:
     """Build and check the index; with `meanwhile`, embed chunks beside it and print how much slower that is."""
-    build, memory = Build(), MemoryOfBuild()
+    build, memory = Build(), MemoryOfBuild(services.settings.home)
     with services.database.transaction() as connection:
         connection.execute("SELECT 1")
     memory.start()
@@ -134,12 +137,10 @@ def _embedding(services: Services, ended: threading.Event) -> Iterator[None]:
 def queries(services: Services, each: int) -> list[RecallQuery]:
     """So many of each market, with and without filters, and each with its company."""
     state = services.index_upkeep.catalog.state(services.space.slug)
-    chance = np.random.default_rng(1)
     samples = RecallSamples(services.database, 0).sample(services.space.slug, state.vectors, each, seed=17)
     found: list[RecallQuery] = []
-    for partition, vector in samples:
-        moved = vector + _QUESTION * chance.normal(size=len(vector)) / np.sqrt(len(vector))
-        asked = (moved / np.linalg.norm(moved)).astype(np.float32)
+    for number, (partition, vector) in enumerate(samples):
+        asked = like_question(vector, 1_000_000 + number)
         found += [
             RecallQuery(query.vector, query.where, "all", query.width)
             for query in queries_of(partition, asked, with_company=True)

@@ -23,6 +23,7 @@ from .vector_index.recall import (
     RecallQuery,
     RecallReport,
     choose_ef_search,
+    like_question,
     measure_recall,
     queries_of,
 )
@@ -266,13 +267,14 @@ class _Keeping:
         return choose_ef_search(measure, self.upkeep.limits.min_recall, self.options.most_ef_search)
 
     def _queries(self) -> list[RecallQuery]:
-        """Draw vectors of each market, and embed the questions that were given."""
+        """Make questions of vectors drawn in each market, and embed those that were given."""
         vectors, limit = self.plan.state.vectors, self.upkeep.limits.sampled
         drawn = self.upkeep.recall.sample(self._slug, vectors, limit, seed=vectors)
         places: Counter[str] = Counter()
         queries: list[RecallQuery] = []
-        for partition, vector in drawn:
-            queries += queries_of(partition, vector, with_company=places[partition.market] < _SAMPLED_COMPANIES)
+        for number, (partition, vector) in enumerate(drawn):
+            with_company = places[partition.market] < _SAMPLED_COMPANIES
+            queries += queries_of(partition, like_question(vector, number), with_company)
             places[partition.market] += 1
         return [*queries, *self._asked()]
 

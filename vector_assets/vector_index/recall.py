@@ -25,6 +25,10 @@ MOST_EF_SEARCH = 400
 # Where so many answers of a group were exact, its filters leave few vectors, and all its answers are exact.
 _FEW = 5
 
+# A question is as far from the chunk that answers it as this move takes it: a cosine of 0.9. A stored vector is its own
+# nearest one, and its neighbors are found more easily: .977 where .964 of those of questions were found.
+_QUESTION_MOVE = 0.45
+
 # Duplicates of a chunk have the same vector, and the server adds up in another order: what is as near as the tenth
 # neighbor to this precision is as good.
 _TOLERANCE = 1e-5
@@ -103,6 +107,12 @@ class Answer:
     cosines: Sequence[float]
     by_index: bool
     seconds: float
+
+
+def like_question(vector: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """Move a stored vector as far as a question is from the chunk that answers it, the same way for each number."""
+    move = np.random.default_rng(number).normal(size=len(vector)) / np.sqrt(len(vector))
+    return _normalized((vector + _QUESTION_MOVE * move).astype(np.float32))
 
 
 def queries_of(partition: PartitionKey, vector: NDArray[np.float32], with_company: bool) -> list[RecallQuery]:

@@ -13,6 +13,7 @@ from vector_assets.vector_index.recall import (
     RecallRow,
     VectorWindow,
     choose_ef_search,
+    like_question,
     measure_recall,
     queries_of,
 )
@@ -61,6 +62,17 @@ def test_a_filter_that_leaves_nothing_is_not_counted() -> None:
     query = RecallQuery(vectors(1)[0], ChunkFilter(), "us", "none")
 
     assert measure_recall(40, [query], [np.empty(0, np.float32)], lambda _: Answer([], True, 0.0)).rows == ()
+
+
+def test_a_question_is_made_of_a_vector() -> None:
+    """At a cosine of about 0.9, of length 1, and the same each time."""
+    stored = np.ones(384, np.float32) / np.sqrt(384, dtype=np.float32)
+
+    asked = like_question(stored, 7)
+
+    assert float(asked @ stored) == pytest.approx(0.91, abs=0.02)
+    assert float(np.linalg.norm(asked)) == pytest.approx(1)
+    assert (asked == like_question(stored, 7)).all()
 
 
 def report(ef_search: int, recall: float, missing: int = 0) -> RecallReport:
