@@ -5,6 +5,7 @@ the index whose condition it repeats, and no other: a new one is not read before
 """
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
@@ -78,6 +79,8 @@ _REFUSALS = (
     errors.CantChangeRuntimeParam,
 )
 _MOST_EF_SEARCH = 1000
+# Twice as many vectors are looked at as will be enough, if as many of them pass the filter as of all.
+_ENOUGH = 2
 
 # Beyond what is asked for, because some vectors may be older than their text; and how many more, should that be few.
 _SPARE, _MORE = 16, 8
@@ -159,14 +162,26 @@ class NearestVectors:
         (rows,) = asked.connection.execute(counts, asked.parameters).fetchone() or (0,)
         return int(rows)
 
+    def _share(self, asked: "_Asked") -> float:
+        """Estimate which share of all vectors the filter leaves."""
+        everything = self._rows_left(_Asked(asked.connection, asked.parameters, ChunkFilter(), asked.limit))
+        return min(max(self._rows_left(asked), 1) / max(everything, 1), 1.0)
+
     def _by_index(self, asked: "_Asked", read: IndexRead) -> list[SearchHit] | None:
-        """Read the index; None where the server refuses the settings of that."""
-        ef_search = min(max(read.ef_search, asked.limit), _MOST_EF_SEARCH)
+        """Read the index; None where each vector is to be compared, also because the server refuses the settings.
+
+        Where far fewer of the nearest vectors pass the filter than its share, the question is about other things than
+        what passes, and the index finds little of that: it is sparse so far from the question.
+        """
+        share = self._share(asked)
+        needed = max(read.ef_search, asked.limit, math.ceil(_ENOUGH * asked.limit / share))
+        ef_search = min(needed, _MOST_EF_SEARCH)
         try:
-            _set(asked.connection, {**INDEX_SETTINGS, "hnsw.ef_search": str(ef_search)})
-            wanted = [sql.SQL("v.") + always_true(read.generation), *asked.conditions("OFFSET 0")]
-            vectors = sql.SQL("{table} v").format(table=self._table)
-            return asked.hits(vectors, wanted, "v.embedding <=> %(query)s")
+            if share < 1:
+                found = self._read_index(asked, read, {"hnsw.ef_search": str(ef_search), "hnsw.iterative_scan": "off"})
+                if len(found) >= asked.limit or len(found) < ef_search * share / _ENOUGH:
+                    return found
+            return self._read_index(asked, read, {"hnsw.ef_search": str(ef_search)})
         except _REFUSALS as error:
             asked.connection.rollback()
             logger.warning(
@@ -176,6 +191,12 @@ class NearestVectors:
                 )
             )
             return None
+
+    def _read_index(self, asked: "_Asked", read: IndexRead, settings: dict[str, str]) -> list[SearchHit]:
+        _set(asked.connection, {**INDEX_SETTINGS, **settings})
+        wanted = [sql.SQL("v.") + always_true(read.generation), *asked.conditions("OFFSET 0")]
+        vectors = sql.SQL("{table} v").format(table=self._table)
+        return asked.hits(vectors, wanted, "v.embedding <=> %(query)s")
 
     def _exactly(self, asked: "_Asked") -> list[SearchHit]:
         """Compare each vector that the filter lets through."""
