@@ -168,6 +168,9 @@ def _become(request: dict[str, Any], stdin: int, stdout: int, stderr: int, endin
     for place, descriptor in enumerate((stdin, stdout, stderr)):
         os.dup2(descriptor, place)
         os.close(descriptor)
+    # The server's own streams may be files, which have a position.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     os.close(ending)
     os.chdir(request["folder"])
     os.environ.clear()
