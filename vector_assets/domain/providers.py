@@ -9,9 +9,6 @@ Number = TypeVar("Number", int, float)
 LOCAL = "local"
 """The provider of models that this machine runs."""
 
-PRICES_AS_OF = "2026-03"
-"""When the prices of the presets were read from the providers' pages."""
-
 
 @dataclass(frozen=True)
 class Provider:
