@@ -153,12 +153,12 @@ def test_a_role_that_may_only_read_is_enough(services: FakeServices, database_ur
     page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text("utf-8")
     grants = [line for line in page.splitlines() if line.startswith(("GRANT", "ALTER DEFAULT")) and "reader" in line]
     admin = FakeServices(database_url, services.settings.home, services.settings.landing_dir)
-    rows(admin.database, "CREATE ROLE reader LOGIN")
+    rows(admin.database, "CREATE ROLE mcp_reader LOGIN")
     rows(admin.database, "CREATE ROLE filer")
     try:
         for grant in grants:
-            rows(admin.database, grant.replace("FOR ROLE vector_assets ", ""))
-        url = database_url.set(username="reader")
+            rows(admin.database, grant.replace("FOR ROLE vector_assets ", "").replace("reader", "mcp_reader"))
+        url = database_url.set(username="mcp_reader")
         reading = FakeServices(url, services.settings.home, services.settings.landing_dir)
 
         (found,) = call(reading, ("search_filings", {"question": "b", "partitions": ["us/"], "limit": 1}))
@@ -168,8 +168,8 @@ def test_a_role_that_may_only_read_is_enough(services: FakeServices, database_ur
             rows(reading.database, "DELETE FROM documents")
         reading.close()
     finally:
-        rows(admin.database, "DROP OWNED BY reader, filer")
-        rows(admin.database, "DROP ROLE reader, filer")
+        rows(admin.database, "DROP OWNED BY mcp_reader, filer")
+        rows(admin.database, "DROP ROLE mcp_reader, filer")
         admin.close()
 
 

@@ -28,7 +28,7 @@ def test_a_backfill_and_its_status_in_chinese(command: Command, filings: Path, m
     document = json.loads(command("status", "--json").stdout)
 
     assert filled.exit_code == 0, filled.output
-    assert "已嵌入 4 个分块，隔离 0 个；共 2 个分区（失败 0 个）" in filled.output
+    assert "已嵌入 4 个分块，失败 0 个，共 2 个分区（失败 0 个）" in filled.output
     assert all(is_chinese(line) for line in filled.output.splitlines())
     assert {"分区", "分块", "待处理", "已隔离", "覆盖率"} <= set(table.output.split())
     assert set(document) == {"partitions", "space"}

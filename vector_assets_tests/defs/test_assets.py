@@ -23,7 +23,7 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import Vectors
 
-from ..fakes import FakeServices, HashEmbedder, rows
+from ..fakes import FakeServices, HashEmbedder, quarantine_failed, rows
 from .conftest import CHAIN, CN, US, figures, land, sentences
 
 
@@ -191,7 +191,7 @@ def test_failed_chunks_are_listed_and_the_rest_is_there(
 
     totals = metadata(materialize(instance, services, US), VECTORIZED_CHUNKS)
 
-    assert (totals["vectorized"], totals["failed"], totals["quarantined"]) == (3, 1, 1)
+    assert (totals["vectorized"], totals["failed"], totals["pending"]) == (3, 1, 1)  # it has another attempt
     (record,) = totals["failures"].records
     assert (record.data["document"], record.data["message"]) == (f"{US}/bad.txt", "poison")
 
@@ -226,7 +226,7 @@ def test_too_many_failures_fail_the_run_after_all_else_is_committed(
     shown = failure_metadata(result)
     assert shown["error"] == "TooManyFailures"
     assert (shown["vectorized"], shown["failed"]) == (24, 12)
-    assert (shown["current"], shown["quarantined"]) == ("24", 12)
+    assert (shown["current"], shown["pending"]) == ("24", 12)
     assert [record.data["error"] for record in shown["failures"].records] == ["ValueError"] * 10
     assert instance.get_materialized_partitions(VECTORIZED_CHUNKS) == set()
     assert counts(services) == (24, 12)
@@ -297,6 +297,7 @@ def test_a_run_with_nothing_to_do_tells_of_the_quarantined(
 ) -> None:
     """After a failed run the next one succeeds, for nothing is pending; its log and its totals still say what waits."""
     materialize(instance, services, US)
+    quarantine_failed(services.database, services.embedder, [US])
 
     again = materialize(instance, services, US)
 

@@ -26,7 +26,7 @@ from vector_assets.settings import load_settings
 from vector_assets.storage.last_runs import LastRuns
 from vector_assets.storage.retries import Retries
 
-from ..fakes import SPACE, FakeServices, make_vectorizer, rows, store_chunks
+from ..fakes import SPACE, FakeServices, make_vectorizer, quarantine_failed, rows, store_chunks
 from .conftest import CHAIN, CN, US
 from .test_assets import failure, metadata
 from .test_sensors import requested, tick
@@ -75,6 +75,7 @@ def filled(services: FakeServices) -> FakeServices:
     store_chunks(services.database, ["a", "b", "POISON"], US)
     store_chunks(services.database, ["c", "d"], HK)
     vectorize(services, US)
+    quarantine_failed(services.database, services.embedder, [US])
     vectorize(services, HK)
     store_chunks(services.database, ["董事会", "年度报告", "公告", "其他"], CN)
     rows(services.database, "UPDATE document_chunks SET text = 'edited' WHERE text = 'd'")

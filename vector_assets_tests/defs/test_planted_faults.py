@@ -119,9 +119,9 @@ FAULTS = {
     "nothing": Planted(),
 }
 EXPECTED = {
-    "a vector that is not a number": {"vectors_valid", "quarantined"},
-    "a vector of zeros": {"vectors_valid", "quarantined"},
-    "a vector that is constant": {"vectors_valid", "quarantined"},
+    "a vector that is not a number": {"vectors_valid", "complete", "quarantined"},
+    "a vector of zeros": {"vectors_valid", "complete", "quarantined"},
+    "a vector that is constant": {"vectors_valid", "complete", "quarantined"},
     "vectors of another length than 1": {"the run fails"},
     "vectors of another dimension": {"the run fails"},
     "two texts with one vector": {"vectors_valid", "complete", "quarantined", "the run fails"},

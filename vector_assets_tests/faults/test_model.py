@@ -13,7 +13,7 @@ from vector_assets.domain.chunks import TokenizedText
 from vector_assets.domain.spaces import Vectors
 from vector_assets.quality.drift import REFERENCE_TEXTS
 
-from ..fakes import DIMENSION, HashEmbedder
+from ..fakes import DIMENSION, KEY, HashEmbedder, quarantine_failed
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, finish, run
 
 # The chunk in the middle is one of its.
@@ -76,6 +76,8 @@ def test_some_chunks_are_bad(place: Place, limit: float, monkeypatch: pytest.Mon
     for error, words in BAD.values():
         assert sum(item["error"] == error and words in item["message"] for item in listed) == _EACH
     assert len({item["chunk_id"] for item in listed}) == len(listed) == failed
+    with place.services(Spoiling()) as services:
+        quarantine_failed(services.database, services.embedder, [KEY])
     found = finish(place, pending=0)
     assert (len(found.current), len(found.quarantined)) == (CHUNKS - failed, failed)
 
