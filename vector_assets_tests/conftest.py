@@ -1,5 +1,6 @@
 """A real PostgreSQL for the session, and a database of its own for every test that asks for one."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -65,6 +66,16 @@ def english_afterwards() -> Iterator[None]:
     """A test that switches to Chinese leaves English to the next one."""
     yield
     use_language("en")
+
+
+@pytest.fixture(autouse=True)
+def environment_afterwards() -> Iterator[None]:
+    """A test that sets variables of this process, as commands do for Dagster, leaves none of them to the next one."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -67,8 +67,8 @@ def _fault(error: VectorAssetsError, services: "Services") -> object:
     return type(error) if is_shared else str(error)
 
 
-def _print_check(verdict: str, colour: str, name: str, found: str) -> None:
-    click.echo(f"{click.style(f'{verdict:<5}', fg=colour)} {name:<8} {found}")
+def _print_check(outcome: str, colour: str, name: str, found: str) -> None:
+    click.echo(f"{click.style(f'{outcome:<5}', fg=colour)} {name:<8} {found}")
 
 
 def _settings_lines(settings: "Settings", show_all: bool) -> Iterator[str]:

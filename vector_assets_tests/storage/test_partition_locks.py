@@ -1,7 +1,5 @@
 """A partition belongs to one run at a time, for as long as that run lives."""
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 
@@ -71,7 +69,7 @@ def test_a_partition_whose_run_is_killed_is_free_again(
     database: Database, child: ForkedProgram, retries: Retries
 ) -> None:
     """While another run waits for it: nobody has to clean up."""
-    retries.pause = lambda _: os.kill(child.pid, signal.SIGKILL)
+    retries.pause = lambda _: child.kill()
 
     with PartitionLocks(database, wait_seconds=60).held(KEY, "space", "mine"):
         pass
