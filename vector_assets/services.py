@@ -87,8 +87,9 @@ class Services(OpenStores):
             limits = partial(self.rate_limits, settings.limits_per_minute)
             return remote_embedder(settings, self.spaces.all(), limits, self.retries.pause)
         model, prompts = settings.embedding_model, (settings.embedding_document_prompt, settings.embedding_query_prompt)
-        serving = None if model or settings.embedding_provider else self.spaces.serving()
-        if serving is None:
+        serving = None if model else self.spaces.serving()
+        # With EMBEDDING_PROVIDER=local, what serves is followed unless a server makes it.
+        if serving is None or (serving.provider and settings.embedding_provider):
             return self._embedder(model or default_model(settings.models_dir), *prompts)
         if serving.provider:
             return self._configured_for(settings_of_space(settings, serving)).embedder

@@ -318,6 +318,18 @@ def test_doctor_says_what_the_space_of_this_process_is_for(
     assert (code, "Restore the former weights" in line) == (1, True)
 
 
+@pytest.mark.usefixtures("models")
+def test_the_local_provider_follows_what_serves_too(command: Command, filings: Path) -> None:
+    """No model is set: the default one would be refused, because another one serves."""
+    other = {"EMBEDDING_MODEL": OTHER.source}
+    command("ingest", str(filings), **other)
+    command("backfill", **other)
+
+    result = command("doctor", EMBEDDING_PROVIDER="local")
+
+    assert f"ok    vectors  in space {OTHER.slug} (serving)" in result.output
+
+
 def test_a_search_answers_from_what_serves_whatever_model_a_process_has(
     command: Command, filings: Path, models: dict[str, HashEmbedder]
 ) -> None:
