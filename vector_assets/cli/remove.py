@@ -41,19 +41,25 @@ def remove(selection: Selection, document: str, yes: bool) -> None:
     if selection == Selection():
         raise click.UsageError(translate("Name what to remove, e.g. us/quarterly_report/AAPL, or */ for everything."))
     with open_services() as services:
-        known = sorted({*services.removal.partitions(), *_registered(services)})
-        partitions = selection.of(known)
-        documents = services.removal.documents(partitions, document)
-        if document != "*" and not documents:
-            click.echo(translate("No document matches {name}.", name=document))
-            return
-        _print_plan(services, documents, partitions)
-        if not yes:
-            click.confirm(translate("Go on?"), abort=True)
-        for _, items in groupby(documents, key=lambda item: item.partition):
-            services.removal.remove(list(items))
-        emptied = [key for key in partitions if key not in set(services.removal.partitions())]
-        _unregister(services, emptied)
+        from ..defs.partitions import registered, unregister
+        from ..defs.runtime.instance import open_instance
+
+        with open_instance(services) as instance:
+            partitions = selection.of(sorted({*services.removal.partitions(), *registered(instance)}))
+            documents = services.removal.documents(partitions, document)
+            if document != "*":  # partitions without such a document are left alone
+                partitions = sorted({item.partition for item in documents})
+            if not partitions:
+                click.echo(translate("No document matches {name}.", name=document))
+                return
+            _print_plan(services, documents, partitions)
+            if not yes:
+                click.confirm(translate("Go on?"), abort=True)
+            for _, items in groupby(documents, key=lambda item: item.partition):
+                services.removal.remove(list(items))
+            remaining = set(services.removal.partitions())
+            emptied = [key for key in partitions if key not in remaining]
+            unregister(instance, emptied)
     removed = translate(
         "Removed {counts}. Partitions that are gone: {partitions:,}.",
         counts=_counts(documents),
@@ -73,8 +79,9 @@ def _counts(documents: "Sequence[RemovableDocument]") -> str:
 def _print_plan(
     services: "Services", documents: "Sequence[RemovableDocument]", partitions: "Sequence[PartitionKey]"
 ) -> None:
+    by_partition = {key: list(items) for key, items in groupby(documents, key=lambda item: item.partition)}
     for partition in partitions:
-        click.echo(f"{partition}  {_counts([item for item in documents if item.partition == partition])}")
+        click.echo(f"{partition}  {_counts(by_partition.get(partition, []))}")
     files = _remaining_files(services, documents)
     if files:
         stay = ngettext(
@@ -92,19 +99,3 @@ def _remaining_files(services: "Services", documents: "Sequence[RemovableDocumen
     except LandingDirectoryMissing:
         return 0
     return sum(item.source_uri in present for item in documents)
-
-
-def _registered(services: "Services") -> "list[PartitionKey]":
-    from ..defs.partitions import registered
-    from ..defs.runtime.instance import open_instance
-
-    with open_instance(services) as instance:
-        return registered(instance)
-
-
-def _unregister(services: "Services", partitions: "Sequence[PartitionKey]") -> None:
-    from ..defs.partitions import unregister
-    from ..defs.runtime.instance import open_instance
-
-    with open_instance(services) as instance:
-        unregister(instance, partitions)

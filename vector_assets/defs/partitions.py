@@ -1,10 +1,12 @@
 """One Dagster partition per `market/doc_type/stock_code`."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import dagster as dg
 
 from ..domain.partition_keys import PartitionKey
+from ..errors import InvalidPartitionKey
 
 # Dagster shares the keys among all projects of an instance that use the name.
 PARTITIONS_NAME = "vector_assets_filings"
@@ -26,8 +28,12 @@ def register(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None
 
 
 def registered(instance: dg.DagsterInstance) -> list[PartitionKey]:
-    """Give the keys that Dagster knows, in their order."""
-    return [PartitionKey.parse(key) for key in instance.get_dynamic_partitions(PARTITIONS_NAME)]
+    """Give the keys that Dagster knows, in their order; others that somebody added on its pages are left out."""
+    keys = []
+    for key in instance.get_dynamic_partitions(PARTITIONS_NAME):
+        with suppress(InvalidPartitionKey):
+            keys.append(PartitionKey.parse(key))
+    return keys
 
 
 def unregister(instance: dg.DagsterInstance, keys: Iterable[PartitionKey]) -> None:

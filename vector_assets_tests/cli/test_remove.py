@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.defs.partitions import registered
+from vector_assets.defs.partitions import PARTITIONS_NAME, registered
 from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -64,6 +64,18 @@ def test_one_document_goes_and_its_partition_stays(command: Command, database: D
         (f"{US}/2024.txt",),
     ]
     assert "No document matches" in command("remove", US.stock_code, "--document", "2023*", "--yes").output
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_document_that_is_named_leaves_other_partitions_alone(command: Command) -> None:
+    """Also one that Dagster knows and that has no document; and a key that is none of ours stops nothing."""
+    with Services(load_settings()) as services, open_instance(services) as instance:
+        instance.add_dynamic_partitions(PARTITIONS_NAME, ["us/announcement/XNONE", "typed by hand"])
+
+        removed = command("remove", "us/", "--document", "2023*", "--yes")
+
+        assert removed.exit_code == 0, removed.output
+        assert {str(key) for key in registered(instance)} >= {"us/announcement/XNONE", str(US)}
 
 
 @pytest.mark.usefixtures("embedded")
