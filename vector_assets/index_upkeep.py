@@ -10,7 +10,8 @@ from .domain.search import ChunkFilter
 from .domain.spaces import EmbeddingSpace
 from .domain.wording import readable_bytes, readable_seconds
 from .errors import IndexWouldSpill, PgvectorUnsafe
-from .ports import Embedder, IndexBuilding, IndexCatalog, IndexListener, IndexSession, RecallStore
+from .index_ports import IndexBuilding, IndexCatalog, IndexListener, IndexSession, RecallStore
+from .ports import Embedder
 from .translation import translate
 from .vector_index.build_progress import BuildMeter, BuildProgress
 from .vector_index.decision import IndexState, IndexStep, VectorIndex, next_step
