@@ -153,12 +153,13 @@ class Dev:
             return json.load(response)["data"]
 
     def runs(self) -> list[dict[str, Any]]:
-        """The newest first."""
-        query = "{ runsOrError { ... on Runs { results { runId status creationTime endTime } } } }"
-        return self.ask(query)["runsOrError"]["results"]
+        """The newest first, but for those of schedules, which the hour of the day starts."""
+        query = "{ runsOrError { ... on Runs { results { runId status creationTime endTime tags { key } } } } }"
+        found = self.ask(query)["runsOrError"]["results"]
+        return [run for run in found if {"key": "dagster/schedule_name"} not in run["tags"]]
 
     def statuses(self) -> list[str]:
-        """Of all runs, the newest first."""
+        """Of these runs, the newest first."""
         return [run["status"] for run in self.runs()]
 
     def cancel(self) -> None:
