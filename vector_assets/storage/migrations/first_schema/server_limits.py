@@ -1,16 +1,4 @@
-"""Spaces of models that a server runs, and the limits of such servers."""
-
-from alembic import op
-
-revision = "0003"
-down_revision = "0002"
-
-# Who serves the model over HTTP, and what it is asked beside the text (JSON); empty: the model runs with the product.
-SPACES = """
-ALTER TABLE embedding_spaces
-    ADD COLUMN provider text NOT NULL DEFAULT '',
-    ADD COLUMN request  text NOT NULL DEFAULT '';
-"""
+"""The limits of servers that embed, and what was spent on them."""
 
 # Until when the requests that were reserved use the limits of a provider up.
 LIMITS = """
@@ -40,12 +28,4 @@ CREATE TABLE spending (
 );
 """
 
-
-def upgrade() -> None:
-    for statements in (SPACES, LIMITS, SPENDING):
-        op.execute(statements)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE rate_limits, spent_tokens, spending")
-    op.execute("ALTER TABLE embedding_spaces DROP COLUMN provider, DROP COLUMN request")
+STATEMENTS = (LIMITS, SPENDING)

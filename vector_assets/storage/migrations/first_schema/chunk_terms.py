@@ -4,12 +4,7 @@ Terms are made in Python (domain/terms.py), so that a trigger can only queue a c
 numbers, not a tsvector: see docs/decisions/0018-hybrid-search.md.
 """
 
-from alembic import op
-
-from vector_assets.storage.migrations.triggers import FUNCTION, ONLY_OUR_NAMES, TRIGGERS
-
-revision = "0002"
-down_revision = "0001"
+from ..triggers import FUNCTION
 
 TERMS = """
 CREATE TABLE chunk_terms (
@@ -95,13 +90,4 @@ INSERT INTO pending_terms (market, doc_type, stock_code, chunk_id, content_hash)
 SELECT market, doc_type, stock_code, id, content_hash FROM document_chunks;
 """
 
-
-def upgrade() -> None:
-    for statements in (ONLY_OUR_NAMES, TERMS, QUEUE, TRIGGERS):
-        op.execute(statements)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE chunk_terms, term_statistics, term_totals, pending_terms")
-    for name in ("inserted_queue", "updated_queue", "deleted_unqueue", "truncated_unqueue"):
-        op.execute(f"DROP FUNCTION chunks_{name}_terms() CASCADE")
+STATEMENTS = (TERMS, QUEUE)

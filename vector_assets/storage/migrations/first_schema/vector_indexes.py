@@ -1,12 +1,5 @@
 """The indexes of the tables of vectors: which one searches read, and what its build took."""
 
-from alembic import op
-
-from vector_assets.storage.migrations.triggers import ONLY_OUR_NAMES
-
-revision = "0005"
-down_revision = "0004"
-
 # Searches read the index of a space that has an ef_search, and there is at most one. A row without it is of an index
 # that has not passed its check of recall. An index without a row is none of ours.
 INDEXES = """
@@ -25,11 +18,4 @@ CREATE TABLE vector_indexes (
 CREATE UNIQUE INDEX vector_indexes_one_in_use ON vector_indexes (space) WHERE ef_search IS NOT NULL;
 """
 
-
-def upgrade() -> None:
-    for statements in (ONLY_OUR_NAMES, INDEXES):
-        op.execute(statements)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE vector_indexes")
+STATEMENTS = (INDEXES,)

@@ -1,15 +1,9 @@
 """The view of what is searched, which follows the space that serves, and a function that searches it.
 
-They are for programs that know nothing but SQL: see docs/decisions/0020-ways-to-search.md.
+They are for programs that know nothing but SQL: see docs/decisions/0022-ways-to-search.md.
 """
 
-from alembic import op
-from sqlalchemy import text
-
-from vector_assets.storage.migrations.triggers import FUNCTION, ONLY_OUR_NAMES, TRIGGERS
-
-revision = "0004"
-down_revision = "0003"
+from ..triggers import FUNCTION
 
 # A vector older than its chunk's text is left out. The type of the vectors is without their dimension, so that the view
 # can be replaced by one of another space, with whatever depends on it and whoever may read it.
@@ -130,16 +124,9 @@ FROM asked q CROSS JOIN LATERAL (
     SELECT c.frequencies[array_position(c.term_ids, q.id)]::double precision AS frequency) t
 """
 
-# Where pgvector is, quoted: it is named, because others may create functions in its schema.
-PLACE = """
-SELECT quote_ident(n.nspname)
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
-"""
 
-
-def upgrade() -> None:
-    op.execute(ONLY_OUR_NAMES)
-    vector = op.get_bind().execute(text(PLACE)).scalar_one()
+def statements(vector: str) -> tuple[str, ...]:
+    """The view and the function, for a database that has pgvector in the schema `vector` (quoted)."""
     halfvec = f"{vector}.halfvec"
 
     def defined_by(vectors: str) -> str:
@@ -151,11 +138,4 @@ def upgrade() -> None:
         of_a_space=f"format({defined_by(OF_A_SPACE)}, slug, 'chunk_vectors_' || slug)",
         of_no_space=defined_by(OF_NO_SPACE.format(halfvec=halfvec)),
     )
-    search = SEARCH.format(halfvec=halfvec, vector=vector, bm25=BM25)
-    for statements in (view, search, TRIGGERS):
-        op.execute(text(statements.replace(":", r"\:")))
-
-
-def downgrade() -> None:
-    op.execute("DROP FUNCTION search_filings, filings_search_follows, define_filings_search CASCADE")
-    op.execute("DROP VIEW filings_search")
+    return view, SEARCH.format(halfvec=halfvec, vector=vector, bm25=BM25)
