@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import StringIO
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ..domain.coverage import GroupBy, GroupStatus
 from ..domain.wording import readable_age, readable_seconds
 from ..translation import marked, ngettext, translate
+from .fitting_table import print_fitting
 from .terminal import out
 
 _NAME_HEADERS = {
@@ -50,45 +46,7 @@ def print_coverage(groups: Sequence[GroupStatus], by: GroupBy = GroupBy.PARTITIO
         return
     headers = {header: translate(header) for header in (_NAME_HEADERS[by], *_HEADERS)}
     rows = [[Text(group.name), *_cells(group, now)] for group in shown]
-    table = _table(headers, rows, out.width if out.is_terminal else None, has_sum=len(groups) > 1)
-    if out.is_terminal:
-        out.print(table)
-    else:
-        out.print(_unpadded(table), markup=False, end="")
-
-
-def _table(headers: dict[str, str], rows: Sequence[Sequence[Text]], width: int | None, has_sum: bool) -> Table:
-    """Make a table of the columns that the width has room for. A number is shown whole, however narrow it is."""
-    widths = {
-        header: max(cell_len(title), *(cell_len(row[number].plain) for row in rows))  # Chinese is two cells wide
-        for number, (header, title) in enumerate(headers.items())
-    }
-    kept = _fitting(widths, width)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, header in enumerate(kept):
-        table.add_column(headers[header], min_width=widths[header], justify="left" if number == 0 else "right")
-    places = [list(headers).index(header) for header in kept]
-    for number, row in enumerate(rows):
-        table.add_row(*(row[place] for place in places), end_section=has_sum and number == len(rows) - 2)
-    return table
-
-
-def _fitting(widths: dict[str, int], width: int | None) -> list[str]:
-    """Choose the columns: all, but for as many of the dispensable ones as do not fit."""
-    kept = list(widths)
-    for header in _DISPENSABLE:
-        # A column is followed by its padding and by a divider; the table has two edges.
-        if width is None or sum(widths[name] + 2 for name in kept) + 1 <= width:
-            break
-        kept.remove(header)
-    return kept
-
-
-def _unpadded(table: Table) -> str:
-    """Format the table as lines without blanks at their ends."""
-    lines = StringIO()
-    Console(file=lines, width=10_000, color_system=None).print(table)
-    return "".join(line.rstrip() + "\n" for line in lines.getvalue().splitlines())
+    print_fitting(out, headers, rows, _DISPENSABLE, has_sum=len(groups) > 1)
 
 
 def _cells(group: GroupStatus, now: datetime) -> list[Text]:

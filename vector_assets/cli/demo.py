@@ -31,7 +31,8 @@ _EXAMPLES = examples("vector-assets demo", "vector-assets demo --filings ~/filin
 def demo(ctx: click.Context, filings: Path | None) -> None:
     """Do the whole job once: read filings, chunk them, embed the chunks, show the coverage, and search.
 
-    Without --filings it uses the sample filings of this package. A second time there is nothing to do.
+    Without --filings it uses the sample filings of this package, and asks questions about them. A second time there is
+    nothing to do.
     """
     from ..domain.coverage import GroupBy, grouped
     from .coverage_table import print_coverage
@@ -45,12 +46,15 @@ def demo(ctx: click.Context, filings: Path | None) -> None:
         statuses = services.status()
         if statuses:
             print_coverage(grouped(statuses, GroupBy.PARTITION))
-            for question in QUESTIONS:
+            # The answers to these questions are in the samples.
+            for question in () if filings else QUESTIONS:
                 _ask(services, question)
         else:
             print_no_chunks()
         rejections = services.documents.rejections()
         print_skipped(rejections, services.landing.manifest_rows)
+    if filings:
+        click.echo("\n" + translate("Ask about them: {command}", command="vector-assets search --interactive"))
     command = f"vector-assets dev --filings {filings or SAMPLES}"
     click.echo("\n" + translate("See it in Dagster, with the lineage and every run: {command}", command=command))
     if rejections or any(result.error for result in results):

@@ -16,11 +16,14 @@ from .encodings import echo_json
 from .options import examples, json_option
 from .selection import Selection, partition_options
 from .terminal import out, print_warning
+from .wrapped_text import wrapped
 
 if TYPE_CHECKING:
     from ..search import FilingsSearch
 
 _SHOWN_CHARACTERS = 240
+_INDENT = " " * 7
+_LEAST_WIDTH = 20
 _MOST_AROUND = 50
 
 _EXAMPLES = examples(
@@ -140,9 +143,6 @@ def print_hits(
     hits: Sequence[SearchHit], question: str, passages: "FilingsSearch | None" = None, around: int = 0
 ) -> None:
     """Print the score, the place and the ranks of each hit on one line, and below it its text or what fits of it."""
-    from rich.padding import Padding
-    from rich.text import Text
-
     from ..search.passage import best_passage
 
     for hit in hits:
@@ -154,7 +154,8 @@ def print_hits(
             shown = passages.passage(hit.chunk_id, around).text
         else:
             shown = best_passage(_without_context(hit), question, _SHOWN_CHARACTERS)
-        out.print(Padding(Text(shown), (0, 0, 0, 7)), soft_wrap=False)
+        for line in wrapped(shown, max(out.width - len(_INDENT), _LEAST_WIDTH)):
+            click.echo(f"{_INDENT}{line}")
 
 
 def _without_context(hit: SearchHit) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.text import Text
 
 from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_age, readable_bytes
@@ -18,6 +17,7 @@ from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
 from .compare_spaces import compare, questions_option, read_questions
 from .encodings import echo_json
+from .fitting_table import print_fitting
 from .options import examples, json_option
 from .terminal import out, print_warning, working
 
@@ -37,6 +37,8 @@ _HEADERS = (
     marked("size"),
     marked("registered"),
 )
+# The columns that a narrow terminal does without, the first ones first.
+_DISPENSABLE = ("registered", "size", "quarantined", "model", "pending")
 _STATUSES = {
     SpaceStatus.FILLING: marked("filling"),
     SpaceStatus.SERVING: marked("serving"),
@@ -224,29 +226,23 @@ def _print_plan(services: "Services") -> None:
 
 
 def _print(overviews: "list[SpaceOverview]") -> None:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, header in enumerate(_HEADERS):
-        # A space's name is copied into the next command, so that it stands on one line.
-        table.add_column(
-            translate(header), justify="left" if number < 3 else "right", overflow="fold", no_wrap=number == 0
-        )
-    for item in overviews:
-        table.add_row(*_cells(item))
-    out.print(table)
+    headers = {header: translate(header) for header in _HEADERS}
+    # A space's name has its model in it, and is copied into the next command.
+    print_fitting(out, headers, [_cells(item) for item in overviews], _DISPENSABLE, left=3)
 
 
-def _cells(item: "SpaceOverview") -> tuple[str, ...]:
+def _cells(item: "SpaceOverview") -> list[Text]:
     registered = item.registered
-    return (
-        registered.space.slug,
-        registered.space.model,
-        translate(_STATUSES[registered.status]),
-        item.coverage_percent,
-        f"{item.pending:,}" if item.is_live else "",
-        f"{item.quarantined:,}" if item.is_live else "",
-        readable_bytes(item.table_bytes),
-        readable_age(registered.created_at, datetime.now(UTC)),
-    )
+    return [
+        Text(registered.space.slug),
+        Text(registered.space.model),
+        Text(translate(_STATUSES[registered.status])),
+        Text(item.coverage_percent),
+        Text(f"{item.pending:,}" if item.is_live else ""),
+        Text(f"{item.quarantined:,}" if item.is_live else ""),
+        Text(readable_bytes(item.table_bytes)),
+        Text(readable_age(registered.created_at, datetime.now(UTC))),
+    ]
 
 
 def _document(item: "SpaceOverview") -> dict[str, object]:

@@ -18,7 +18,6 @@ _UNDER_WAY = [
 ]
 # Materializations read at a time.
 _PAGE = 1000
-_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 class Runs:
@@ -45,10 +44,11 @@ class Runs:
     def partitions_resting(self, asset_key: dg.AssetKey, job: str, now: datetime) -> set[str]:
         """List the partitions whose last runs for the asset, by the job or from its page, failed too recently.
 
-        A run whose end lies in the future does not count: the clock was set back.
+        A run whose end lies in the future does not count: the clock was set back. Nor does a canceled one, which holds
+        for longer, and ends when a text changes.
         """
         since = now - 2 * LONGEST_REST
-        failures = self._ends(_FAILED, asset_key, job, since, now)
+        failures = self._ends([dg.DagsterRunStatus.FAILURE], asset_key, job, since, now)
         materialized = self._last_materializations(asset_key, since, list(failures))
         resting = set()
         for partition, ends in failures.items():

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 import dagster as dg
 
@@ -98,12 +97,13 @@ def _runs_for_landed(context: dg.SensorEvaluationContext, services: Services) ->
         context.log.warning(line)
     now = datetime.now(UTC)
     waiting = [WaitingPartition(partition, now) for partition in changes.partitions]
+    changed = {str(partition): at for partition, at in changes.changed_at.items()}
     nothing_due = ngettext(
-        "{number} partition has new files; runs for it are under way, in the queue, or due later",
-        "{number} partitions have new files; runs for them are under way, in the queue, or due later",
+        "{number} partition has new files; a run for it is under way, in the queue, due later, or was canceled",
+        "{number} partitions have new files; runs for them are under way, in the queue, due later, or were canceled",
         len(waiting),
     )
-    return _request(context, services, DOCUMENTS, ingest.name, waiting) or dg.SkipReason(nothing_due)
+    return _request(context, services, DOCUMENTS, ingest.name, waiting, changed) or dg.SkipReason(nothing_due)
 
 
 def _result_or_skip(context: dg.SensorEvaluationContext, evaluate: Callable[[], TickResult]) -> TickResult:
@@ -121,7 +121,7 @@ def _request(
     asset: dg.AssetKey,
     job: str,
     waiting: Sequence[WaitingPartition],
-    changed: Mapping[str, datetime] = MappingProxyType({}),
+    changed: Mapping[str, datetime],
 ) -> dg.SensorResult | None:
     """Request runs for what has none under way and no recent failure; None where nothing is to be done.
 

@@ -9,7 +9,10 @@ from ..errors import InvalidQuestions
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and the documents that hold the answer: their paths under the landing directory."""
+    """A question, and the documents that hold the answer: their paths under the landing directory.
+
+    A question whose answer no document holds has none; no search can find it.
+    """
 
     text: str
     relevant_documents: frozenset[str]
@@ -27,7 +30,7 @@ class Question:
         text, documents = row.get("query"), row.get("relevant_documents")
         if not isinstance(text, str) or not text.strip():
             raise ValueError("it has no text as query")
-        if not isinstance(documents, list) or not documents or not all(isinstance(name, str) for name in documents):
+        if not isinstance(documents, list) or not all(isinstance(name, str) for name in documents):
             raise ValueError("it has no list of paths as relevant_documents")
         return cls(text, frozenset(documents))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from ..errors import AnotherProgramsDocument, DocumentError, PartitionWouldShrin
 from ..ports import ChunkingStore, DocumentStore
 from .chunker import Chunker
 from .context import context_of
-from .landing_directory import LandedDocument, LandingDirectory
+from .landing_directory import NEVER, LandedDocument, LandingDirectory
 from .reader_process import ReaderProcess
 
 # A document with a larger share of Chinese characters is Chinese. English filings quote a few Chinese names, and
@@ -38,12 +39,14 @@ OnDocument = Callable[[str], None]
 class LandingChanges:
     """Partitions with documents to read or to chunk, and what lies in no partition that has documents.
 
-    Such files make no partition. `manifest_rows` counts all rows of the manifest.
+    Such files make no partition. `manifest_rows` counts all rows of the manifest. `changed_at` says when the newest
+    file of each partition changed; `NEVER` where its files are as they were, and only its chunks are missing.
     """
 
     partitions: tuple[PartitionKey, ...]
     misplaced: tuple[DocumentRejection, ...]
-    manifest_rows: int = 0
+    manifest_rows: int
+    changed_at: Mapping[PartitionKey, datetime]
 
 
 @dataclass(frozen=True)
@@ -107,14 +110,15 @@ class Ingestion:
         misplaced = tuple(item for item in scan.rejections if item.partition not in populated)
         self._documents.save([], [item for item in misplaced if item.source_uri in new])
         self._forget_vanished(None, found)
-        documents = {item.partition for item in scan.documents if item.source_uri in new}
+        documents = self._landing.changed_at(item for item in scan.documents if item.source_uri in new)
         rejected = {
             item.partition for item in scan.rejections if item.source_uri in new and item.partition in populated
         }
         # A run may have ended between reading and chunking, or another chunker may be configured now.
         unchunked = set(self._chunks.unchunked_partitions(self.chunker.identity))
         partitions = {partition for partition in (*documents, *rejected, *unchunked) if partition}
-        return LandingChanges(tuple(sorted(partitions)), misplaced, scan.manifest_rows)
+        changed_at = {partition: documents.get(partition, NEVER) for partition in sorted(partitions)}
+        return LandingChanges(tuple(changed_at), misplaced, scan.manifest_rows, changed_at)
 
     def read_documents(self, partition: PartitionKey, on_document: OnDocument = lambda _: None) -> DocumentsReport:
         """Read and store the new and changed documents of a partition. A document whose file is gone stays stored.

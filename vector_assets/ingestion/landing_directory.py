@@ -3,8 +3,9 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..domain.documents import DocumentRejection
@@ -28,6 +29,8 @@ from .safe_open import OutsideFolder, open_below
 
 # PostgreSQL can index names of about 2,700 bytes. The path of a document in its place is much shorter.
 _MAX_NAME_BYTES = 2_000
+# Before everything that happened.
+NEVER = datetime.min.replace(tzinfo=UTC)
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -76,6 +79,18 @@ class LandingDirectory:
     def manifest_rows(self) -> int:
         """The number of rows of its manifest."""
         return len(self._manifest.rows())
+
+    def changed_at(self, documents: Iterable[LandedDocument]) -> dict[PartitionKey, datetime]:
+        """Read when the newest of the documents of each partition changed: its file, or the manifest that names it.
+
+        A file that is gone by now counts for nothing.
+        """
+        manifest = _change_time(self.root / MANIFEST)
+        newest: dict[PartitionKey, datetime] = {}
+        for item in documents:
+            changed = max(_change_time(item.path), manifest if item.row else NEVER)
+            newest[item.partition] = max(changed, newest.get(item.partition, NEVER))
+        return newest
 
     def holds_another(self, source_uri: str, data: bytes) -> bool:
         """Return whether the directory has a file of this path whose bytes are not these."""
@@ -201,6 +216,14 @@ def _fingerprint(path: Path, row: ManifestRow | None) -> str:
         state = "gone"
     manifest_hash = hashlib.sha256((row.values_mark if row else "").encode()).hexdigest()[:8]
     return f"{READERS_VERSION}-{state}-{manifest_hash}"
+
+
+def _change_time(path: Path) -> datetime:
+    """Read when the file system last changed the file. Unlike the time of its content, no program sets it."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_ctime, UTC)
+    except OSError:
+        return NEVER
 
 
 def _rejection(error: DocumentError, partition: PartitionKey | None, fingerprint: str) -> DocumentRejection:

@@ -232,10 +232,9 @@ def cancel(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def test_a_canceled_partition_is_left_until_its_text_changes(
-    instance: dg.DagsterInstance, services: FakeServices, monkeypatch: pytest.MonkeyPatch
+    instance: dg.DagsterInstance, services: FakeServices
 ) -> None:
     """Whoever canceled it does not want it back a minute later; a range run is canceled for all its partitions."""
-    monkeypatch.setattr("vector_assets.domain.failure_backoff.FIRST_REST", timedelta(0))
     register(instance, [*RANGE, US])
     for key in [*RANGE, US]:
         store_chunks(services.database, ["a"], key)
@@ -350,6 +349,24 @@ def test_new_files_get_their_runs(instance: dg.DagsterInstance, services: FakeSe
     land(landing, CN, "b.txt", "年度报告，修订版")
 
     assert requested(tick(landing_sensor, instance, services)) == [str(CN)]
+
+
+def test_a_canceled_ingestion_is_left_until_a_file_changes(
+    instance: dg.DagsterInstance, services: FakeServices, landing: Path
+) -> None:
+    """It is requested again at once then. A document that was stored, and not chunked, is not a change."""
+    register(instance, [US, CN])
+    land(landing, US, "a.txt", "net sales")
+    land(landing, CN, "b.txt", "年度报告")
+    services.ingestion.read_documents(CN)
+    for key in (US, CN):
+        cancel(instance, add_run(instance, str(key), dg.DagsterRunStatus.STARTED, ingest.name))
+
+    held = tick(landing_sensor, instance, services)
+    land(landing, US, "a.txt", "net sales, corrected")
+
+    assert isinstance(held, dg.SkipReason)
+    assert requested(tick(landing_sensor, instance, services)) == [str(US)]
 
 
 def test_a_bad_file_is_tried_once(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:

@@ -23,7 +23,6 @@ def test_a_question_is_a_line() -> None:
         ('{"relevant_documents": ["a"]}', "no text as query"),
         ('{"query": " ", "relevant_documents": ["a"]}', "no text as query"),
         ('{"query": "a"}', "relevant_documents"),
-        ('{"query": "a", "relevant_documents": []}', "relevant_documents"),
         ('{"query": "a", "relevant_documents": "us/a.txt"}', "relevant_documents"),
     ],
 )
@@ -36,6 +35,13 @@ def test_a_line_that_is_no_question_is_named(line: str, words: str) -> None:
     assert message.startswith("questions q.jsonl: line 2 ")
     assert words in message
     assert "\n" not in message
+
+
+def test_a_question_may_be_one_that_no_document_answers() -> None:
+    """Sets of questions have such; they count as not found in every space alike."""
+    (found,) = parse_questions("q.jsonl", '{"query": "a", "relevant_documents": []}')
+
+    assert found == Question("a", frozenset())
 
 
 def test_a_file_without_a_question_is_refused() -> None:
