@@ -43,6 +43,7 @@ def test_a_signal_stops_a_backfill_between_two_batches(
     instance = dg.DagsterInstance.get()
     (run,) = instance.get_runs(limit=1)
     assert run.status == dg.DagsterRunStatus.CANCELED
+    assert run.remote_job_origin is not None
     (step,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     said = step.dagster_event.step_failure_data.user_failure_data.description
     assert said.startswith(f"canceled: {kept[str(CN)]} of 60 chunks of {CN} were committed")

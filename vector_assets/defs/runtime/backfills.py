@@ -17,6 +17,7 @@ from ...domain.partition_keys import PartitionKey
 from ...errors import DaemonNotRunning
 from ..assets import in_ranges
 from ..partitions import register
+from .run_origin import command_tags
 
 _DAEMON = "BACKFILL"
 # It writes a heartbeat every half minute.
@@ -72,7 +73,7 @@ class Backfills:
             partition_names=[str(key) for key in partitions],
             asset_selection=[self.asset],
             backfill_timestamp=time.time(),
-            tags={},
+            tags=command_tags(),
             dynamic_partitions_store=self._instance,
             all_partitions=False,
             title=title,

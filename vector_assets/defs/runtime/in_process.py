@@ -25,6 +25,7 @@ from ..assets import ASSETS
 from ..partitions import register, run_tags
 from ..resources import run_resources
 from ..run_history import Runs
+from .run_origin import ORIGIN_TAG, command_tags, record_origin
 from .run_processes import signature
 from .storage_connections import kept_connections
 from .tags import MAX_RETRIES_TAG
@@ -146,7 +147,7 @@ class InProcessRuns:
             raise_on_error=False,
             run_id=run_id,
             # No daemon knows how to start this run again, so Dagster should not announce that it will.
-            tags={**run_tags([partition]), **signature(run_id), MAX_RETRIES_TAG: "0"},
+            tags={**run_tags([partition]), **command_tags(), **ORIGIN_TAG, **signature(run_id), MAX_RETRIES_TAG: "0"},
         )
         error = None if result.success else _reason(result)
         cause = self._listener.cause if error else None
@@ -156,8 +157,15 @@ class InProcessRuns:
     @cached_property
     def _job(self) -> dg.JobDefinition:
         resources = run_resources(self._services, self._listener)
+        resources = {**resources, "vector_assets_listener": dg.ResourceDefinition(self._begun)}
         definitions = dg.Definitions(assets=ASSETS, resources=resources, executor=dg.in_process_executor)
         return definitions.resolve_implicit_global_asset_job_def()
+
+    def _begun(self, context: dg.InitResourceContext) -> _StoppableListener:
+        """Give the run its listener. Dagster has made the run, so that its origin can be recorded now."""
+        if context.run is not None:
+            record_origin(self._instance, context.run)
+        return self._listener
 
 
 @contextmanager

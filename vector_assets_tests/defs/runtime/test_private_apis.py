@@ -8,7 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._core.test_utils import create_run_for_test
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 from sqlalchemy import URL
@@ -22,6 +24,7 @@ from vector_assets.defs.runtime.backfills import Backfills, BackfillState
 from vector_assets.defs.runtime.check_evaluations import latest_materialization
 from vector_assets.defs.runtime.failed_partitions import failed_partitions
 from vector_assets.defs.runtime.instance import open_instance
+from vector_assets.defs.runtime.run_origin import ORIGIN_TAG, command_tags, record_origin
 from vector_assets.defs.runtime.storage_connections import engine_of, kept_connections
 
 from ...fakes import FakeServices
@@ -187,3 +190,22 @@ def test_a_check_result_can_name_its_materialization(instance: dg.DagsterInstanc
     (evaluation,) = result.get_asset_check_evaluations()
     assert evaluation.target_materialization_data is not None, "the pages show no check results of partitions"
     assert evaluation.target_materialization_data.run_id == result.run_id
+
+
+def test_a_run_of_a_command_is_of_the_location_of_the_workspace(instance: dg.DagsterInstance) -> None:
+    """Broken: the Timeline leaves out the runs that `backfill` and `demo` do themselves, or shows them as another's."""
+    (entry,) = yaml.safe_load((PACKAGE.parent / "workspace.yaml").read_text())["load_from"]
+    location = entry["python_module"]
+    run = create_run_for_test(instance, job_name="any", tags={**command_tags(), **ORIGIN_TAG})
+
+    record_origin(instance, run)
+
+    stored = instance.get_run_by_id(run.run_id)
+    assert stored.remote_job_origin.job_name == "any"
+    repository = stored.remote_job_origin.repository_origin
+    assert repository.code_location_origin.location_name == location["python_module"]["location_name"]
+    assert (
+        repository.code_location_origin.loadable_target_origin.module_name == location["python_module"]["module_name"]
+    )
+    assert instance.get_runs(dg.RunsFilter(tags={".dagster/repository": repository.get_label()})) == [stored]
+    assert stored.tags["origin"] == "command line"
