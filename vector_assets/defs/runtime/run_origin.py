@@ -12,11 +12,10 @@ from dagster._core.remote_origin import (
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-# As workspace.yaml names them. Dagster calls the definitions of a module a repository of this name.
-_LOCATION = "vector_assets"
+# As `vector-assets dev` and workspace.yaml load it. Dagster calls a module's definitions a repository of this name.
 _MODULE = "vector_assets.code_location"
 _REPOSITORY = RemoteRepositoryOrigin(
-    ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _LOCATION), "__repository__"
+    ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_MODULE), _MODULE), "__repository__"
 )
 
 # Dagster looks runs up by it. `record_origin` has its value changed, and does not add it.

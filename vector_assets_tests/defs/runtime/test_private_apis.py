@@ -8,9 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 from dagster._core.test_utils import create_run_for_test
+from dagster._core.workspace.load import location_origins_from_yaml_paths
+from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage
 from sqlalchemy import URL
@@ -192,20 +193,18 @@ def test_a_check_result_can_name_its_materialization(instance: dg.DagsterInstanc
     assert evaluation.target_materialization_data.run_id == result.run_id
 
 
-def test_a_run_of_a_command_is_of_the_location_of_the_workspace(instance: dg.DagsterInstance) -> None:
+def test_a_run_of_a_command_is_of_the_location_that_is_loaded(instance: dg.DagsterInstance) -> None:
     """Broken: the Timeline leaves out the runs that `backfill` and `demo` do themselves, or shows them as another's."""
-    (entry,) = yaml.safe_load((PACKAGE.parent / "workspace.yaml").read_text())["load_from"]
-    location = entry["python_module"]
+    by_module = ModuleTarget("vector_assets.code_location", None, None, None).create_origins()
+    by_workspace = location_origins_from_yaml_paths([str(PACKAGE.parent / "workspace.yaml")])
     run = create_run_for_test(instance, job_name="any", tags={**command_tags(), **ORIGIN_TAG})
 
     record_origin(instance, run)
 
     stored = instance.get_run_by_id(run.run_id)
     assert stored.remote_job_origin.job_name == "any"
-    repository = stored.remote_job_origin.repository_origin
-    assert repository.code_location_origin.location_name == location["python_module"]["location_name"]
-    assert (
-        repository.code_location_origin.loadable_target_origin.module_name == location["python_module"]["module_name"]
-    )
-    assert instance.get_runs(dg.RunsFilter(tags={".dagster/repository": repository.get_label()})) == [stored]
     assert stored.tags["origin"] == "command line"
+    location = stored.remote_job_origin.repository_origin.code_location_origin
+    assert {item.location_name for item in (*by_module, *by_workspace)} == {location.location_name}
+    label = f"__repository__@{location.location_name}"
+    assert instance.get_runs(dg.RunsFilter(tags={".dagster/repository": label})) == [stored]
