@@ -12,9 +12,10 @@ from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, wi
 from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
 from ..storage.spending import Spent
+from ..translation import translate
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS, TAGS
-from .jobs import vectorize
+from .run_history import Runs
 from .runtime.run_processes import sign_run
 from .runtime.tags import PRIORITY_TAG
 from .step_failures import one_line_failures
@@ -147,27 +148,27 @@ coverage_hourly = dg.ScheduleDefinition(
     description="Counts every hour how complete all partitions are, and checks that none has been pending too long.",
 )
 
-# Between two counts that runs ask for. The page is up to date soon after a backfill, and not counted for each of its
-# runs.
+# Between two counts. The page is up to date soon after a backfill, and not counted for each of its runs.
 _LEAST_MINUTES = 10
 
 
-@dg.run_status_sensor(
+@dg.sensor(
     name="vector_assets_coverage_sensor",
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    request_job=coverage_job,
+    job=coverage_job,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Counts after a run that embedded chunks, but not more often than every {_LEAST_MINUTES} minutes.",
+    description=f"Counts after chunks were embedded, but not more often than every {_LEAST_MINUTES} minutes.",
 )
-def coverage_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Request a count after a run of the vectors, unless there was one a short time ago."""
-    run = context.dagster_run
-    if run.job_name != vectorize.name and VECTORIZED_CHUNKS not in (run.asset_selection or ()):
-        return dg.SkipReason(f"the run {run.run_id[:8]} embedded nothing")
-    last = context.instance.get_latest_materialization_event(COVERAGE)
-    if last is not None and datetime.now(UTC).timestamp() - last.timestamp < 60 * _LEAST_MINUTES:
-        return dg.SkipReason(f"counted less than {_LEAST_MINUTES} minutes ago")
+def coverage_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Request a count where vectors were materialized after the last one, by whichever process."""
+    embedded = context.instance.get_latest_materialization_event(VECTORIZED_CHUNKS)
+    counted = context.instance.get_latest_materialization_event(COVERAGE)
+    if embedded is None or (counted is not None and counted.timestamp >= embedded.timestamp):
+        return dg.SkipReason(translate("nothing was embedded since the last count"))
+    if counted is not None and datetime.now(UTC).timestamp() - counted.timestamp < 60 * _LEAST_MINUTES:
+        return dg.SkipReason(translate("counted less than {number} minutes ago", number=_LEAST_MINUTES))
+    if Runs(context.instance).under_way(coverage_job.name):
+        return dg.SkipReason(translate("a count is under way"))
     return dg.RunRequest()
 
 

@@ -37,6 +37,10 @@ class Runs:
         runs = self._instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
         return {partition for run in runs for partition in self._partitions(run)}
 
+    def under_way(self, job: str) -> int:
+        """Count the runs of the job that are queued, starting or at work."""
+        return self._instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY))
+
     def queued(self, job: str) -> int:
         """Count the runs of the job that wait for their turn."""
         return self._instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.QUEUED]))

@@ -14,7 +14,13 @@ from PIL import Image
 from sqlalchemy import URL
 
 from vector_assets.defs.asset_keys import COVERAGE, VECTORIZED_CHUNKS
-from vector_assets.defs.coverage_asset import COVERAGE_ASSETS, MAX_LATE_PARTITIONS, check_result, coverage_sensor
+from vector_assets.defs.coverage_asset import (
+    COVERAGE_ASSETS,
+    MAX_LATE_PARTITIONS,
+    check_result,
+    coverage_job,
+    coverage_sensor,
+)
 from vector_assets.defs.partitions import PARTITIONS_NAME
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.run_history import Runs
@@ -284,20 +290,22 @@ def test_its_runs_are_no_partitions_to_the_sensors(instance: dg.DagsterInstance,
     assert Runs(instance).partitions_under_way() == set()
 
 
-def after_run(instance: dg.DagsterInstance, job: str, selection: set[dg.AssetKey] | None = None) -> object:
-    """Evaluate the sensor that counts, after a run of the job has succeeded."""
-    run = create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.SUCCESS, asset_selection=selection)
-    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, job_name=job)
-    return coverage_sensor(dg.build_run_status_sensor_context("coverage", event, instance, run))
+def test_a_count_follows_when_chunks_were_embedded(instance: dg.DagsterInstance, services: FakeServices) -> None:
+    """By whichever process; not right after another count, nor beside one."""
 
+    def tick_of_count() -> type:
+        return type(coverage_sensor(dg.build_sensor_context(instance=instance)))
 
-def test_runs_of_the_vectors_are_followed_by_a_count(instance: dg.DagsterInstance, services: FakeServices) -> None:
-    """Of a job or of the asset's page; not right after another count, and not after other runs."""
-    first = after_run(instance, "vector_assets_vectorize")
-    by_hand = after_run(instance, "__ASSET_JOB", {VECTORIZED_CHUNKS})
-    other = after_run(instance, "vector_assets_ingest")
+    nothing_embedded = tick_of_count()
+    instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(US)))
+    embedded = tick_of_count()
+    run = create_run_for_test(instance, job_name=coverage_job.name, status=dg.DagsterRunStatus.STARTED)
+    beside_a_count = tick_of_count()
+    instance.report_run_failed(run)
+    after_a_failed_count = tick_of_count()
     materialize(instance, services)
-    soon_after = after_run(instance, "vector_assets_vectorize")
+    instance.report_runless_asset_event(dg.AssetMaterialization(VECTORIZED_CHUNKS, partition=str(US)))
+    soon_after = tick_of_count()
 
-    assert [type(found) for found in (first, by_hand)] == [dg.RunRequest] * 2
-    assert [type(found) for found in (other, soon_after)] == [dg.SkipReason] * 2
+    assert [embedded, after_a_failed_count] == [dg.RunRequest] * 2
+    assert [nothing_embedded, beside_a_count, soon_after] == [dg.SkipReason] * 3
