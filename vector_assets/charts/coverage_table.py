@@ -17,12 +17,12 @@ _LAST_RUN = "last run (UTC)"
 def coverage_totals(whole: GroupStatus, now: datetime) -> Mapping[str, int | float]:
     """Return the sums over all partitions; Dagster plots them over time, for they are ints and floats."""
     return {
-        "partitions": whole.partitions,
+        "coverage_percent": round(100 * whole.rounded_coverage, 2),
         "chunks": whole.chunks,
         "current": whole.current,
         "pending": whole.pending,
         "quarantined": whole.quarantined,
-        "coverage": whole.rounded_coverage,
+        "partitions": whole.partitions,
         "oldest_pending_hours": round(whole.seconds_pending(now) / 3600, 2),
         "truncated_chunks": whole.token_totals.truncated_chunks,
         "tokens_lost_share": round(whole.token_totals.lost_share, 4),

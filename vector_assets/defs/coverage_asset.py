@@ -9,10 +9,11 @@ from ..charts.coverage_heatmap import TITLE, CoverageGrid, draw_heatmap
 from ..charts.coverage_table import column_types, coverage_rows, coverage_totals
 from ..charts.figure import as_markdown
 from ..domain.coverage import GroupBy, GroupStatus, PartitionStatus, grouped, with_company_names
+from ..domain.wording import readable_chunks
 from ..quality.freshness import Freshness, LatePartition, freshness
 from ..services import Services
 from ..storage.spending import Spent
-from ..translation import translate
+from ..translation import ngettext, translate
 from .asset_keys import COVERAGE, VECTORIZED_CHUNKS
 from .assets import GROUP, OWNERS, TAGS
 from .run_history import Runs
@@ -64,18 +65,29 @@ def coverage(
         statuses = services.coverage.status(space.slug if space else None)
         names = services.company_names.all()
         spent = services.spending.grouped()
-    now = datetime.now(UTC)
+    now, whole = datetime.now(UTC), GroupStatus.of("all", statuses)
     yield dg.MaterializeResult(
         metadata={
-            **coverage_totals(GroupStatus.of("all", statuses), now),
-            "model": f"{space.model} ({space.revision})" if space else "none yet",
+            "summary": _summary(whole),
             "heat_map": dg.MetadataValue.md(_heat_map(statuses)),
+            **coverage_totals(whole, now),
+            "model": f"{space.model} ({space.revision})" if space else "none yet",
             "markets": _table("market", grouped(statuses, GroupBy.MARKET), now),
             "doc_types": _table("doc_type", grouped(statuses, GroupBy.DOC_TYPE), now),
             "companies": _table("company", with_company_names(grouped(statuses, GroupBy.COMPANY), names), now),
             **_spent(spent),
         },
         check_results=[check_result(freshness(statuses, services.settings.freshness_slo_hours, now))],
+    )
+
+
+def _summary(whole: GroupStatus) -> str:
+    return translate(
+        "{current:,} of {chunks} in {partitions} are current ({coverage}).",
+        current=whole.current,
+        chunks=readable_chunks(whole.chunks),
+        partitions=ngettext("{number:,} partition", "{number:,} partitions", whole.partitions),
+        coverage=whole.coverage_percent,
     )
 
 

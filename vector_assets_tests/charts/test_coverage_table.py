@@ -46,14 +46,19 @@ def test_a_row_has_a_value_for_each_column() -> None:
 
 
 def test_totals_are_numbers_that_dagster_plots() -> None:
-    """The coverage is rounded down: 1.0 means complete."""
+    """The coverage is rounded down: 100 means complete."""
     totals = coverage_totals(
         GroupStatus.of("all", [status("us/report/A", 1_000_000, 1), status("us/report/B", 1)]), NOW
     )
 
-    assert (totals["partitions"], totals["chunks"], totals["pending"], totals["coverage"]) == (2, 1_000_001, 1, 0.9999)
+    assert (totals["partitions"], totals["chunks"], totals["pending"], totals["coverage_percent"]) == (
+        2,
+        1_000_001,
+        1,
+        99.99,
+    )
     assert totals["oldest_pending_hours"] == 3.25
-    assert coverage_totals(GroupStatus.of("all", []), NOW)["coverage"] == 1.0
+    assert coverage_totals(GroupStatus.of("all", []), NOW)["coverage_percent"] == 100
     assert {type(value) for value in totals.values()} == {int, float}
 
 

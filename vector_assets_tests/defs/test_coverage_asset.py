@@ -106,11 +106,11 @@ def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeSer
     assert (figures["partitions"], figures["chunks"], figures["current"]) == (partitions, chunks, current) == (3, 9, 3)
     assert figures["quarantined"] == failures == 1
     assert figures["pending"] == chunks - current - failures == 5
-    assert figures["coverage"] == 0.3333
+    assert figures["coverage_percent"] == 33.33
     assert figures["oldest_pending_hours"] == pytest.approx(3.25, abs=0.5)
     assert figures["model"] == f"{SPACE.model} ({SPACE.revision})"
     assert {type(figures[name]) for name in ("partitions", "chunks", "current", "pending", "quarantined")} == {int}
-    assert {type(figures[name]) for name in ("coverage", "oldest_pending_hours")} == {float}
+    assert {type(figures[name]) for name in ("coverage_percent", "oldest_pending_hours")} == {float}
 
 
 def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance, filled: FakeServices) -> None:
@@ -200,7 +200,7 @@ def test_an_empty_database_is_no_failure(instance: dg.DagsterInstance, services:
     assert result.success
     assert evaluation(result).passed
     figures = metadata(result, COVERAGE)
-    assert (figures["partitions"], figures["chunks"], figures["coverage"]) == (0, 0, 1.0)
+    assert (figures["partitions"], figures["chunks"], figures["coverage_percent"]) == (0, 0, 100)
     assert figures["oldest_pending_hours"] == 0.0
     assert (lines(figures["companies"]), figures["heat_map"]) == ([], "There are no chunks yet.")
 
@@ -213,7 +213,7 @@ def test_before_the_first_vector_everything_is_pending(instance: dg.DagsterInsta
     result = materialize(instance, services)
 
     figures = metadata(result, COVERAGE)
-    assert (figures["pending"], figures["coverage"], figures["model"]) == (2, 0.0, "none yet")
+    assert (figures["pending"], figures["coverage_percent"], figures["model"]) == (2, 0.0, "none yet")
     assert not evaluation(result).passed
 
 
