@@ -1,7 +1,7 @@
-"""Seconds from the start of a process to the first committed batch of 10 pending chunks, the conversion being cached.
+"""Seconds from the start of a process to the first line of a command's answer, or to the first committed batch.
 
-As a library, and through Dagster with its storage on PostgreSQL; with the embedded server running (another process
-holds it), and with the server to be started first.
+The batch has 10 pending chunks, as a library and through Dagster with its storage on PostgreSQL. The model is converted
+already. With the embedded server running (another process holds it), and with the server to be started first.
 """
 
 import argparse
@@ -62,6 +62,22 @@ def seconds_to_commit(home: str, program: str) -> float:
     return seconds
 
 
+_COMMANDS = (("--help",), ("status",), ("failures",), ("search", "net sales of the segment"))
+
+
+def seconds_to_answer(home: str, arguments: tuple[str, ...]) -> float:
+    """Measure from the start of a command to its first line."""
+    command = [sys.executable, "-m", "vector_assets.cli", *arguments]
+    environment = os.environ | {"VECTOR_ASSETS_HOME": home}
+    before = time.perf_counter()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline()
+        seconds = time.perf_counter() - before
+    assert child.returncode == 0
+    return seconds
+
+
 def main() -> None:
     """Print the seconds of each round and their medians."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,6 +96,9 @@ def main() -> None:
 
 
 def _rounds(table: Table, server: str, programs: dict[str, str], home: str, rounds: int) -> None:
+    for arguments in _COMMANDS:
+        found = [seconds_to_answer(home, arguments) for _ in range(rounds)]
+        table.add(f"vector-assets {arguments[0]}", server, found, statistics.median(found))
     for name, program in programs.items():
         found = [seconds_to_commit(home, program) for _ in range(rounds)]
         table.add(name, server, found, statistics.median(found))

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from .domain.providers import LOCAL, PROVIDERS, Provider
 from .domain.spaces import EmbeddingSpace, RegisteredSpace
+from .embedding.bundled.unpacking import is_unpacked
 from .embedding.devices import openvino_serves
 from .embedding.model_description import describe_space
 from .embedding.model_files import default_model, find_model, same_tokenizer
@@ -19,7 +20,7 @@ from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
 from .embedding.remote.model import RemoteModel
 from .embedding.token_counter import TokenCounter
 from .embedding.torch_embedder import SentenceTransformerEmbedder
-from .errors import InvalidSetting, RecipeChanged, WeightsChanged
+from .errors import InvalidSetting, ModelError, RecipeChanged, WeightsChanged
 from .ports import RateLimits
 from .settings import Settings
 
@@ -40,6 +41,23 @@ def local_embedder(
     if not openvino_serves(settings.embedding_backend, settings.embedding_device):
         return by_torch
     return OpenVINOEmbedder(folder, space, counter, models, settings.embedding_precision, by_torch)
+
+
+def likely_embedder(settings: Settings) -> OpenVINOEmbedder | None:
+    """Make the embedder that a process is likely to need, before the database says which; None: it may be any.
+
+    It is the one that the settings name, or else the bundled one, where that is unpacked. Nothing is written.
+    """
+    if settings.asks_a_server:
+        return None
+    if settings.embedding_model is None and not is_unpacked(settings.models_dir):
+        return None
+    prompts = settings.embedding_document_prompt, settings.embedding_query_prompt
+    try:
+        embedder = local_embedder(settings, settings.embedding_model or default_model(settings.models_dir), *prompts)
+    except ModelError:
+        return None  # it is raised again once the model is needed
+    return embedder if isinstance(embedder, OpenVINOEmbedder) else None
 
 
 def remote_embedder(

@@ -1,31 +1,14 @@
 """The composition root: settings in, the real services out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from .audit.chunk_audit import ChunkAudit
-from .audit.drift_guard import DriftGuard
-from .audit.space_audit import SpaceAudit
-from .audit.vector_audit import AuditSettings, VectorAudit
-from .domain.coverage import PartitionStatus, PendingPartition
-from .domain.partition_keys import PartitionKey
 from .domain.spaces import LIVE, EmbeddingSpace
-from .embedders import (
-    AnyEmbedder,
-    default_batch_size,
-    local_embedder,
-    prompts_of,
-    remote_embedder,
-    require_recipe,
-    settings_of_space,
-)
-from .embedding.model_files import default_model
-from .embedding.openvino.embedder import OpenVINOEmbedder
-from .embedding.prompts import Prompts
-from .embedding.torch_embedder import SentenceTransformerEmbedder
 from .errors import (
     EmbedderDrifted,
     ModelError,
@@ -34,25 +17,28 @@ from .errors import (
     SpaceNotLive,
     WeightsChanged,
 )
-from .estimates.backfill_plan import BackfillPlan, plan_backfill
-from .index_upkeep import IndexLimits, IndexUpkeep
-from .ingestion.chunker import Chunker
-from .ingestion.ingest import Ingestion
-from .ingestion.landing_directory import LandingDirectory
 from .open_stores import OpenStores
-from .search import FilingsSearch, OneSpace, Search, Searcher, TermFiller
-from .server_costs import with_costs
 from .settings import Settings
-from .space_changes import SpaceChanges
-from .storage.chunk_texts import PostgresChunkTexts
-from .storage.chunks import PostgresChunkStore
-from .storage.index_builds import IndexBuilds
-from .storage.recall_samples import RecallSamples
-from .storage.reference_vectors import PostgresReferenceVectorStore
-from .storage.space_pairs import PostgresSpacePairs
-from .storage.vector_indexes import VectorIndexes
-from .storage.vectors import PostgresVectorStore
-from .vectorizer import Vectorizer
+
+if TYPE_CHECKING:
+    from .audit.chunk_audit import ChunkAudit
+    from .audit.drift_guard import DriftGuard
+    from .audit.vector_audit import VectorAudit
+    from .domain.coverage import PartitionStatus, PendingPartition
+    from .domain.partition_keys import PartitionKey
+    from .embedders import AnyEmbedder
+    from .embedding.openvino.embedder import OpenVINOEmbedder
+    from .embedding.prompts import Prompts
+    from .embedding.torch_embedder import SentenceTransformerEmbedder
+    from .estimates.backfill_plan import BackfillPlan
+    from .index_upkeep import IndexUpkeep
+    from .ingestion.chunker import Chunker
+    from .ingestion.ingest import Ingestion
+    from .ingestion.landing_directory import LandingDirectory
+    from .search import FilingsSearch, Searcher, TermFiller
+    from .space_changes import SpaceChanges
+    from .storage.chunks import PostgresChunkStore
+    from .vectorizer import Vectorizer
 
 
 class Services(OpenStores):
@@ -61,14 +47,20 @@ class Services(OpenStores):
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
     """
 
+    _likely: OpenVINOEmbedder | None = None
+
     @property
     def chunks(self) -> PostgresChunkStore:
         """Chunks, pending or not in the configured model's space."""
+        from .storage.chunks import PostgresChunkStore
+
         return PostgresChunkStore(self.database, self.space.slug)
 
     @property
     def term_filler(self) -> TermFiller:
         """Fills in the terms of chunks that are new or have changed."""
+        from .search import TermFiller
+
         return TermFiller(self.chunk_terms)
 
     @cached_property
@@ -82,6 +74,9 @@ class Services(OpenStores):
 
         Prompts are those of the settings, else of the space that serves, else of the model's files.
         """
+        from .embedders import remote_embedder, settings_of_space
+        from .embedding.model_files import default_model
+
         settings = self.settings
         if settings.asks_a_server:
             limits = partial(self.rate_limits, settings.limits_per_minute)
@@ -103,12 +98,29 @@ class Services(OpenStores):
     @property
     def prompts(self) -> Prompts:
         """The prompts that the settings, the model's files or its family name, and which of these did."""
+        from .embedders import prompts_of
+
         return prompts_of(self.settings, self.embedder)
+
+    def begin_loading(self) -> None:
+        """Load a model beside what is done next, where that is the one that will probably be asked.
+
+        It is the one that the settings name, else the one that new databases get, if this home has had it before.
+        """
+        from .embedders import likely_embedder
+
+        self._likely = likely_embedder(self.settings)
+        if self._likely is not None:
+            self._likely.begin_loading()
 
     def _embedder(
         self, model: str, document_prompt: str | None, query_prompt: str | None
     ) -> OpenVINOEmbedder | SentenceTransformerEmbedder:
-        return local_embedder(self.settings, model, document_prompt, query_prompt)
+        from .embedders import local_embedder
+
+        embedder = local_embedder(self.settings, model, document_prompt, query_prompt)
+        is_likely = self._likely is not None and self._likely.space == embedder.space
+        return self._likely if self._likely is not None and is_likely else embedder
 
     def status(self, space: EmbeddingSpace | None = None) -> list[PartitionStatus]:
         """Every partition that has chunks, by key, seen from a space; None: from the serving one."""
@@ -142,16 +154,22 @@ class Services(OpenStores):
     @cached_property
     def landing(self) -> LandingDirectory:
         """Where filings arrive."""
+        from .ingestion.landing_directory import LandingDirectory
+
         return LandingDirectory(self.settings.landing_dir)
 
     @property
     def ingestion(self) -> Ingestion:
         """The landing directory's way into documents and chunks."""
+        from .ingestion.ingest import Ingestion
+
         return Ingestion(self.landing, self.documents, self.documents, self.chunker)
 
     @cached_property
     def configured_chunker(self) -> Chunker:
         """The chunker that the settings and the model of this process make."""
+        from .ingestion.chunker import Chunker
+
         counter = self.embedder.counter
         room = counter.room_for_text - max(self.embedder.space.max_tokens - self.settings.chunk_tokens, 0)
         return Chunker(counter.tokenizer, room)
@@ -159,6 +177,8 @@ class Services(OpenStores):
     @cached_property
     def chunker(self) -> Chunker:
         """The chunker of the database, whatever is configured here. A database without one gets the configured one."""
+        from .ingestion.chunker import Chunker
+
         configured = self.configured_chunker
         stored = self.chunking.identity()
         return configured if stored == configured.identity else Chunker.of(self.chunking.registered(configured.recipe))
@@ -178,6 +198,10 @@ class Services(OpenStores):
             WeightsChanged: it is known with other weights.
             InvalidSetting: the batch size is below 1.
         """
+        from .embedders import default_batch_size
+        from .storage.vectors import PostgresVectorStore
+        from .vectorizer import Vectorizer
+
         self.require_live()
         size = default_batch_size(self.settings, self.embedder) if batch_size is None else batch_size
         vectors, timeout = PostgresVectorStore(self.database, self.space.slug), self.settings.embed_timeout_seconds
@@ -188,6 +212,10 @@ class Services(OpenStores):
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
         """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
+        from .estimates.backfill_plan import plan_backfill
+        from .server_costs import with_costs
+        from .storage.chunk_texts import PostgresChunkTexts
+
         return with_costs(plan_backfill(chunks, statuses), self.embedder, PostgresChunkTexts(self.database))
 
     @cached_property
@@ -202,6 +230,9 @@ class Services(OpenStores):
             self.require_live()
 
     def _drift_guard(self, register: Callable[[EmbeddingSpace], None]) -> DriftGuard:
+        from .audit.drift_guard import DriftGuard
+        from .storage.reference_vectors import PostgresReferenceVectorStore
+
         reference_vectors = PostgresReferenceVectorStore(self.database)
         limit = self.settings.quality_limits.min_drift_cosine
         return DriftGuard(self.embedder, reference_vectors, self.space, limit, register)
@@ -209,6 +240,8 @@ class Services(OpenStores):
     @property
     def vector_audit(self) -> VectorAudit:
         """The audit of the partitions' vectors in the configured model's space."""
+        from .audit.vector_audit import AuditSettings, VectorAudit
+
         settings = self.settings
         needed = AuditSettings(settings.quality_limits, settings.chunk_tokens, settings.embed_timeout_seconds)
         return VectorAudit(self.audit_facts, self.quarantine, self.embedder, self.space, self.drift, needed)
@@ -216,6 +249,9 @@ class Services(OpenStores):
     @property
     def chunk_audit(self) -> ChunkAudit:
         """The audit of the partitions' chunks."""
+        from .audit.chunk_audit import ChunkAudit
+        from .storage.chunk_texts import PostgresChunkTexts
+
         store = PostgresChunkTexts(self.database)
         tokens_limit = min(self.settings.chunk_tokens, self.embedder.space.max_tokens)
         return ChunkAudit(store, self.embedder, self.settings.quality_limits, tokens_limit)
@@ -223,6 +259,11 @@ class Services(OpenStores):
     @cached_property
     def space_changes(self) -> SpaceChanges:
         """Compare spaces, and change which one serves."""
+        from .audit.space_audit import SpaceAudit
+        from .space_changes import SpaceChanges
+        from .storage.reference_vectors import PostgresReferenceVectorStore
+        from .storage.space_pairs import PostgresSpacePairs
+
         pairs, reference_vectors = PostgresSpacePairs(self.database), PostgresReferenceVectorStore(self.database)
         limit = self.settings.quality_limits.min_drift_cosine
         audit = SpaceAudit(pairs, reference_vectors, self._searcher, self.chunk_terms, limit)
@@ -241,6 +282,8 @@ class Services(OpenStores):
 
     def in_space(self, space: EmbeddingSpace) -> Self:
         """Give services that work in a registered space, with its model; these themselves, if it is theirs."""
+        from .embedders import settings_of_space
+
         return self if space == self.space else self._configured_for(settings_of_space(self.settings, space))
 
     @property
@@ -312,13 +355,21 @@ class Services(OpenStores):
     @cached_property
     def search(self) -> FilingsSearch:
         """Search in whatever space serves at the moment of a question."""
+        from .search import FilingsSearch, Search
+
         return FilingsSearch(Search(self.spaces, self._searcher, self.chunk_terms), self.searchable_chunks)
 
     def search_in(self, space: EmbeddingSpace) -> FilingsSearch:
         """Search in one space, whatever serves."""
+        from .search import FilingsSearch, OneSpace, Search
+
         return FilingsSearch(Search(OneSpace(space), self._searcher, self.chunk_terms), self.searchable_chunks)
 
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
+        from .embedders import require_recipe
+        from .search import Searcher
+        from .storage.vectors import PostgresVectorStore
+
         embedder = self._embedder_of(space)
         require_recipe(embedder, space)
         return Searcher(embedder, PostgresVectorStore(self.database, space.slug, self.settings.index_from_vectors))
@@ -326,6 +377,11 @@ class Services(OpenStores):
     @property
     def index_upkeep(self) -> IndexUpkeep:
         """Plans, builds, checks and drops the indexes of the spaces."""
+        from .index_upkeep import IndexLimits, IndexUpkeep
+        from .storage.index_builds import IndexBuilds
+        from .storage.recall_samples import RecallSamples
+        from .storage.vector_indexes import VectorIndexes
+
         settings, database = self.settings, self.database
         limits = IndexLimits(
             settings.index_from_vectors,
@@ -343,6 +399,8 @@ class Services(OpenStores):
 
     def _embedder_of(self, space: EmbeddingSpace) -> AnyEmbedder:
         """Give the model of this process where the space is its own, else that of the space."""
+        from .embedders import settings_of_space
+
         try:
             if space.slug in {self.embedder.space.slug, self.space.slug}:
                 return self.embedder

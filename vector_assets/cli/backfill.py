@@ -27,7 +27,7 @@ _EXAMPLES = examples(
 )
 
 
-@click.command(short_help="Embed the pending chunks.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @partition_options
 @click.option("--pending", "what", flag_value="pending", default="pending", help="Embed pending chunks. The default.")
 @click.option(

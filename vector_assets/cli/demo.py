@@ -25,7 +25,7 @@ QUESTIONS = (
 _EXAMPLES = examples("vector-assets demo", "vector-assets demo --filings ~/filings")
 
 
-@click.command(short_help="Do the whole job once, on sample filings or yours.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @filings_option
 @click.pass_context
 def demo(ctx: click.Context, filings: Path | None) -> None:

@@ -34,7 +34,7 @@ _MISSING_CHECKS = 2
 _EXAMPLES = examples("vector-assets dev", "vector-assets dev --filings ~/filings --port 3001")
 
 
-@click.command(short_help="Run the database, Dagster and its sensors on this machine.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @filings_option
 @click.option(
     "--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="The port of the web pages."

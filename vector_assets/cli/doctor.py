@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLES = examples("vector-assets doctor", "vector-assets doctor --all")
 
 
-@click.command(short_help="Check the installation and say how to fix it.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.option("--all", "show_all", is_flag=True, help="List every setting with its meaning, not only the changed ones.")
 @click.pass_context
 def doctor(ctx: click.Context, show_all: bool) -> None:

@@ -25,7 +25,7 @@ _SHOWN_CHARACTERS = 160
 _EXAMPLES = examples("vector-assets failures us/", "vector-assets failures --company AAPL --json")
 
 
-@click.command(short_help="List the chunks that failed, with their errors.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @partition_options
 @space_option
 @json_option

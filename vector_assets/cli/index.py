@@ -24,7 +24,7 @@ _EXAMPLES = examples("vector-assets index --dry-run", "vector-assets index --reb
 _LINE_SECONDS = 10.0
 
 
-@click.command(short_help="Build and check the index that makes searches fast.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.option("--dry-run", is_flag=True, help="Print what would be done, with memory, disk and time; change nothing.")
 @click.option("--rebuild", is_flag=True, help="Build a new index, also where there is one or few vectors.")
 @click.option("--spill", is_flag=True, help="Build although the graph does not fit into memory.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLES = examples("vector-assets ingest landing", "vector-assets ingest landing --reread")
 
 
-@click.command(short_help="Read new filings and chunk them.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.option("--reread", is_flag=True, help="Read all documents again, also those whose files have not changed.")
 @click.option("--allow-shrink", is_flag=True, help="Allow partitions to lose more than half of their chunks.")

@@ -14,7 +14,7 @@ _PORT = 8765
 _EXAMPLES = examples("vector-assets mcp", "vector-assets mcp --http --port 8765")
 
 
-@click.command(short_help="Let agents search, by the Model Context Protocol.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.option("--http", is_flag=True, help="Serve HTTP on this machine instead of stdin and stdout.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=_PORT, show_default=True, help="The port of --http.")
 def mcp(http: bool, port: int) -> None:

@@ -8,7 +8,7 @@ from .options import examples
 _EXAMPLES = examples("vector-assets migrate --check", "vector-assets migrate")
 
 
-@click.command(short_help="Bring the tables of a database to this version.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.option("--check", is_flag=True, help="Only say whether a migration is due, with exit code 1 if it is.")
 @click.pass_context
 def migrate(ctx: click.Context, check: bool) -> None:

@@ -8,7 +8,7 @@ from .options import examples
 _EXAMPLES = examples("vector-assets rechunk", "VECTOR_ASSETS_CHUNK_TOKENS=128 vector-assets rechunk --yes")
 
 
-@click.command(short_help="Chunk all documents again, as the settings say.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def rechunk(ctx: click.Context, yes: bool) -> None:

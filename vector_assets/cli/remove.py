@@ -23,7 +23,7 @@ _EXAMPLES = examples(
 )
 
 
-@click.command(short_help="Remove documents, or whole partitions.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @partition_options
 @click.option("--document", default="*", metavar="NAME", help="Only documents of this file name; * is for any letters.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -27,7 +27,7 @@ _CONFIG = {"max_failed_fraction": 1.0}
 _EXAMPLES = examples("vector-assets retry-failed", "vector-assets retry-failed us/ --doc-type annual_report")
 
 
-@click.command("retry-failed", short_help="Retry the chunks that failed.", epilog=_EXAMPLES)
+@click.command("retry-failed", epilog=_EXAMPLES)
 @partition_options
 @space_option
 @click.pass_context

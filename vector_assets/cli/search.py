@@ -15,7 +15,7 @@ from .chosen_space import chosen_space, space_option
 from .encodings import echo_json
 from .options import examples, json_option
 from .selection import Selection, partition_options
-from .terminal import out, print_warning
+from .terminal import out, print_warning, working
 from .wrapped_text import wrapped
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _Request:
     as_json: bool
 
 
-@click.command(short_help="Find the chunks that answer a question.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @click.argument("text", required=False)
 @partition_options
 @click.option("--period", "periods", multiple=True, help="A period of documents, e.g. 2024. Can be repeated.")
@@ -75,14 +75,17 @@ def search(
 
     PATTERN is a partition key or a part of one, as in vector-assets status: us/ is a market, AAPL a company.
     """
-    from .open_services import open_services
+    from .open_services import configured_services
 
     if interactive and text is not None:
         selection = Selection((text, *selection.patterns), selection.markets, selection.companies, selection.doc_types)
     elif text is None and not interactive:
         raise click.UsageError(translate("Say what to look for: vector-assets search TEXT, or --interactive."))
     request = _Request(SearchFilter(selection, periods, languages), limit, around, as_json)
-    with open_services() as services:
+    with configured_services() as services:
+        services.begin_loading()
+        with working(translate("opening the database")):
+            _ = services.database
         chosen = chosen_space(services, space) if space else None
         engine = services.search_in(chosen.space) if chosen else services.search
         if chosen and chosen.status is SpaceStatus.RETIRED:
@@ -113,7 +116,6 @@ def _converse(ask: Callable[[str], None]) -> None:
 
 def _ask(engine: "FilingsSearch", question: str, request: _Request) -> None:
     from ..search.json_records import answer_record, passage_record
-    from .terminal import working
 
     with working(translate("loading the model")):
         answer = engine.answer(question, request.where, request.limit)

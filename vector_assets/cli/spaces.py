@@ -53,9 +53,7 @@ _EXAMPLES = examples(
 )
 
 
-@click.group(
-    invoke_without_command=True, short_help="List the embedding spaces, and change what serves.", epilog=_EXAMPLES
-)
+@click.group(invoke_without_command=True, epilog=_EXAMPLES)
 @json_option
 @click.pass_context
 def spaces(ctx: click.Context, as_json: bool) -> None:

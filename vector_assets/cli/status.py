@@ -29,7 +29,7 @@ _EXAMPLES = examples(
 )
 
 
-@click.command(short_help="Show how complete the partitions are.", epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES)
 @partition_options
 @click.option("--by", type=click.Choice(_BY), help="What a row sums up. Default: partition, or market if many.")
 @space_option

@@ -16,23 +16,42 @@ from .model_options import text_options
 
 
 class TokenCounter:
-    """Counts what the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary."""
+    """Counts what the model will see of a text: its tokens, those beyond the limit, those outside the vocabulary.
+
+    The tokenizer is loaded when it is first needed: a large one takes most of a second.
+    """
 
     def __init__(self, folder: ModelFolder, space: EmbeddingSpace) -> None:
-        unknown = _special_token(folder, "unk_token")  # first, for its errors name the file
-        padding = _special_token(folder, "pad_token")
-        options = text_options(folder)
-        self.tokenizer = _load(folder)
-        if options.lower_case:
-            _lower_case_first(self.tokenizer)
-        # Files may carry the truncation and padding of their last use, which would hide what is lost.
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
+        self._folder = folder
         self._space = space
-        self._truncation_side = options.truncation_side
-        # No unknown token: the vocabulary can spell anything. No padding token: any will do, for it is masked.
-        self._unknown_id = self.tokenizer.token_to_id(unknown) if unknown else None
-        self.pad_id = (self.tokenizer.token_to_id(padding) if padding else None) or 0
+        self._unknown = _special_token(folder, "unk_token")
+        self._padding = _special_token(folder, "pad_token")
+        self._options = text_options(folder)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Raises:
+            InvalidModel: its file is broken, or there is none.
+        """
+        tokenizer = _load(self._folder)
+        if self._options.lower_case:
+            _lower_case_first(tokenizer)
+        # Files may carry the truncation and padding of their last use, which would hide what is lost.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def pad_id(self) -> int:
+        """The token with which short texts are padded. Where the model has none, any will do, for it is masked."""
+        return (self.tokenizer.token_to_id(self._padding) if self._padding else None) or 0
+
+    @cached_property
+    def _unknown_id(self) -> int | None:
+        """The token for what is not in the vocabulary; None: the vocabulary can spell anything."""
+        return self.tokenizer.token_to_id(self._unknown) if self._unknown else None
 
     @property
     def room_for_text(self) -> int:
@@ -92,7 +111,7 @@ class TokenCounter:
         finishing = Tokenizer(WordLevel({}, unk_token=""))
         if self.tokenizer.post_processor is not None:
             finishing.post_processor = self.tokenizer.post_processor
-        finishing.enable_truncation(self._space.max_tokens, direction=self._truncation_side)
+        finishing.enable_truncation(self._space.max_tokens, direction=self._options.truncation_side)
         return finishing
 
 

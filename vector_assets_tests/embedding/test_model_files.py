@@ -159,7 +159,7 @@ def test_a_broken_tokenizer_is_named(copy: ModelFolder) -> None:
     (copy.path / "tokenizer.json").write_text("[]")
 
     with pytest.raises(InvalidModel, match=r"tokenizer\.json"):
-        TokenCounter(copy, space)
+        _ = TokenCounter(copy, space).tokenizer
 
 
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "t5"])
@@ -172,7 +172,7 @@ def test_a_model_without_a_vocabulary_is_refused(copy: ModelFolder, kind: str) -
     (copy.path / "tokenizer_config.json").write_text("{}")
 
     with pytest.raises(InvalidModel, match="vocabulary"):
-        TokenCounter(copy, space)
+        _ = TokenCounter(copy, space).tokenizer
 
 
 def test_a_model_with_an_older_vocabulary_is_read(copy: ModelFolder) -> None:

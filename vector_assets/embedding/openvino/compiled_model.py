@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class CompiledModel:
     Args:
         xml: the converted model.
         space: its dimension and its token limit.
-        pad_id: the token with which short texts are padded.
+        pad_id: gives the token with which short texts are padded, once a text is embedded.
         precision: `f32`, or `auto` for what OpenVINO chooses: bfloat16 where the CPU has instructions for it.
         cache: the folder where OpenVINO keeps what it has compiled; None to keep nothing.
     """
 
-    def __init__(self, xml: Path, space: EmbeddingSpace, pad_id: int, precision: Precision, cache: Path | None) -> None:
+    def __init__(
+        self, xml: Path, space: EmbeddingSpace, pad_id: Callable[[], int], precision: Precision, cache: Path | None
+    ) -> None:
         properties: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if precision == "f32":
             properties["INFERENCE_PRECISION_HINT"] = "f32"
@@ -45,7 +47,7 @@ class CompiledModel:
         self._threads = threading.local()
         # OpenVINO's first call in a process sets up its use of numpy. When two first calls run at once, one waits for
         # Python's lock in the middle of that, and the other waits for the set-up with Python's lock: a deadlock.
-        self._call([np.array([pad_id])], 1)
+        self._infer(np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=np.int64))
 
     @property
     def streams(self) -> int:
@@ -73,11 +75,14 @@ class CompiledModel:
 
     def _call(self, texts: Sequence[NDArray[np.integer[Any]]], width: int) -> Vectors:
         """Run the model once, each text padded to `width`."""
-        input_ids = np.full((len(texts), width), self._pad_id, dtype=np.int64)
+        input_ids = np.full((len(texts), width), self._pad_id(), dtype=np.int64)
         attention_mask = np.zeros((len(texts), width), dtype=np.int64)
         for row, ids in enumerate(texts):
             input_ids[row, : len(ids)] = ids
             attention_mask[row, : len(ids)] = 1
+        return self._infer(input_ids, attention_mask)
+
+    def _infer(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> Vectors:
         request = self._request()
         request.infer([input_ids, attention_mask], share_inputs=True)
         vectors: Vectors = request.get_output_tensor(0).data

@@ -55,6 +55,10 @@ class ModelCache:
         self._root = root
         self._model = model
 
+    def has(self, name: str) -> bool:
+        """Return whether there is such a model, whole or not."""
+        return (self._root / name / "conversion.json").exists()
+
     def find(self, name: str) -> ConvertedModel | None:
         """Find a model that is there and whole; remove it where it is broken.
 

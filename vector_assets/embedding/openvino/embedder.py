@@ -1,7 +1,9 @@
 """Embeds with OpenVINO on CPUs, without torch: the fast way where there is no GPU."""
 
 import logging
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...domain.chunks import TokenizedText
 from ...domain.spaces import EmbeddingSpace, Vectors
-from ...errors import ConversionFailed
+from ...errors import ConversionFailed, ModelError
 from ...translation import translate
 from ..devices import Precision
 from ..model_files import ModelFolder
@@ -78,6 +80,19 @@ class OpenVINOEmbedder:
         if self._compiled is None:
             self._torch_embedder.load()
 
+    def begin_loading(self) -> None:
+        """Load the model beside what this thread does next, if it was converted before.
+
+        Not the tokenizer, which keeps all threads waiting while it is loaded. An error is raised to whoever needs what
+        could not be loaded.
+        """
+        if self._models.has(conversion_name(self._space)):
+            threading.Thread(target=self._try_to_compile, name="load model").start()
+
+    def _try_to_compile(self) -> None:
+        with suppress(ModelError):
+            _ = self._compiled
+
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Count what the model will see of each text."""
         return self.counter.tokenize(texts)
@@ -123,4 +138,4 @@ class OpenVINOEmbedder:
         return self._models.add(name, 3 * self._folder.weight_bytes, write)
 
     def _compile(self, xml: Path, precision: Precision, cache: Path | None) -> CompiledModel:
-        return CompiledModel(xml, self._space, self.counter.pad_id, precision, cache)
+        return CompiledModel(xml, self._space, lambda: self.counter.pad_id, precision, cache)

@@ -14,7 +14,7 @@ def test_its_vectors_are_those_of_torch(tiny_model: Path, tmp_path: Path) -> Non
     reference = torch_embedder(str(tiny_model))
     texts = reference.tokenize([" ".join(WORDS[:count]) for count in range(len(WORDS))] + ["the board " * 100])
     write_bert(tiny_model, tmp_path / "model.xml")
-    graph = CompiledModel(tmp_path / "model.xml", reference.space, reference.counter.pad_id, "f32", None)
+    graph = CompiledModel(tmp_path / "model.xml", reference.space, lambda: reference.counter.pad_id, "f32", None)
 
     vectors = graph.embed([text.ids for text in texts])
 

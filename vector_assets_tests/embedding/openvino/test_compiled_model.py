@@ -31,7 +31,7 @@ def test_the_first_call_is_made_before_a_thread_can_make_one(
 
     monkeypatch.setattr(request_class, "infer", noting)
 
-    CompiledModel(folder / "model.xml", space, 1, "auto", folder / "compiled")
+    CompiledModel(folder / "model.xml", space, lambda: 1, "auto", folder / "compiled")
 
     assert callers == [threading.current_thread()]
 
@@ -46,7 +46,7 @@ from vector_assets.embedding.openvino.compiled_model import CompiledModel
 from vector_assets_tests.embedding.embedders import openvino_embedder
 
 space = openvino_embedder(sys.argv[1], Path(sys.argv[2])).space
-model = CompiledModel(Path(sys.argv[3]), space, 1, "auto", Path(sys.argv[4]))
+model = CompiledModel(Path(sys.argv[3]), space, lambda: 1, "auto", Path(sys.argv[4]))
 barrier = threading.Barrier(2)
 sys.setswitchinterval(1e-6)
 

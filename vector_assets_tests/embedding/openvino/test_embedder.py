@@ -4,13 +4,17 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from vector_assets.embedding.openvino.compiled_model import CompiledModel
 from vector_assets.embedding.openvino.conversion import PARITY_TEXTS
 from vector_assets.embedding.openvino.embedder import OpenVINOEmbedder
 from vector_assets.embedding.torch_embedder import SentenceTransformerEmbedder
+from vector_assets.services import Services
+from vector_assets.settings import load_settings
 
 from ..embedders import ENGLISH, openvino_embedder, torch_embedder
 
@@ -46,6 +50,27 @@ def test_vectors_are_those_of_the_reference(embedder: OpenVINOEmbedder, referenc
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-2)
     assert (vectors * reference.embed(texts)).sum(axis=1).min() > 0.9995
+
+
+def test_a_command_may_load_its_model_beside_other_work(
+    home_with_models: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: it is the model that the question asks then."""
+    services = Services(load_settings(home=home_with_models, embedding_model=str(tiny_model)))
+    loaded_by: list[str] = []
+    load = CompiledModel.__init__
+
+    def noting(self: CompiledModel, *arguments: Any) -> None:
+        loaded_by.append(threading.current_thread().name)
+        load(self, *arguments)
+
+    monkeypatch.setattr(CompiledModel, "__init__", noting)
+
+    services.begin_loading()
+    vector = services.embedder.embed_query("net sales")
+
+    assert loaded_by == ["load model"]
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-2)
 
 
 def test_f32_on_request_is_nearer(exact: OpenVINOEmbedder, reference: SentenceTransformerEmbedder) -> None:
