@@ -168,7 +168,7 @@ def _launch(selection: Selection, services: "Services", plan: BackfillPlan, conf
     from .launched_backfill import launch_and_follow
 
     title = f"vector-assets backfill{selection.as_typed()}"
-    return launch_and_follow(services, list(plan.chunks), config, title)
+    return launch_and_follow(services, plan.chunks, config, title)
 
 
 def _run_in_process(started: float, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ import psutil
 
 from ..errors import DagsterDidNotStart, VectorAssetsError
 from ..translation import ngettext, translate
+from .dev_address import answers, recorded_port
 from .dev_watchdog import STOP_SECONDS, dismiss, end_group, group_members, start_watchdog
 from .options import examples, filings_option
 from .ports import HOST, refuse_taken_port
@@ -60,7 +61,8 @@ def dev(filings: Path | None, port: int) -> None:
             click.echo(translate("starting Dagster ..."))
             dagster.wait_until_it_answers()
             _print_address(port, services.settings.landing_dir)
-            dagster.wait()
+            with recorded_port(services.settings.home, port):
+                dagster.wait()
         click.echo(_stopped(services))
 
 
@@ -124,7 +126,7 @@ class _Dagster:
             DagsterDidNotStart: the process ended, or did not answer in time.
         """
         deadline = time.monotonic() + _START_SECONDS
-        while not self._stopping and not _answers(self._port):
+        while not self._stopping and not answers(self._port):
             if self._process.poll() is not None:
                 raise DagsterDidNotStart(f"it ended with code {self._process.returncode}")
             if time.monotonic() > deadline:
@@ -162,17 +164,6 @@ class _Dagster:
             self._stopping = True
             click.echo(translate("stopping ..."))
             self._process.send_signal(signal.SIGINT)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    try:
-        connection.request("GET", "/server_info")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _reload(port: int) -> None:

@@ -1,18 +1,21 @@
 """Launch a backfill in the running Dagster and show its progress."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..domain.partition_keys import PartitionKey
 from ..errors import Interrupted, WatchingStopped
+from ..estimates.launched_backfill import LaunchedBackfill
 from ..translation import ngettext, translate
-from .progress_bars import BackfillBar
+from .dev_address import address_of_dev
+from .launched_bars import LaunchedBars
 from .signals import stop_on_signals
 from .terminal import working
 
 if TYPE_CHECKING:
+    from ..defs.observed_batches import ObservedBatches
     from ..defs.runtime.backfills import Backfills
     from ..services import Services
 
@@ -22,15 +25,18 @@ _MOST_NAMED = 10
 
 
 def launch_and_follow(
-    services: "Services", partitions: Sequence[PartitionKey], config: Mapping[str, Any], title: str
+    services: "Services", chunks: Mapping[PartitionKey, int], config: Mapping[str, Any], title: str
 ) -> bool:
     """Launch what no other backfill is about to do, follow it to its end, and say whether all partitions are done.
+
+    `chunks` says how many are to be embedded of each partition.
 
     Raises:
         DaemonNotRunning: nothing would start, or nothing starts any more.
         WatchingStopped: a signal asked to stop; the backfill goes on.
     """
     with working(translate("opening Dagster's storage")):
+        from ..defs.observed_batches import ObservedBatches
         from ..defs.runtime.backfills import Backfills
         from ..defs.runtime.instance import open_instance
         from ..defs.vectorize_step import vectors_asset
@@ -39,28 +45,29 @@ def launch_and_follow(
         backfills = Backfills(instance, services.settings.max_partitions_per_run, asset)
         backfills.require_daemon()
         targeted = backfills.targeted()
-        taken = {targeted[str(key)] for key in partitions if str(key) in targeted}
-        free = [key for key in partitions if str(key) not in targeted]
+        taken = {targeted[str(key)] for key in chunks if str(key) in targeted}
+        free = {key: count for key, count in chunks.items() if str(key) not in targeted}
         if taken:
             others = ", ".join(sorted(taken))
             skipped = ngettext(
                 "{number:,} partition is skipped, because backfill {others} embeds it already.",
                 "{number:,} partitions are skipped, because backfill {others} embeds them already.",
-                len(partitions) - len(free),
+                len(chunks) - len(free),
                 others=others,
             )
             click.echo(skipped)
         if not free:
             return True
-        backfill_id = backfills.launch(free, config, title)
-        _print_launched(backfill_id, len(free))
+        observed = ObservedBatches(instance, asset)
+        backfill_id = backfills.launch(list(free), config, title)
+        _print_launched(backfill_id, len(free), address_of_dev(services.settings.home))
         try:
-            return _follow(services, backfills, backfill_id, free)
+            return _follow(services, backfills, backfill_id, free, observed)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
 
 
-def _print_launched(backfill_id: str, partitions: int) -> None:
+def _print_launched(backfill_id: str, partitions: int, address: str | None) -> None:
     launched = ngettext(
         "backfill {backfill_id}: {number:,} partition. Ctrl-C stops watching, and Dagster goes on.",
         "backfill {backfill_id}: {number:,} partitions. Ctrl-C stops watching, and Dagster goes on.",
@@ -68,20 +75,29 @@ def _print_launched(backfill_id: str, partitions: int) -> None:
         backfill_id=backfill_id,
     )
     click.echo(launched)
+    click.echo(f"{address or ''}/runs/b/{backfill_id}")
 
 
-def _follow(services: "Services", backfills: "Backfills", backfill_id: str, partitions: Sequence[PartitionKey]) -> bool:
-    keys = set(partitions)
-    with BackfillBar(len(partitions)) as bar, stop_on_signals(translate("no longer watching ...")) as stop:
+def _follow(
+    services: "Services",
+    backfills: "Backfills",
+    backfill_id: str,
+    chunks: Mapping[PartitionKey, int],
+    observed: "ObservedBatches",
+) -> bool:
+    keys = set(chunks)
+    progress = LaunchedBackfill({str(key): count for key, count in chunks.items()})
+    with LaunchedBars(len(keys)) as bars, stop_on_signals(translate("no longer watching ...")) as stop:
         while True:
             state = backfills.state(backfill_id)
-            pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
-            bar.update(len(state.done), len(state.failed), pending)
+            progress.update(state.done, state.failed, observed.read())
+            bars.update(len(state.done), len(state.failed), progress)
             if state.ended is not None or len(state.done) == len(keys):
                 break  # the daemon may take half a minute to note that all is done
             backfills.require_daemon(backfill_id)
             stop.asked.wait(_READ_SECONDS)
             stop.raise_if_asked()
+    pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
     failed = sorted(str(key) for key in keys if str(key) not in state.done)
     summary = translate(
         "backfill {backfill_id}: {done}, {failed:,} not done, {pending}.",

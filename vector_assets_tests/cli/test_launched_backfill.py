@@ -61,6 +61,7 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
         begun = first.stdout.readline()
         backfill_id = re.match(r"backfill (\w+): 1 partition\.", begun)
         assert backfill_id, begun
+        assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/runs/b/{backfill_id[1]}\n", first.stdout.readline())
         at_work = gate.arrival()
         second = dev.start(*COMMAND, "--force", "--company", KEY.stock_code)
         assert _ended(second) == (0, f"1 partition is skipped, because backfill {backfill_id[1]} embeds it already.\n")

@@ -11,12 +11,15 @@ from rich.console import Console
 
 from vector_assets.cli import coverage_table, progress_bars
 from vector_assets.cli.coverage_table import print_coverage
-from vector_assets.cli.progress_bars import BackfillBar, PartitionsProgress
+from vector_assets.cli.launched_bars import LaunchedBars
+from vector_assets.cli.progress_bars import PartitionsProgress
 from vector_assets.cli.terminal import log_printed
 from vector_assets.domain.coverage import GroupBy, LastRun, PartitionStatus, grouped
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
+from vector_assets.domain.runs_at_work import RunAtWork
 from vector_assets.estimates.backfill_time_left import BackfillTimeLeft
+from vector_assets.estimates.launched_backfill import LaunchedBackfill
 from vector_assets.translation import use_language
 
 from ..fakes import KEY
@@ -40,7 +43,7 @@ def shown_by(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> StringIO:
     shown = StringIO()
     console = Console(file=shown, force_terminal=is_terminal, width=200, soft_wrap=True)
     monkeypatch.setattr(progress_bars, "err", console)
-    monkeypatch.setattr(progress_bars, "_LINE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_bars, "LINE_SECONDS", 0.0)
     return shown
 
 
@@ -67,19 +70,44 @@ def test_the_bar_and_the_lines_have_all_figures(
     assert batch.details() in shown.getvalue()
 
 
-def test_a_launched_backfill_prints_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same figures are not printed a second time."""
-    shown = shown_by(monkeypatch, is_terminal=False)
+AT_WORK = RunAtWork("a1", "us/annual_report/XA", 30, 60, 12.0, "batch 2/4 · 30/60 chunks (50.0%)")
 
-    with BackfillBar(4) as bar:
-        bar.update(done=1, failed=0, pending=9)
-        bar.update(done=1, failed=0, pending=9)
-        bar.update(done=2, failed=1, pending=1)
+
+def launched(*runs: RunAtWork) -> LaunchedBackfill:
+    """A backfill of two partitions of which one is done, seconds after its first chunks."""
+    seconds = iter([0.0, 10.0])
+    backfill = LaunchedBackfill({"us/annual_report/XA": 60, "us/annual_report/XB": 40}, lambda: next(seconds))
+    backfill.update({"us/annual_report/XB"}, set(), [])
+    backfill.update({"us/annual_report/XB"}, set(), runs)
+    return backfill
+
+
+def test_a_launched_backfill_shows_the_whole_and_each_run() -> None:
+    """What is printed where no bar can be drawn: the same line is not printed twice."""
+    shown = StringIO()
+
+    with LaunchedBars(2, Console(file=shown, width=200)) as bars:
+        bars.update(1, 0, launched(AT_WORK))
+        bars.update(1, 0, launched(AT_WORK))
 
     assert shown.getvalue().splitlines() == [
-        "  1/4 partitions done · 0 failed · 9 chunks pending",
-        "  2/4 partitions done · 1 failed · 1 chunk pending",
+        "  70/100 chunks (70.0%) · 1/2 partitions · 12 chunks/s · 10 s left",
+        "  us/annual_report/XA  batch 2/4 · 30/60 chunks (50.0%)",
     ]
+
+
+@pytest.mark.parametrize("columns", [120, 80, 50])
+def test_the_bar_of_a_launched_backfill_fits_the_terminal(columns: int) -> None:
+    """The percent, the time left and the stock code of each run stay."""
+    shown = StringIO()
+
+    with LaunchedBars(2, Console(file=shown, force_terminal=True, width=columns, color_system=None)) as bars:
+        bars.update(1, 0, launched(AT_WORK))
+
+    drawn = [_CONTROL.sub("", line) for line in shown.getvalue().replace("\r", "\n").split("\n")]
+    assert any("70%" in line and "10 s left" in line for line in drawn)
+    assert any("XA" in line for line in drawn)
+    assert max(map(cell_len, drawn)) <= columns
 
 
 @pytest.mark.parametrize("columns", [120, 80, 50])
