@@ -1,26 +1,36 @@
 """What the index gives and takes: recall@10 and speed beside an exact scan, with and without filters, and its build.
 
 The vectors are made from the chunks of real filings (benchmarks.filing_vectors). Queries are like them: each is made
-from a stored vector, and asked for by itself. The build runs as `vector-assets index` runs it.
+from a stored vector, and asked for by itself. The build runs as `vector-assets index` runs it. With --questions, real
+questions are asked of vectors and terms together, their vectors given.
+
+With --home, what is there already is kept: the rows, the terms and the index are made once, and a run that was
+interrupted goes on with the part that it was at. A million vectors take 8 GB of disk.
 """
 
 import argparse
+import json
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
-from benchmarks.filing_vectors import fill_with_vectors, real_vectors
+from benchmarks.embedding_cache import EmbeddingCache
+from benchmarks.filing_vectors import fill_with_terms, fill_with_vectors, real_documents
 from benchmarks.synthetic import Shape, teller
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.search import ChunkFilter
 from vector_assets.domain.wording import readable_bytes
+from vector_assets.embedders import AnyEmbedder
 from vector_assets.index_upkeep import IndexOptions, IndexReport
+from vector_assets.search import FilingsSearch, Search, Searcher, SearchFilter, Selection
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
 from vector_assets.storage.embedded_server import leave_embedded_server
@@ -190,26 +200,16 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=100, help="of each market")
     parser.add_argument("--exact-queries", type=int, default=20, help="for the time of the exact scan")
     parser.add_argument("--meanwhile", action="store_true", help="embed beside the build, to see how much slower it is")
-    parser.add_argument("--no-build", action="store_true", help="measure the index that the home has")
+    parser.add_argument("--rebuild", action="store_true", help="build the index also where the home has one")
+    parser.add_argument("--questions", type=Path, nargs="*", default=[], metavar="FILE", help="JSON Lines with `query`")
     parser.add_argument("--home", type=Path, help="a home that stays; it is filled if it is empty")
     add_json_option(parser)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = arguments.home or Path(folder)
         with Services(load_settings(home=home)) as services:
-            if not services.spaces.all():
-                documents = real_vectors(services, arguments.filings, arguments.cache)
-                documents.setdefault("hk", documents["cn"])
-                shape = Shape(
-                    partitions=arguments.partitions,
-                    chunks=arguments.vectors // arguments.partitions,
-                    documents=2,
-                    pending_partitions=0,
-                    quarantined_partitions=0,
-                    vectors=0,
-                )
-                fill_with_vectors(services, documents, shape, teller())
-            if not arguments.no_build:
+            _fill(services, arguments)
+            if arguments.rebuild or services.index_upkeep.catalog.state(services.space.slug).in_use is None:
                 _report_build(services, arguments.meanwhile)
             columns = ("filter", "way", "queries", "recall@10", "hits missing", "p50 ms", "p95 ms")
             measure(
@@ -218,8 +218,71 @@ def main() -> None:
                 Table(*columns, json_file=arguments.json),
                 arguments.exact_queries,
             )
+            if arguments.questions:
+                measure_hybrid(services, arguments.questions, arguments.cache)
         if arguments.home is None:
             leave_embedded_server(home)
+
+
+def _fill(services: Services, arguments: argparse.Namespace) -> None:
+    """Make what the home lacks: chunks with vectors, and their terms where questions are asked."""
+    shape = Shape(
+        partitions=arguments.partitions,
+        chunks=arguments.vectors // arguments.partitions,
+        documents=2,
+        pending_partitions=0,
+        quarantined_partitions=0,
+        vectors=0,
+    )
+    state = None
+    if services.spaces.all():
+        state = services.index_upkeep.catalog.state(services.space.slug)
+        assert state.vectors == shape.total, f"the home has {state.vectors:,} vectors; give it another --home"
+    with services.database.transaction() as connection:
+        has_terms = connection.execute("SELECT FROM chunk_terms LIMIT 1").fetchone() is not None
+    if state and (has_terms or not arguments.questions):
+        return
+    documents = real_documents(services, arguments.filings, arguments.cache)
+    if state is None:
+        fill_with_vectors(services, documents, shape, teller())
+    if arguments.questions and not has_terms:
+        fill_with_terms(services, documents, shape, teller())
+
+
+class GivenVectors:
+    """Embeds a question by looking its vector up: what is measured is the search."""
+
+    def __init__(self, embedder: AnyEmbedder, vectors: dict[str, NDArray[np.float32]]) -> None:
+        self.space = embedder.space
+        self._vectors = vectors
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Give the vector of a question."""
+        return self._vectors[text]
+
+
+def measure_hybrid(services: Services, files: Sequence[Path], cache: Path) -> None:
+    """Ask each question of vectors and terms, without a filter, with one on a market, and on one company."""
+    questions = [json.loads(line)["query"] for file in files for line in file.read_text("utf-8").splitlines() if line]
+    embeddings = EmbeddingCache(cache, services.embedder).questions(questions)
+    embedder = GivenVectors(services.embedder, dict(zip(questions, embeddings, strict=True)))
+    vectors = PostgresVectorStore(services.database, services.space.slug, services.settings.index_from_vectors)
+    search = Search(services.spaces, lambda _: Searcher(cast(AnyEmbedder, embedder), vectors), services.chunk_terms)
+    table = Table("hybrid, filter", "questions", "hits missing", "p50 ms", "p95 ms", json_file=None)
+    keys = sorted(services.searchable_chunks.partitions())
+    for width, wheres in (
+        ("none", [SearchFilter()]),
+        ("market", [SearchFilter(Selection(markets=(market,))) for market in ("us", "cn")]),
+        ("company", [SearchFilter(Selection(companies=(key.stock_code,))) for key in keys[:: len(keys) // 20]]),
+    ):
+        engine, seconds, missing = FilingsSearch(search, services.searchable_chunks), [], 0
+        for place, question in enumerate([*questions[:5], *questions]):
+            began = time.perf_counter()
+            hits = engine.find(question, wheres[place % len(wheres)], NEIGHBORS)
+            seconds.append(time.perf_counter() - began)
+            missing += max(NEIGHBORS - len(hits), 0)
+        p50, p95 = (1000 * float(np.quantile(seconds[5:], part)) for part in (0.5, 0.95))
+        table.add(width, len(questions), missing, p50, p95)
 
 
 def _report_build(services: Services, meanwhile: bool) -> None:

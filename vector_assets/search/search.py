@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import UUID
@@ -103,66 +104,79 @@ class Search:
         return SearchableQuestion(tuple(vector.tolist()), tuple(term_counts(text).term_ids))
 
     def _find(self, searcher: Searcher, question: str, where: ChunkFilter, limit: int) -> list[SearchHit]:
+        """Look for terms in a thread, while this one embeds the question and compares vectors."""
         candidates = max(limit, _CANDIDATES)
-        try:
-            vector = searcher.embedder.embed_query(question)
-        except (EmbedderBusy, EmbedderRefused) as error:
-            return self._by_terms(error, searcher, question, where, candidates)
-        dense = [
-            replace(hit, dense_rank=rank)
-            for rank, hit in enumerate(searcher.vectors.nearest(vector, where, candidates), 1)
-        ]
-        terms = self._lexical.question(term_counts(question)) if self._lexical is not None else None
-        if self._lexical is None or terms is None:
+        with ThreadPoolExecutor(1, "vector_assets terms") as beside:
+            by_terms = beside.submit(self._by_terms, question, where, candidates)
+            try:
+                vector = searcher.embedder.embed_query(question)
+            except (EmbedderBusy, EmbedderRefused) as error:
+                return _unscored(error, searcher.vectors, by_terms.result())
+            dense = [
+                replace(hit, dense_rank=rank)
+                for rank, hit in enumerate(searcher.vectors.nearest(vector, where, candidates), 1)
+            ]
+        found = by_terms.result()
+        if self._lexical is None or found is None:
             return dense
-        return self._fused(self._lexical, terms, searcher.vectors, vector, dense, where, candidates)
+        return _fused(self._lexical, found, searcher.vectors, vector, dense)
 
-    def _by_terms(
-        self,
-        error: EmbedderBusy | EmbedderRefused,
-        searcher: Searcher,
-        question: str,
-        where: ChunkFilter,
-        candidates: int,
-    ) -> list[SearchHit]:
-        """Find by terms alone, since the server that embeds the question is away; the hits have no score.
-
-        Raises:
-            EmbedderBusy, EmbedderRefused: nothing can be found by terms.
-        """
+    def _by_terms(self, question: str, where: ChunkFilter, candidates: int) -> "_FoundByTerms | None":
+        """Find the candidates of the terms; None where the question has none, or nothing was counted yet."""
         terms = self._lexical.question(term_counts(question)) if self._lexical is not None else None
         if self._lexical is None or terms is None:
-            raise error
-        logger.warning(
-            translate("the question has no vector, so that chunks are found by its terms only: {error}", error=error)
-        )
-        ranks = {id_: rank for rank, (id_, _) in enumerate(self._lexical.candidates(terms, where, candidates), 1)}
-        hits = [replace(hit, lexical_rank=ranks[_id_of(hit)]) for hit in searcher.vectors.unscored(list(ranks))]
-        return sorted(hits, key=lambda hit: hit.lexical_rank or 0)
-
-    def _fused(
-        self,
-        lexical: LexicalIndex,
-        terms: QuestionTerms,
-        vectors: SearchableVectors,
-        vector: NDArray[np.float32],
-        dense: Sequence[SearchHit],
-        where: ChunkFilter,
-        candidates: int,
-    ) -> list[SearchHit]:
-        """Rank the candidates of both rankings by both scores."""
-        found = lexical.candidates(terms, where, candidates)
-        ranks = {chunk_id: rank for rank, (chunk_id, _) in enumerate(found, 1)}
-        known = {hit.chunk_id for hit in dense}
-        others = vectors.similarities(vector, [chunk_id for chunk_id in ranks if chunk_id not in known])
-        hits = [replace(hit, lexical_rank=ranks.get(_id_of(hit))) for hit in [*dense, *others]]
-        scores = dict(found) | lexical.scores(terms, [_id_of(hit) for hit in hits if _id_of(hit) not in ranks])
-        return _by_both_scores(hits, scores)
+            return None
+        return _FoundByTerms(terms, dict(self._lexical.candidates(terms, where, candidates)))
 
     def _searcher(self, space: EmbeddingSpace) -> Searcher:
         if self._last is None or self._last[0] != space:
             self._last = space, self._searcher_of(space)
         return self._last[1]
+
+
+class _FoundByTerms(NamedTuple):
+    """The terms of a question, and the BM25 of the chunks that were found by them, best first."""
+
+    terms: QuestionTerms
+    scores: dict[UUID, float]
+
+    @property
+    def ranks(self) -> dict[UUID, int]:
+        """The rank of each chunk."""
+        return {chunk_id: rank for rank, chunk_id in enumerate(self.scores, 1)}
+
+
+def _unscored(
+    error: EmbedderBusy | EmbedderRefused, vectors: SearchableVectors, found: _FoundByTerms | None
+) -> list[SearchHit]:
+    """Give what was found by terms alone, since the server that embeds the question is away; the hits have no score.
+
+    Raises:
+        EmbedderBusy, EmbedderRefused: nothing can be found by terms.
+    """
+    if found is None:
+        raise error
+    logger.warning(
+        translate("the question has no vector, so that chunks are found by its terms only: {error}", error=error)
+    )
+    ranks = found.ranks
+    hits = [replace(hit, lexical_rank=ranks[_id_of(hit)]) for hit in vectors.unscored(list(ranks))]
+    return sorted(hits, key=lambda hit: hit.lexical_rank or 0)
+
+
+def _fused(
+    lexical: LexicalIndex,
+    found: _FoundByTerms,
+    vectors: SearchableVectors,
+    vector: NDArray[np.float32],
+    dense: Sequence[SearchHit],
+) -> list[SearchHit]:
+    """Rank the candidates of both rankings by both scores."""
+    ranks, known = found.ranks, {hit.chunk_id for hit in dense}
+    others = vectors.similarities(vector, [chunk_id for chunk_id in ranks if chunk_id not in known])
+    hits = [replace(hit, lexical_rank=ranks.get(_id_of(hit))) for hit in [*dense, *others]]
+    missing = [_id_of(hit) for hit in hits if _id_of(hit) not in ranks]
+    return _by_both_scores(hits, found.scores | lexical.scores(found.terms, missing))
 
 
 def _by_both_scores(hits: Sequence[SearchHit], lexical: Mapping[UUID, float]) -> list[SearchHit]:
