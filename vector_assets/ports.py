@@ -1,6 +1,6 @@
 """What the loop, the search and the ingestion need: protocols of a few methods. A good first file to read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -84,6 +84,22 @@ class RateLimits(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let nobody's turn come before that: the provider asked for it."""
+        ...
+
+
+class AnswerJournal(Protocol):
+    """What a server has answered to a run and is not committed yet: after a kill the next run need not ask again."""
+
+    def take(self, hashes: Sequence[bytes]) -> Mapping[bytes, NDArray[np.float32]]:
+        """Give the vectors that killed runs have left of texts with these hashes."""
+        ...
+
+    def keep(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:
+        """Keep vectors of texts, by their hashes, until the run has ended."""
+        ...
+
+    def close(self, forget: bool) -> None:
+        """End the run. Forget what was kept, because it is committed or wrong; else leave it to the next run."""
         ...
 
 

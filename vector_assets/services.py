@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .embedders import AnyEmbedder
     from .embedding.openvino.embedder import OpenVINOEmbedder
     from .embedding.prompts import Prompts
+    from .embedding.remote.answer_journal import FileAnswerJournal
     from .embedding.torch_embedder import SentenceTransformerEmbedder
     from .estimates.backfill_plan import BackfillPlan
     from .index_upkeep import IndexUpkeep
@@ -208,7 +209,15 @@ class Services(OpenStores):
         # A model of a server may be exchanged while a run goes on; one of this process cannot.
         check_again = self.drift.check_again if self.space.provider else None
         stops = self.retries.ended, self.database.cancel
-        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, self.drift.check, check_again, *stops)
+        journals = self._answer_journal if self.space.provider else None
+        checks = self.drift.check, check_again
+        return Vectorizer(self.chunks, vectors, self.embedder, size, timeout, *checks, *stops, journals)
+
+    def _answer_journal(self, name: str) -> FileAnswerJournal:
+        from .embedding.remote.answer_journal import FileAnswerJournal
+
+        space = self.space
+        return FileAnswerJournal(self.settings.home / "answers", f"{space.slug}-{name}", space.dimension)
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
         """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""

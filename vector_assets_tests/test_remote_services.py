@@ -30,7 +30,7 @@ from vector_assets.services import Services
 from vector_assets.settings import load_settings
 
 from .embedding.remote.provider_server import Exchange, Provider, Respond, serving
-from .fakes import KEY, rows, store_chunks
+from .fakes import DIMENSION, KEY, rows, store_chunks
 from .faults.places import eventually
 from .invariants import check_invariants
 
@@ -290,21 +290,30 @@ with Services(load_settings()) as services:
 """
 
 
-def test_what_a_killed_run_has_committed_is_not_paid_for_again(
+def test_what_a_killed_run_was_answered_is_not_paid_for_again(
     start: Start, provider: Provider, database_url: URL, tmp_path: Path
 ) -> None:
-    """`kill -9` while answers are awaited; the next run sends what is not committed, each text once."""
+    """`kill -9` between answers and their commits: the next run sends what was not answered, each text once."""
     services = start()
     texts = [f"text {number}" for number in range(60)]
     store_chunks(services.database, texts)
     _ = services.space
-    reached, released = threading.Event(), threading.Event()
+    answered: list[str] = []
+    released = threading.Event()
 
     def respond(exchange: Exchange) -> None:
-        if len(provider.texts) > 40:
-            reached.set()
+        if set(exchange.body["input"]) <= set(REFERENCE_TEXTS):
+            return exchange.succeed()
+        with provider.lock:
+            is_answered = len(answered) < 20
+            answered.extend(exchange.body["input"] if is_answered else [])
+        if not is_answered:
             released.wait(60)
-        exchange.succeed()
+        return exchange.succeed()
+
+    def kept() -> int:
+        files = (tmp_path / "answers").glob("*")
+        return sum(file.stat().st_size for file in files) // (32 + 4 * DIMENSION + 4)
 
     environment = {
         "VECTOR_ASSETS_DATABASE_URL": database_url.render_as_string(hide_password=False),
@@ -314,20 +323,21 @@ def test_what_a_killed_run_has_committed_is_not_paid_for_again(
         "EMBEDDING_MODEL": "hash",
     }
     sessions = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-    ours = set(rows(services.database, sessions))
-    with responding(provider, respond):
+    services.spaces.register_first(services.space)
+    with services.database.transaction() as connection, responding(provider, respond):
+        connection.execute(f"LOCK chunk_vectors_{services.space.slug} IN EXCLUSIVE MODE")  # nothing is committed
         command = [sys.executable, "-c", KILLED.format(key=KEY)]
         with subprocess.Popen(command, env=os.environ | environment) as child:
-            assert reached.wait(60)
+            eventually(lambda: kept() == 20)
             child.kill()
         released.set()
-    eventually(lambda: set(rows(services.database, sessions)) <= ours)  # what the server had begun to commit is done
-    stored = f"SELECT c.text FROM chunk_vectors_{services.space.slug} v JOIN document_chunks c ON c.id = v.chunk_id"
-    committed = {text for (text,) in rows(services.database, stored)}
+    ours = {pid for (pid,) in rows(services.database, "SELECT pg_backend_pid()")}
+    eventually(lambda: len(rows(services.database, sessions)) <= 2 + len(ours))
     before = len(provider.texts)
-    services.vectorizer().vectorize_partition(KEY)
+    report = services.vectorizer().vectorize_partition(KEY)
     sent = [text for text in provider.texts[before:] if text not in REFERENCE_TEXTS]
 
-    assert committed
-    assert sorted(sent) == sorted(set(texts) - committed)
+    assert sorted(sent) == sorted(set(texts) - set(answered))
+    assert (report.vectorized_count, report.reused_count) == (60, 20)
+    assert list((tmp_path / "answers").iterdir()) == []
     check_invariants(services.database, services.embedder)

@@ -209,7 +209,8 @@ def _print_plan(services: "Services") -> None:
     statuses = services.status()
     chunks = {status.partition: status.chunks for status in statuses}
     size = readable_bytes(sum(chunks.values()) * vector_bytes(services.space.dimension))
-    plan = services.plan(chunks, statuses)
+    # The last runs were those of another model, which says nothing of how fast a server is.
+    plan = services.plan(chunks, [] if services.space.provider else statuses)
     click.echo(f"{services.space.slug}: {plan.line()}")
     if plan.disk_bytes is None:
         click.echo(translate("It takes about {size} on disk.", size=size))

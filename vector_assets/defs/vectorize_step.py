@@ -132,11 +132,12 @@ class _VectorizeStep:
             self.run_progress.begin(key)
         services.term_filler.fill(key)  # of chunks that another program wrote
         moment = services.audit_facts.moment()
+        used_before = services.embedder.tokens_used
         self._log_plan()
         events = self._progress_events()
         distribution = Distribution(services.space.dimension)
         try:
-            report = self._embed(lock, events, distribution)
+            report = self._embed(lock, events, distribution, used_before)
         except EmbedderDrifted as error:
             log_check_results(self.context, key, self._drift_failed(error))
             raise
@@ -159,6 +160,8 @@ class _VectorizeStep:
             return
         status = services.coverage.partition_status(key, services.space.slug)
         count = status.chunks if self.config.force_revectorize else status.pending
+        if self.config.limit is not None:
+            count = min(count, self.config.limit)
         if count:
             self.context.log.info(services.plan({key: count}, [status]).line())
 
@@ -172,7 +175,9 @@ class _VectorizeStep:
         interval, detail = self.config.progress_interval_seconds, self.config.event_detail
         return ProgressEvents(self.context, self.key, interval, detail, company, self.run_progress)
 
-    def _embed(self, lock: PartitionLock, events: ProgressEvents, distribution: Distribution) -> VectorizeReport:
+    def _embed(
+        self, lock: PartitionLock, events: ProgressEvents, distribution: Distribution, used_before: int | None
+    ) -> VectorizeReport:
         def report_batch(progress: BatchProgress) -> None:
             self.listener.batch(self.key, progress)
             events.report(progress)
@@ -184,7 +189,6 @@ class _VectorizeStep:
             self.listener.wait(self.key, wait)
 
         vectorizer = self.services.vectorizer(self.config.batch_size)
-        used_before = self.services.embedder.tokens_used
         try:
             with interrupts_set(self.services.retries.ended):
                 return vectorizer.vectorize_partition(

@@ -85,6 +85,7 @@ VectorAssetsError
     ├── ModelTooLarge             its weights do not fit the memory
     ├── BadVectors                the embedder returned vectors that must not be stored
     ├── EmbedderBusy              it passes: the same call may succeed later
+    │   └── EmbedderOverLimit     a limit of requests or tokens is reached
     ├── EmbedderRefused           a server refuses every request, or is none: nothing helps but the fix
     ├── TextsRefused              a server refuses these texts
     ├── EmbedderUnavailable       the embedder was busy for as long as a run waits
@@ -160,6 +161,7 @@ from .models import (
     EmbedderBusy,
     EmbedderDrifted,
     EmbedderHung,
+    EmbedderOverLimit,
     EmbedderRefused,
     EmbedderSwapped,
     EmbedderUnavailable,
@@ -235,6 +237,7 @@ __all__ = [
     "EmbedderBusy",
     "EmbedderDrifted",
     "EmbedderHung",
+    "EmbedderOverLimit",
     "EmbedderRefused",
     "EmbedderSwapped",
     "EmbedderUnavailable",

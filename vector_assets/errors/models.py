@@ -194,6 +194,10 @@ class EmbedderBusy(ModelError):
         self.retry_after = retry_after if retry_after is not None and 0 <= retry_after < float("inf") else None
 
 
+class EmbedderOverLimit(EmbedderBusy):
+    """The embedder was asked too often, or for too much, within some time."""
+
+
 class EmbedderUnavailable(ModelError):
     """The embedder was busy for as long as a run waits. What was committed is kept, and no chunk counts as failed."""
 

@@ -10,7 +10,7 @@ from ..domain.wording import readable_bytes, readable_seconds
 from ..translation import ngettext, translate
 
 # What a partition takes beside its chunks, in seconds: the median of 500 small ones (benchmarks/RESULTS.md).
-_PARTITION_SECONDS = 0.4
+PARTITION_SECONDS = 0.4
 
 # A shorter run is mostly start-up, and its speed says little of a longer one. Where there is none so long, all count.
 _LONG_RUN_SECONDS = 5.0
@@ -23,7 +23,8 @@ _RECENT_RUNS = 20
 class BackfillPlan:
     """How many chunks of which partitions a backfill embeds; tokens and seconds are None before the first run.
 
-    `price` is of a million tokens, None where nobody asks for money; `disk_bytes` are those of the vectors.
+    `price` is of a million tokens, None where nobody asks for money; `disk_bytes` are those of the vectors. `by_trial`:
+    the seconds are those of a few requests, not of runs.
     """
 
     chunks: Mapping[PartitionKey, int]
@@ -32,6 +33,7 @@ class BackfillPlan:
     price: float | None = None
     currency: str = ""
     disk_bytes: int | None = None
+    by_trial: bool = False
 
     @property
     def cost(self) -> float | None:
@@ -67,6 +69,14 @@ class BackfillPlan:
                 partitions=partitions,
                 chunks=chunks,
             )
+        if self.by_trial:
+            return translate(
+                "{partitions}, {chunks}, about {tokens:,} tokens, about {duration} by a trial of a few chunks",
+                partitions=partitions,
+                chunks=chunks,
+                tokens=_rounded(self.tokens),
+                duration=readable_seconds(self.seconds),
+            )
         return translate(
             "{partitions}, {chunks}, about {tokens:,} tokens, about {duration} at the speed of the last runs",
             partitions=partitions,
@@ -94,7 +104,7 @@ def plan_backfill(chunks: Mapping[PartitionKey, int], statuses: Sequence[Partiti
         return BackfillPlan(chunks, None, None)
     tokens = _tokens(chunks, runs)
     speed = sum(run.tokens for run in recent) / seconds
-    return BackfillPlan(chunks, tokens, tokens / speed + len(chunks) * _PARTITION_SECONDS)
+    return BackfillPlan(chunks, tokens, tokens / speed + len(chunks) * PARTITION_SECONDS)
 
 
 def _tokens(chunks: Mapping[PartitionKey, int], runs: Mapping[PartitionKey, LastRun]) -> int:

@@ -74,7 +74,8 @@ WHERE v.run_id = %(run_id)s
 
 # What the space has of these texts, once each. Only spaces of servers, whose vectors cost money, have the index for it.
 _OF_TEXTS: LiteralString = """
-SELECT DISTINCT ON (content_hash) content_hash, halfvec_send(embedding) FROM {table} WHERE content_hash = ANY(%s)
+SELECT DISTINCT ON (content_hash) content_hash, halfvec_send(embedding) FROM {table}
+WHERE content_hash = ANY(%b::bytea[])
 """
 
 # Delete what a run has stored. A trigger makes these chunks pending again.
@@ -126,7 +127,7 @@ class PostgresVectorStore:
         self._space_slug = space_slug
         self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
-        self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug))
+        self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug)).as_bytes(None)
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
         self._nearest = NearestVectors(space_slug, index_from)
         self._named = sql.SQL(_NAMED).format(table=vectors_table(space_slug))
@@ -164,8 +165,8 @@ class PostgresVectorStore:
     @repeatable
     def vectors_of_texts(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """Read the vectors of texts with these hashes, as far as the space has any."""
-        with self._database.transaction() as connection, connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(self._of_texts, (list(hashes),)).fetchall()
+        with self._database.transaction() as connection:
+            rows = connection.execute(self._of_texts, (hash_array(hashes),), binary=True).fetchall()
         if not rows:
             return {}
         found, vectors = zip(*rows, strict=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..domain.chunks import TokenizedText
 from ..domain.spaces import Vectors
 from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused, EmbedderUnavailable
-from ..ports import Embedder
+from ..ports import AnswerJournal, Embedder
 from .embedder_calls import EmbedderCalls
 from .halving import attempt_halving
 from .vector_inspector import ChunkErrors, ChunkVectors, Vector, VectorInspector
@@ -40,13 +40,21 @@ StoredVectors = Callable[[Sequence[bytes]], Mapping[bytes, Vector]]
 class BatchEmbedder:
     """Embeds the batches of one run. Several threads may use it at the same time.
 
-    `stored` gives the vectors that the space has of texts with these hashes; None: all texts are embedded.
+    `stored` gives the vectors that the space has of texts with these hashes; None: all texts are embedded. The
+    `journal` keeps new vectors until they are committed, and has those that a killed run had got.
     """
 
-    def __init__(self, embedder: Embedder, calls: EmbedderCalls, stored: StoredVectors | None = None) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        calls: EmbedderCalls,
+        stored: StoredVectors | None = None,
+        journal: AnswerJournal | None = None,
+    ) -> None:
         self._embedder = embedder
         self._calls = calls
         self._stored = stored
+        self._journal = journal
         self._inspector = VectorInspector(embedder)
 
     @property
@@ -63,15 +71,21 @@ class BatchEmbedder:
             EmbedderRefused: a server refuses everything.
         """
         started = time.perf_counter()
-        known = self._stored([chunk.chunk.content_hash for chunk in batch.chunks]) if self._stored else {}
+        known = self._known([chunk.chunk.content_hash for chunk in batch.chunks])
         reused = [(chunk, known[chunk.chunk.content_hash]) for chunk in batch.chunks if _is_known(chunk, known)]
         new = [chunk for chunk in batch.chunks if not _is_known(chunk, known)]
         embedded, failed = attempt_halving(new, self._embed_chunks, NOT_OF_CHUNKS) if new else ([], [])
         vectors, collapsed = self._inspector.separate_collapsed(embedded)
+        if self._journal is not None:
+            self._journal.keep({chunk.chunk.content_hash: vector for chunk, vector in vectors})
         if failed or collapsed:
             self._probe_embedder()
         seconds = time.perf_counter() - started
         return EmbeddedBatch(batch, reused + vectors, failed + collapsed, seconds, len(reused))
+
+    def _known(self, hashes: Sequence[bytes]) -> dict[bytes, Vector]:
+        left = self._journal.take(hashes) if self._journal is not None else {}
+        return {**left, **(self._stored(hashes) if self._stored is not None else {})}
 
     def _embed_chunks(self, chunks: Sequence[TokenizedChunk]) -> list[Vector]:
         for chunk in chunks:

@@ -26,7 +26,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 # A service that says when to come back is believed, but is not asked a hundred times a second if it says "now".
 _FIRST_FLOOR_SECONDS, _HIGHEST_FLOOR_SECONDS = 0.01, 1.0
 # Calls that were refused together come back up to so much later than asked for, as a share of the wait, one by one.
-_SPREAD = 0.25
+_SPREAD, _MOST_SPREAD_SECONDS = 0.25, 5.0
 # A thread that waits looks this often whether the run was stopped.
 _LOOK_SECONDS = 0.1
 _SHOWN_CHARACTERS = 200
@@ -123,4 +123,4 @@ def _seconds_to_wait(retry_after: float | None, refusals: int) -> float:
         seconds = max(retry_after, min(_FIRST_FLOOR_SECONDS * doubled, _HIGHEST_FLOOR_SECONDS))
     else:
         seconds = min(_FIRST_WAIT_SECONDS * doubled, _LONGEST_WAIT_SECONDS)
-    return seconds * random.uniform(1.0, 1.0 + _SPREAD)  # noqa: S311  (nobody is to be kept from guessing it)
+    return seconds + random.uniform(0.0, min(seconds * _SPREAD, _MOST_SPREAD_SECONDS))  # noqa: S311  (nobody is to be kept from guessing it)

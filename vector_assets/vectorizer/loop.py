@@ -4,18 +4,19 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from uuid import UUID
 
 from ..domain.batches import ChunkFailure, EmbeddedChunk, Outcome
-from ..domain.chunks import ChunkSelection
+from ..domain.chunks import ChunkSelection, text_hash
 from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress
 from ..domain.reports import StageSeconds, VectorizeReport
 from ..errors import EmbedderDrifted, EmbedderSwapped, InvalidChunkId, InvalidSetting, ModelTooLarge
 from ..estimates.time_left import RunTimeLeft
-from ..ports import ChunkStore, Embedder, VectorStore
+from ..ports import AnswerJournal, ChunkStore, Embedder, VectorStore
 from ..quality.distribution import Distribution
 from ..translation import translate
 from .batch_embedder import BatchEmbedder, EmbeddedBatch
@@ -49,6 +50,7 @@ class Vectorizer:
         check_embedder: is called when the embedder is loaded, before anything is stored; raises if it may not be used.
         check_again: is called after the last batch; if it raises EmbedderDrifted, what the run stored is discarded.
         interrupted: once it is set, a run no longer waits for an embedder that is busy.
+        journals: opens the journal of a server's answers under a name; None: they are not kept for after a kill.
         on_interrupt: is called when a run is interrupted (KeyboardInterrupt and the like), to end what its threads wait
             for in the database.
 
@@ -70,6 +72,7 @@ class Vectorizer:
         check_again: Callable[[], None] | None = None,
         interrupted: threading.Event | None = None,
         on_interrupt: Callable[[], None] = lambda: None,
+        journals: Callable[[str], AnswerJournal] | None = None,
     ) -> None:
         if batch_size < 1:
             raise InvalidSetting("batch_size", f"{batch_size} is below 1", "Give a positive number, e.g. 32.")
@@ -84,6 +87,7 @@ class Vectorizer:
         self._embed_timeout_seconds = embed_timeout_seconds
         self._interrupted = interrupted
         self._on_interrupt = on_interrupt
+        self._journals = journals
         self._counting = threading.Lock()
         self.total_count = self.committed_count = 0
 
@@ -154,24 +158,48 @@ class Vectorizer:
         stages = StageSeconds(load=self._load_embedder(calls) if total else 0.0)
         concurrency = self._embedder.concurrency if total else 1
         counts = RunCounts(run_id, total, stages, RunTimeLeft(concurrency))
-        pipeline = self._pipeline(calls, concurrency, force, run_id, budget)
-        with pipeline.committed(selection, total) as batches:
-            for batch in batches:
-                counts.add(batch)
-                if distribution is not None:
-                    stages.inspect += _add_to_distribution(distribution, batch)
-                if callback is not None:
-                    _report_progress(callback, batch, counts)
-        if counts.batches:
-            self._require_same_embedder(selection, run_id, calls)
+        with self._journal(selection, run_id if force else "") as journal:
+            pipeline = self._pipeline(calls, concurrency, force, run_id, budget, journal)
+            with pipeline.committed(selection, total) as batches:
+                for batch in batches:
+                    counts.add(batch)
+                    if distribution is not None:
+                        stages.inspect += _add_to_distribution(distribution, batch)
+                    if callback is not None:
+                        _report_progress(callback, batch, counts)
+            if counts.batches:
+                self._require_same_embedder(selection, run_id, calls)
         counts.stopped = budget.stopped if budget else None
         if self._embedder.tokens_used is not None:
             counts.tokens_used = self._embedder.tokens_used - (used_before or 0)
         pipeline.add_seconds(stages)
         return counts.report()
 
+    @contextmanager
+    def _journal(self, selection: ChunkSelection, forced_run: str) -> Iterator[AnswerJournal | None]:
+        """Open the journal of the answers, which only a run of the same chunks continues, and by force the same run."""
+        if self._journals is None:
+            yield None
+            return
+        journal = self._journals(text_hash(f"{selection} {forced_run}").hex()[:16])
+        forget = False
+        try:
+            yield journal
+            forget = True
+        except EmbedderSwapped:
+            forget = True
+            raise
+        finally:
+            journal.close(forget)
+
     def _pipeline(
-        self, calls: EmbedderCalls, concurrency: int, force: bool, run_id: str, budget: RunBudget | None
+        self,
+        calls: EmbedderCalls,
+        concurrency: int,
+        force: bool,
+        run_id: str,
+        budget: RunBudget | None,
+        journal: AnswerJournal | None,
     ) -> Pipeline:
         of_server = bool(self._embedder.space.provider)
         reader = WindowReader(self._chunks, self._embedder, self._batch_size, calls)
@@ -179,7 +207,7 @@ class Vectorizer:
         splitter = BatchSplitter(self._batch_size, 1 if of_server else concurrency)
         # The vectors of a server cost money. By force, they are made again.
         stored = self._vectors.vectors_of_texts if of_server and not force else None
-        embedder = BatchEmbedder(self._embedder, calls, stored)
+        embedder = BatchEmbedder(self._embedder, calls, stored, journal)
         commit = partial(self._commit, run_id=run_id)
         return Pipeline(reader, splitter, embedder, commit, concurrency, calls.deadline, budget)
 

@@ -39,6 +39,7 @@ def test_from_files_to_answers_by_a_server(command: Command, filings: Path) -> N
     said.append(doctor := command("doctor"))
 
     assert "4 chunks, about" in plan.output
+    assert "by a trial of a few chunks" in plan.output  # before any run was made
     assert "USD" in plan.output
     assert "the limit of 25 tokens" in limited.output  # the reference texts have 20
     assert (limited.exit_code, sum(pending.values())) == (1, 4)

@@ -12,17 +12,18 @@ from tokenizers import Tokenizer
 
 from ...domain.chunks import TokenizedText, text_hash
 from ...domain.spaces import EmbeddingSpace, Vectors
-from ...errors import BadVectors, EmbedderBusy, EmbedderRefused, VectorAssetsError
+from ...errors import BadVectors, EmbedderBusy, EmbedderOverLimit, EmbedderRefused, VectorAssetsError
 from ...ports import RateLimits
 from ..token_counter import TokenCounter
 from .answers import Answer, WrongVectors
 from .client import EmbeddingClient
 from .concurrency import Concurrency
 from .model import Fields, RemoteModel
+from .pace import Pace
 from .requests import fill_requests
 from .server_info import ServerInfo, ask_server
 from .token_estimate import TokenEstimate
-from .waits import used_up
+from .waits import tokens_a_minute, used_up
 
 MOST_CONCURRENT = 16
 """Requests at once. With answers in 200 ms and 6,000 tokens a request, that is 30 million tokens a minute."""
@@ -38,6 +39,9 @@ _TEXT_TOKENS = 512
 _UNIT_TOLERANCE = 1e-3
 # A turn further away than this is not waited for within the call: the run reports the pause.
 _LONGEST_TURN_SECONDS = 10.0
+_USED_UP = "its limits of a minute are used up"
+# Requests whose answers take longer keep a distance, so that they do not all arrive at the same moment.
+_LONG_ANSWER_SECONDS = 0.05
 # A refusal without a word of when to come back.
 _PAUSE_SECONDS = 1.0
 _MOST_KEPT = 10_000
@@ -77,6 +81,8 @@ class RemoteEmbedder:
         self._pause = pause
         self._client = EmbeddingClient(model, MOST_CONCURRENT + 1, timeout)
         self._requests = Concurrency(MOST_CONCURRENT)
+        self._pace = Pace()
+        self._answer_seconds = 0.0
         self._kept: dict[bytes, NDArray[np.float32]] = {}
         self._paused_until = 0.0
         self._lock = threading.Lock()
@@ -154,16 +160,29 @@ class RemoteEmbedder:
             EmbedderRefused: it refuses any request.
             TextsRefused, BadVectors: it refuses these texts, or has no vector for each of them.
         """
-        found = self._kept_of(texts)
-        needed = list({text_hash(text.text): text for text in texts if text_hash(text.text) not in found}.values())
+        hashes = [text_hash(text.text) for text in texts]
+        found = self._kept_of(hashes)
+        by_hash = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in found}
+        needed, missing = list(by_hash.values()), list(by_hash)
         try:
             for part in fill_requests(needed, self.most_texts, self.most_tokens):
-                answered = self._request(needed[part])
-                found.update((text_hash(text.text), row) for text, row in zip(needed[part], answered, strict=True))
+                found.update(zip(missing[part], self._request(needed[part]), strict=True))
         except VectorAssetsError:
             self._keep(found)
             raise
-        return np.stack([found[text_hash(text.text)] for text in texts])
+        return np.stack([found[digest] for digest in hashes])
+
+    def try_out(self, texts: Sequence[TokenizedText]) -> float:
+        """Embed document texts to see how many seconds that takes. The call that needs the answers finds them kept.
+
+        Raises:
+            EmbedderBusy, EmbedderRefused, TextsRefused, BadVectors: as `embed`.
+        """
+        started = time.perf_counter()
+        rows = self.embed(texts)
+        seconds = time.perf_counter() - started
+        self._keep({text_hash(text.text): row for text, row in zip(texts, rows, strict=True)})
+        return seconds
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Embed a question: float32 (dimension,), of length 1. A server that is slow is not waited for.
@@ -171,7 +190,7 @@ class RemoteEmbedder:
         Raises:
             EmbedderBusy, EmbedderRefused, TextsRefused, BadVectors: as `embed`.
         """
-        answer, _ = self._call([self.space.query_prompt + text], self.model.query_fields, QUERY_SECONDS)
+        answer, _ = self._call([self._described.query_prompt + text], self.model.query_fields, QUERY_SECONDS)
         row: NDArray[np.float32] = answer.vectors[0]
         return row
 
@@ -187,8 +206,8 @@ class RemoteEmbedder:
         of_a_minute = self.model.tokens_per_minute
         return most if of_a_minute is None else min(most, max(of_a_minute // _REQUESTS_A_MINUTE, 1))
 
-    def _kept_of(self, texts: Sequence[TokenizedText]) -> dict[bytes, NDArray[np.float32]]:
-        kept = ((digest, self._kept.pop(digest, None)) for digest in [text_hash(text.text) for text in texts])
+    def _kept_of(self, hashes: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        kept = ((digest, self._kept.pop(digest, None)) for digest in hashes if self._kept)
         return {digest: row for digest, row in kept if row is not None}
 
     def _keep(self, found: dict[bytes, NDArray[np.float32]]) -> None:
@@ -199,34 +218,49 @@ class RemoteEmbedder:
     def _request(self, texts: Sequence[TokenizedText]) -> Vectors:
         """Embed the texts of one request, when it is its turn."""
         tokens = sum(text.tokens_embedded for text in texts)
-        asked = [self.space.document_prompt + text.text for text in texts]
-        with self._requests.slot() as began:
+        prompt = self._described.document_prompt
+        asked = [prompt + text.text for text in texts]
+        with self._requests.slot():
             waited = self._wait_for_turn(tokens)
+            began = time.monotonic()
             try:
                 answer, headers = self._call(asked, self.model.document_fields)
             except EmbedderBusy as error:
-                self._refused(began, error.retry_after)
+                self._refused(began, error)
                 raise
+        self._answer_seconds = time.monotonic() - began
         if not waited:
             self._requests.grow()
-        self._count(asked, tokens, answer)
+        used = self._count(asked, tokens, answer)
+        self._pace.accepted(began, tokens, used, tokens_a_minute(headers))
         self._pause_for(used_up(headers))
         return answer.vectors
 
     def _wait_for_turn(self, tokens: int) -> bool:
-        """Wait until the limits allow a request; return whether that took any time.
+        """Wait until the limits allow a request; return whether they made it wait.
 
         Raises:
-            EmbedderBusy: the turn is too far away to be waited for here.
+            EmbedderBusy: the turn is too far away to be waited for here, or the server has refused others meanwhile.
         """
-        turn = max(self._paused_until - time.monotonic(), 0.0)
-        if self._limits is not None and turn <= _LONGEST_TURN_SECONDS:
-            turn = max(turn, self._limits.reserve(tokens, _LONGEST_TURN_SECONDS))
-        if turn > _LONGEST_TURN_SECONDS:
-            raise EmbedderBusy(self.model.name, "its limits of a minute are used up", turn)
+        self._raise_if_far(self._pause_left)
+        turn = self._limits.reserve(tokens, _LONGEST_TURN_SECONDS) if self._limits is not None else 0.0
+        distance = self._answer_seconds / self._requests.limit if self._answer_seconds > _LONG_ANSWER_SECONDS else 0.0
+        turn = max(turn, self._pace.reserve(tokens, distance, _LONGEST_TURN_SECONDS), self._pause_left)
+        self._raise_if_far(turn)
+        paused_until = self._paused_until
         if turn > 0:
             self._pause(turn)
-        return turn > 0
+        if self._paused_until > paused_until:
+            raise EmbedderBusy(self.model.name, _USED_UP, self._pause_left)
+        return turn > distance
+
+    def _raise_if_far(self, turn: float) -> None:
+        if turn > _LONGEST_TURN_SECONDS:
+            raise EmbedderBusy(self.model.name, _USED_UP, turn)
+
+    @property
+    def _pause_left(self) -> float:
+        return max(self._paused_until - time.monotonic(), 0.0)
 
     def _call(self, texts: list[str], fields: Fields, timeout: float | None = None) -> tuple[Answer, dict[str, str]]:
         try:
@@ -234,25 +268,26 @@ class RemoteEmbedder:
         except WrongVectors as error:
             raise BadVectors(str(error)) from error
         dimension = answer.vectors.shape[1]
-        if dimension != self.space.dimension:
-            problem = f"returns {dimension} dimensions, and its embedding space has {self.space.dimension}"
+        if dimension != (expected := self._described.dimension):
+            problem = f"returns {dimension} dimensions, and its embedding space has {expected}"
             fix = "Restore the model or EMBEDDING_DIMENSIONS, or embed all chunks anew: vector-assets spaces add."
             raise EmbedderRefused(self.model.name, self.model.api_base, problem, fix)
         return replace(answer, vectors=_unit(answer.vectors)), headers
 
-    def _refused(self, began: float, retry_after: float | None) -> None:
-        """Let fewer requests run at once, and none before the server asks for them."""
-        self._requests.halve(began)
-        self._pause_for(_PAUSE_SECONDS if retry_after is None else retry_after)
-        if self._limits is not None and retry_after:
-            self._limits.pause(retry_after)
+    def _refused(self, began: float, error: EmbedderBusy) -> None:
+        """Go slower, or let fewer requests run at once, and none before the server asks for them."""
+        if not (isinstance(error, EmbedderOverLimit) and self._pace.refused(began, error.retry_after)):
+            self._requests.halve(began)
+        self._pause_for(_PAUSE_SECONDS if error.retry_after is None else error.retry_after)
+        if self._limits is not None and error.retry_after:
+            self._limits.pause(error.retry_after)
 
     def _pause_for(self, seconds: float | None) -> None:
         if seconds:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
 
-    def _count(self, texts: list[str], estimated: int, answer: Answer) -> None:
-        """Count what the server has counted, and learn from it."""
+    def _count(self, texts: list[str], estimated: int, answer: Answer) -> int:
+        """Count what the server has counted, learn from it, and return it."""
         used = estimated if answer.tokens is None else answer.tokens
         with self._lock:
             self._tokens_used += used
@@ -260,6 +295,7 @@ class RemoteEmbedder:
             self._limits.correct(used - estimated)
         if answer.tokens is not None and isinstance(self.counter, TokenEstimate):
             self.counter.learn(texts, answer.tokens)
+        return used
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ...errors import EmbedderBusy, EmbedderRefused, ModelError, TextsRefused
+from ...errors import EmbedderBusy, EmbedderOverLimit, EmbedderRefused, ModelError, TextsRefused
 from .model import RemoteModel
 from .waits import retry_after
 
-# What passes by itself, beside every 5xx: a timeout at the server, a conflict, too early, too many requests.
-_PASSES = {408, 409, 425, 429}
+# What passes by itself, beside every 5xx: a timeout at the server, a conflict, too early.
+_PASSES = {408, 409, 425}
 # The server looked at the texts and does not take them: wrong, too large, not to be processed.
 _OF_TEXTS = {400, 413, 422}
 # How OpenAI-compatible servers say that no pause helps, under a status that otherwise passes.
@@ -36,6 +36,8 @@ def refusal(model: RemoteModel, status: int, headers: Mapping[str, str], body: b
         return EmbedderRefused(model.name, model.api_base, f"redirects to {target}", fix)
     if status in {402, 403, 429} and any(word in body.decode("utf-8", "replace").lower() for word in _QUOTA):
         return EmbedderRefused(model.name, model.api_base, f"says that the quota is used up ({reason})", _FIXES[402])
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return EmbedderOverLimit(model.name, reason, retry_after(headers))
     if status in _PASSES or status >= 500:
         return EmbedderBusy(model.name, reason, retry_after(headers))
     if status in _OF_TEXTS:

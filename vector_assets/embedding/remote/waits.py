@@ -41,6 +41,11 @@ def used_up(headers: Mapping[str, str]) -> float | None:
     return max(waits, default=None)
 
 
+def tokens_a_minute(headers: Mapping[str, str]) -> float | None:
+    """Return the limit of tokens per minute that the answer says; None: it does not say."""
+    return _number(headers.get("x-ratelimit-limit-tokens")) or None
+
+
 def _duration(text: str) -> float | None:
     if (seconds := _number(text)) is not None:
         return seconds
