@@ -55,6 +55,9 @@ _FEW_BYTES = 40
 _USUAL = re.compile(r"[\t\n\f\r -~\u00a0-\u024f\u2010-\u206f\u20a0-\u20bf\u3000-\u30ff\uac00-\ud7a3\uff00-\uffef]+")
 _MAX_UNUSUAL = 0.1
 _LONGER_UTF8 = re.compile("[\u0800-\U0010ffff]")
+_ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"))
+# Browsers no longer read it. Its escapes are ordinary characters, so that a page must name it.
+_HZ_LABELS = ("hz-gb-2312", "hz")
 
 
 def decode_html(data: bytes, document: str, label: str = "") -> str:
@@ -83,7 +86,7 @@ def _decode(data: bytes, document: str, find_label: Callable[[], str]) -> str:
     except UnicodeDecodeError as error:
         return _decode_labelled(data, document, find_label(), error.start)
     if text.isascii():
-        return _decode_escapes(data, text)
+        return _decode_escapes(data, text, document, find_label)
     if _is_utf8_by_chance(text) and (name := _name_of(find_label())) in _MULTI_BYTE:
         labelled = _whatwg_text(data, name)
         return labelled if "\ufffd" not in labelled and _is_usual(labelled) else text
@@ -126,14 +129,17 @@ def _is_common_chinese(character: str) -> bool:
     )
 
 
-def _decode_escapes(data: bytes, text: str) -> str:
-    """Decode ISO-2022-JP, which writes Japanese in ASCII bytes after an escape."""
-    if b"\x1b$" in data:
-        try:
-            return data.decode("iso2022_jp_ext")
-        except UnicodeDecodeError:
-            return text
-    return text
+def _decode_escapes(data: bytes, text: str, document: str, find_label: Callable[[], str]) -> str:
+    """Decode encodings that write Chinese, Japanese or Korean in ASCII bytes between escapes."""
+    encoding = next((name for escape, name in _ESCAPES if escape in data), "")
+    if not encoding and b"~{" in data and find_label().lower() in _HZ_LABELS:
+        encoding = "hz"
+    if not encoding:
+        return text
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DamagedText(document, encoding, error.start) from error
 
 
 def _is_utf8_by_chance(text: str) -> bool:

@@ -8,6 +8,11 @@ GAP = "  "
 """What parts the cells of a table row, and the columns of preformatted text."""
 
 
+# Where a word may be broken at the end of a line; nothing is shown of it elsewhere.
+_SOFT_HYPHEN = "\xad"
+_SLASHES = ("/", "\N{FRACTION SLASH}")
+
+
 class TextFlow:
     """Takes pieces of text in their order, and the breaks between them. Breaks at the beginning or end are dropped.
 
@@ -80,6 +85,9 @@ class TextFlow:
     def begin_script(self, mark: str) -> None:
         """Begin a superscript (`^`) or subscript (`_`), whose mark is written where a figure would become another."""
         self._script = mark
+        # A raised and a lowered figure about a slash are a fraction: 3 1/2, not 3^1/2.
+        if mark == "_" and self._last in _SLASHES and len(self._pieces) > 2 and self._pieces[-3] == "^":
+            self._pieces[-3] = " "
 
     def end_script(self, mark: str) -> None:
         """End a superscript or subscript."""
@@ -87,7 +95,7 @@ class TextFlow:
 
     def text(self) -> str:
         """Return all that was added."""
-        return "".join(self._pieces)
+        return "".join(self._pieces).replace(_SOFT_HYPHEN, "")
 
     def _add(self, text: str) -> None:
         if self._pieces and self._breaks:
@@ -95,7 +103,7 @@ class TextFlow:
         elif self._pieces and self._space:
             self._pieces.append(self._space)
         elif self._script:
-            self._pieces.append(_script_mark(self._script, self._last, text[0]))
+            self._pieces += filter(None, [_script_mark(self._script, self._last, text[0])])
         if self._marker:
             self._pieces.append(self._marker)
         self._pieces.append(text)

@@ -170,6 +170,8 @@ def test_characters_of_supersets():
     assert read_html("<meta charset=gbk><p>价格".encode("gbk") + b"\x805", "a.html") == "价格€5"
     assert read_html("<meta charset=big5><p>歐元".encode("big5") + b"\xa3\xe1", "a.html") == "歐元€"
     assert read_html("<meta charset=iso-2022-jp><p>会社".encode("iso2022_jp"), "a.html") == "会社"
+    assert read_html("<meta charset=iso-2022-kr><p>매출".encode("iso2022_kr"), "a.html") == "매출"
+    assert read_html("<meta charset=hz-gb-2312><p>收入".encode("hz"), "a.html") == "收入"
 
 
 def html(body: str) -> str:

@@ -204,12 +204,14 @@ def test_words_stay_whole(source: str):
     [
         ("1,234<sup>2</sup> million", "1,234^2 million"),
         ("1,234<sup>(2)</sup>", "1,234(2)"),
+        ("10<sup>6</sup>/year", "10^6/year"),
+        ("net in&shy;come", "net income"),
         ("in 2024<span style='vertical-align:super'>1</span>", "in 2024^1"),
         ("5%<font style='position:relative;top:-3.5pt'>3</font>", "5%^3"),
         ("10<sup>6</sup>5", "10^6 5"),
         ("<sup>1</sup>2024 and <sup>a</sup>b", "1 2024 and ab"),
         ("21<sup>st</sup>, H<sub>2</sub>O, 10<sub>2</sub>, CO<sub>2</sub>", "21st, H2O, 10_2, CO2"),
-        ("1<sup>1</sup>/<sub>2</sub>", "1^1/2"),
+        ("1<sup>1</sup>/<sub>2</sub>", "1 1/2"),
         ("<table><tr><td>1,234<sup>2</sup><td>5</table>", "1,234^2  5"),
     ],
 )
