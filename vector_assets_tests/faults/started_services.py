@@ -1,6 +1,6 @@
 """A run that stands still at a point of its work until it is told to go on, or is killed.
 
-python -m vector_assets_tests.faults.started_services URL HOME LANDING POINT NUMBER
+python -m vector_assets_tests.faults.started_services URL HOME LANDING POINT NUMBER SERVER
 
 It prints the point's name when it has come there for the NUMBERth time, and goes on after a line on its input; with
 `any` it prints every point and stands at none. At the end it prints how the run ended.
@@ -20,7 +20,8 @@ from sqlalchemy import make_url
 from vector_assets.errors import VectorAssetsError
 from vector_assets.storage.vectors import PostgresVectorStore
 
-from ..fakes import FakeServices
+from ..embedding.remote.served_embedder import ServedEmbedder
+from ..fakes import FakeServices, HashEmbedder
 from .places import run
 
 POINTS = ("embed", "between embed and commit", "before COMMIT", "event")
@@ -83,10 +84,11 @@ def tell(name: str) -> None:
     print(name, flush=True)
 
 
-def main(url: str, home: str, landing: str, point: str, number: str) -> None:
-    """One run over the partition."""
+def main(url: str, home: str, landing: str, point: str, number: str, server: str) -> None:
+    """One run over the partition; a server that has an address embeds."""
     points = Points(tell if point == "any" else stop_at(point, int(number)))
-    with FakeServices(make_url(url), Path(home), Path(landing)) as services:
+    embedder = ServedEmbedder(server) if server else HashEmbedder()
+    with FakeServices(make_url(url), Path(home), Path(landing), embedder) as services:
         services.embedder.before = points.embed
         try:
             tell(run(services).error or "ok")

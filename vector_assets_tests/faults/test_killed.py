@@ -4,6 +4,8 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -14,11 +16,15 @@ from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.vectorizer.pipeline import CONCURRENT_COMMITS
 
+from ..embedding.remote.provider_server import serving
+from ..embedding.remote.served_embedder import spoiling
 from ..fakes import KEY, HashEmbedder
 from ..forked_programs import ForkedProgram
 from ..invariants import check_invariants
 from .places import BATCH_SIZE, CHUNKS, SECONDS, Place, asked_for, eventually, finish, is_at_work
 
+# So many batches at least wait for those that are being committed, which is why they are answered and not committed.
+WAITING = 3
 # The longest time for which a partition rests after failures.
 RESTED = timedelta(minutes=61)
 
@@ -52,6 +58,29 @@ def test_a_run_killed_at_a_point(place: Place, point: str, number: int, batches:
     with place.services() as services, recorded_runs(services, SilentListener()):
         statuses = [run.status for run in dg.DagsterInstance.get().get_runs()]
     assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+@pytest.mark.parametrize("point", ["between embed and commit", "before COMMIT"])
+def test_a_run_with_a_server_killed_at_a_point(place: Place, point: str) -> None:
+    """Row: the run's process is killed. What the server had answered is not paid for again, but for one batch."""
+    with serving(spoiling) as provider:
+        place = replace(place, server=provider.url)
+
+        def batches() -> list[list[str]]:
+            """Those that were paid for; what the checks ask for is less."""
+            return [body["input"] for body in provider.answered if len(body["input"]) == BATCH_SIZE]
+
+        with place.started_run(point, 21) as child:
+            assert child.stdout.readline() == f"{point}\n"
+            eventually(lambda: len(batches()) >= 21 + CONCURRENT_COMMITS + WAITING)
+            kill(child)
+
+        found = finish(place)
+
+    paid = Counter(text for batch in batches() for text in batch)
+    assert (20 - CONCURRENT_COMMITS) * BATCH_SIZE <= len(found.current) <= CHUNKS - BATCH_SIZE
+    assert len(found.current) % BATCH_SIZE == 0
+    assert sum(paid.values()) - len(paid) <= BATCH_SIZE
 
 
 def test_a_run_killed_at_random_again_and_again(place: Place) -> None:

@@ -6,13 +6,12 @@ spaces promoted or retired at these points. Spaces are added and dropped between
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
 
-import numpy as np
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,12 +38,18 @@ from vector_assets.storage.spaces import SpaceRegistry
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vectorizer import Vectorizer
 
+from ..embedding.remote.provider_server import serving
+from ..embedding.remote.served_embedder import FACTORS, ServedEmbedder, spoiling
 from ..fakes import KEY, SPACE, HashEmbedder, rows, store_chunks
 from ..invariants import Findings, check_invariants
 
 OTHER = PartitionKey("cn", "announcement", "999001")
-# Of unlike dimensions, so that a vector in the wrong table is seen.
-SPACES = [SPACE, replace(SPACE, model="other", dimension=12), replace(SPACE, model="third", dimension=16)]
+# Of unlike dimensions, so that a vector in the wrong table is seen. A server embeds for the second one.
+SPACES = [
+    SPACE,
+    replace(SPACE, model="other", dimension=12, provider="openai"),
+    replace(SPACE, model="third", dimension=16),
+]
 
 # Few, so that a text often comes back, and that several chunks have the same one.
 GOOD = [f"{'word ' * (n % 3)}text {n}" for n in range(8)] + ["董事会", "é 🙂"]
@@ -66,7 +71,7 @@ class SpoilingEmbedder(HashEmbedder):
     def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
         vectors = super().embed(texts)
         for row, item in enumerate(texts):
-            vectors[row] *= {"NAN": np.nan, "ZERO": 0.0}.get(item.text, 1.0)
+            vectors[row] *= FACTORS.get(item.text, 1.0)
         return vectors[1:] if any(item.text == "SHORT" for item in texts) else vectors
 
 
@@ -99,6 +104,15 @@ CHOSEN = """
 (SELECT id FROM document_chunks ORDER BY id
  OFFSET %(pick)s %% greatest((SELECT count(*) FROM document_chunks), 1) LIMIT 1)
 """
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One server for all examples."""
+    with serving(spoiling) as provider:
+        monkeypatch.setattr(Run, "server", provider.url, raising=False)
+        yield
+
 
 STAGES = ["queue", "count", "read", "tokenize", "embed", "commit", "callback"]
 
@@ -166,7 +180,12 @@ STEPS = st.builds(
 
 
 class Run:
-    """A run of the loop in a live space, with faults at its stages. `reports` holds what the callback was given."""
+    """A run of the loop in a live space, with faults at its stages. `reports` holds what the callback was given.
+
+    `server` is the address of the server, if the space is one of a server.
+    """
+
+    server: str
 
     def __init__(
         self,
@@ -185,7 +204,7 @@ class Run:
         self.reached = dict.fromkeys(STAGES, 0)
         self.lock = threading.Lock()
         self.held = ExitStack()
-        embedder = SpoilingEmbedder(space)
+        embedder = SpoilingEmbedder(space) if not space.provider else ServedEmbedder(self.server, space)
         embedder.concurrency = at_once
         embedder.before = lambda _: self.reach("embed")
         embedder.tokenize = self.reaching("tokenize", embedder.tokenize)

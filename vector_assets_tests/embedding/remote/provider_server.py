@@ -23,11 +23,15 @@ Respond = Callable[["Exchange"], None]
 
 @dataclass
 class Provider:
-    """What the server is to do, and what it was asked: the bodies of the requests for embeddings, in order."""
+    """What the server is to do, and what it was asked: the bodies of the requests for embeddings, in order.
+
+    `answered` has those of the requests that `spoiling` has answered with vectors.
+    """
 
     respond: Respond
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
+    answered: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
