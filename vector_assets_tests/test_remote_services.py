@@ -1,6 +1,7 @@
 """The product with a model of a server: its space, its runs, and its search when the server is away."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -9,11 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import URL
 
+from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
+from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.embedding.remote.embedder import RemoteEmbedder
 from vector_assets.errors import (
@@ -278,6 +283,29 @@ def test_a_text_that_the_space_has_embedded_is_not_sent_again(start: Start, prov
     assert (report.vectorized_count, report.reused_count, reports[-1].reused_count) == (2, 1, 1)
     assert provider.texts.count(TEXTS[0]) == 3  # both chunks have it
     check_invariants(services.database, services.embedder)
+
+
+@pytest.mark.usefixtures("dagster_database")
+def test_a_run_says_first_what_it_will_take(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log begins with the model, chunks, tokens, time, money and disk, though no run was made before."""
+    for variable in ("DAGSTER_HOME", "VECTOR_ASSETS_DAGSTER_DATABASE_URL"):
+        monkeypatch.setenv(variable, "")  # so that what the run sets is undone
+        monkeypatch.delenv(variable)
+    services = start(embedding_price_per_million=1000.0)
+    store_chunks(services.database, TEXTS)
+
+    with recorded_runs(services, SilentListener()) as runs:
+        runs.prepare([KEY])
+        result = runs.run(KEY, [VECTORIZED_CHUNKS])
+        logged = dg.DagsterInstance.get().all_logs(result.run_id)
+    messages = [entry.user_message for entry in logged if not entry.is_dagster_event]
+
+    assert result.error is None
+    words = r"1 partition, 5 chunks, about \d+ tokens, about .+ by a trial of a few chunks, about .+ USD, .+ on disk"
+    assert messages[0] == "embedding with hash"
+    assert re.fullmatch(words, messages[1])
+    # What the trial used is counted, and its answers are used. The reference texts are embedded twice.
+    assert services.spending.grouped()[0].tokens == 5 * (2 * len(REFERENCE_TEXTS) + len(TEXTS))
 
 
 KILLED = """

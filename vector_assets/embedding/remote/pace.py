@@ -31,6 +31,7 @@ class Pace:
     _growth: float = _FIRST_GROWTH
     _changed_at: float = 0.0
     _next_turn: float = 0.0
+    _measured_seconds: float | None = None
     _accepted: deque[tuple[float, int]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,6 +51,9 @@ class Pace:
             self._accepted.append((began, tokens))
             while self._accepted[0][0] < began - _MINUTE:
                 self._accepted.popleft()
+            if self._measured_seconds and self.rate is not None and began <= self._changed_at:
+                # It was under way at the refusal, so that the server had taken it as well.
+                self.rate += tokens / self._measured_seconds * _SHARE_USED
             if limit is not None and limit / _MINUTE != self._ceiling:
                 self._ceiling = limit / _MINUTE
                 self.rate = min(self.rate or self._ceiling, self._ceiling) * _SHARE_USED
@@ -75,6 +79,7 @@ class Pace:
             if seconds < _LEAST_SECONDS:
                 return False
             measured = sum(tokens for _, tokens in self._accepted) / seconds * _SHARE_USED
+            self._measured_seconds = seconds if self.rate is None else None
             self.rate = measured if self.rate is None else min(self.rate * _SHARE_KEPT, max(measured, self.rate / 2))
             self._growth, self._changed_at = _FIRST_GROWTH, now
             return True
@@ -84,5 +89,5 @@ class Pace:
             return
         most = max(self._ceiling * _SHARE_USED, self.rate) if self._ceiling < float("inf") else float("inf")
         self.rate = min(self.rate * (1 + self._growth), most)
-        self._growth = min(2 * self._growth, _MOST_GROWTH)
+        self._growth, self._measured_seconds = min(2 * self._growth, _MOST_GROWTH), None
         self._changed_at = now

@@ -82,6 +82,19 @@ def test_a_limit_in_the_headers_is_kept_from_the_beginning() -> None:
     assert turns == pytest.approx([0.0, 0.7273, 1.4545], abs=1e-3)
 
 
+def test_answers_that_come_after_the_refusal_count_for_the_pace() -> None:
+    """The server had taken their requests before."""
+    pace = Pace(lambda: 10.0)
+    pace.accepted(0.0, TOKENS, TOKENS, None)
+
+    assert pace.refused(9.9, 50.0)
+    before = pace.rate
+    pace.accepted(9.8, TOKENS, TOKENS, None)
+
+    assert before is not None
+    assert pace.rate == pytest.approx(2 * before)
+
+
 def test_a_refusal_without_a_time_says_nothing_of_a_limit() -> None:
     """The server may be out of breath for a moment; the number of requests at once accounts for that."""
     pace = Pace(lambda: 10.0)
