@@ -26,7 +26,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 # A service that says when to come back is believed, but is not asked a hundred times a second if it says "now".
 _FIRST_FLOOR_SECONDS, _HIGHEST_FLOOR_SECONDS = 0.01, 1.0
 # Calls that were refused together come back up to so much later than asked for, as a share of the wait, one by one.
-_SPREAD, _MOST_SPREAD_SECONDS = 0.25, 5.0
+_SPREAD, _MOST_SPREAD_SECONDS = 0.25, 2.0
 # A thread that waits looks this often whether the run was stopped.
 _LOOK_SECONDS = 0.1
 _SHOWN_CHARACTERS = 200
