@@ -32,13 +32,13 @@ class Concurrency:
         return int(self._limit)
 
     @contextmanager
-    def slot(self) -> Iterator[float]:
-        """Wait until one more request may run, and hold its place. Yields when it began, for `halve`."""
+    def slot(self) -> Iterator[None]:
+        """Wait until one more request may run, and hold its place."""
         with self._changed:
             self._changed.wait_for(lambda: self._running < self.limit)
             self._running += 1
         try:
-            yield time.monotonic()
+            yield
         finally:
             with self._changed:
                 self._running -= 1
