@@ -25,8 +25,8 @@ class IndexCatalog(Protocol):
         """Record what a build has made. Searches do not read the index yet."""
         ...
 
-    def use(self, slug: str, generation: int, ef_search: int, recall: float) -> None:
-        """Let searches read this index from now on, and no other of the space."""
+    def use(self, slug: str, generation: int, ef_search: int, from_vectors: int, recall: float) -> None:
+        """Let searches of so many vectors or more read this index from now on, and no other of the space."""
         ...
 
     def stop_using(self, slug: str) -> None:

@@ -294,7 +294,8 @@ class _Keeping:
         """Let searches use the index if it has passed, and drop the others."""
         catalog = self.upkeep.catalog
         if outcome.chosen is not None:
-            catalog.use(self._slug, generation, outcome.chosen, outcome.report.lowest)
+            least = self.upkeep.limits.from_vectors
+            catalog.use(self._slug, generation, outcome.chosen, least, outcome.report.lowest)
         else:
             catalog.stop_using(self._slug)
         state = catalog.state(self._slug)

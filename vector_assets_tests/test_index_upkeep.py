@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from pgvector import HalfVector
 
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.questions import Question
@@ -121,6 +122,35 @@ def test_a_search_by_the_index_finds_what_an_exact_one_finds(filled: Database) -
             assert [hit.text for hit in by_index.nearest(vector_of("chunk 7"), where, limit)] == wanted, where
             assert "edited" not in wanted
             assert len(wanted) == min(limit, left)
+
+
+# How often this session has read the first index, since its counts were last passed on.
+_SCANS = f"SELECT pg_stat_get_xact_numscans('chunk_vectors_{SPACE.slug}_hnsw_1'::regclass)"
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "scans"),
+    [
+        ("", ChunkFilter(), 1),
+        (", '{us}'", ChunkFilter(("us",)), 1),
+        (", in_periods => '{2024}'", ChunkFilter(periods=("2024",)), 1),
+        (", '{hk}'", ChunkFilter(("hk",)), 0),
+    ],
+)
+def test_sql_reads_the_index_where_searches_do(filled: Database, given: str, where: ChunkFilter, scans: int) -> None:
+    """The function finds what a search finds, and leaves the settings of its transaction as they were."""
+    upkeep_of(filled).keep(SPACE, IndexOptions(), Listener())
+    wanted = PostgresVectorStore(filled, SPACE.slug, FROM).nearest(vector_of("chunk 7"), where, 20)
+
+    with filled.transaction() as connection:
+        connection.execute("SELECT set_config('hnsw.ef_search', '77', true)")
+        (before,) = connection.execute(_SCANS).fetchone() or (0,)
+        call = f"SELECT text FROM search_filings(%s, '{{}}', 20{given})"
+        found = connection.execute(call, [HalfVector(vector_of("chunk 7"))]).fetchall()
+        after = connection.execute(f"{_SCANS}, current_setting('hnsw.ef_search')").fetchone()
+
+    assert [text for (text,) in found] == [hit.text for hit in wanted]
+    assert after == (before + scans, "77")
 
 
 def was_by_index(database: Database) -> bool:

@@ -7,7 +7,7 @@ from psycopg.errors import UndefinedTable
 
 from ..errors import SpaceNotFound
 from ..vector_index.decision import IndexState, VectorIndex
-from .database import Connection, Database, repeatable
+from .database import Database, repeatable
 from .spaces import vectors_table
 
 # An index by its name, which has its generation; and what was recorded when it was built and checked.
@@ -36,10 +36,12 @@ ON CONFLICT (space, generation) DO UPDATE SET
 _BYTES: LiteralString = "SELECT pg_relation_size({index}::regclass)"
 _STOP_USING = "UPDATE vector_indexes SET ef_search = NULL WHERE space = %(space)s AND ef_search IS NOT NULL"
 _USE = """
-INSERT INTO vector_indexes (space, generation, built_vectors, built_bytes, build_seconds, ef_search, recall, checked_at)
-VALUES (%(space)s, %(generation)s, 0, 0, 0, %(ef_search)s, %(recall)s, now())
+INSERT INTO vector_indexes (space, generation, built_vectors, built_bytes, build_seconds, ef_search, from_vectors,
+                            recall, checked_at)
+VALUES (%(space)s, %(generation)s, 0, 0, 0, %(ef_search)s, %(from_vectors)s, %(recall)s, now())
 ON CONFLICT (space, generation) DO UPDATE SET
-    (ef_search, recall, checked_at) = (excluded.ef_search, excluded.recall, excluded.checked_at)
+    (ef_search, from_vectors, recall, checked_at)
+    = (excluded.ef_search, excluded.from_vectors, excluded.recall, excluded.checked_at)
 """
 _FORGET = "DELETE FROM vector_indexes WHERE space = %(space)s AND generation = %(generation)s"
 
@@ -74,10 +76,18 @@ class VectorIndexes:
         return IndexState(vectors, pending, pgvector, tuple(found))
 
     @repeatable
-    def use(self, slug: str, generation: int, ef_search: int, recall: float) -> None:
-        """Let searches read this index from now on, and no other of the space."""
+    def use(self, slug: str, generation: int, ef_search: int, from_vectors: int, recall: float) -> None:
+        """Let searches of so many vectors or more read this index from now on, and no other of the space."""
+        values = {
+            "space": slug,
+            "generation": generation,
+            "ef_search": ef_search,
+            "from_vectors": from_vectors,
+            "recall": recall,
+        }
         with self._database.transaction() as connection:
-            _use(connection, slug, generation, ef_search, recall)
+            connection.execute(_STOP_USING, values)
+            connection.execute(_USE, values)
 
     @repeatable
     def stop_using(self, slug: str) -> None:
@@ -107,9 +117,3 @@ class VectorIndexes:
         """Forget an index that is about to be dropped: no search begins to read it."""
         with self._database.transaction() as connection:
             connection.execute(_FORGET, {"space": slug, "generation": generation})
-
-
-def _use(connection: Connection, slug: str, generation: int, ef_search: int, recall: float) -> None:
-    values = {"space": slug, "generation": generation, "ef_search": ef_search, "recall": recall}
-    connection.execute(_STOP_USING, values)
-    connection.execute(_USE, values)

@@ -50,6 +50,95 @@ CREATE CONSTRAINT TRIGGER filings_search_follows AFTER INSERT OR UPDATE OF statu
 SELECT define_filings_search();
 """
 
+# Gives at least k of the nearest vectors, or as many as there are, in any order: from the index where the product's own
+# searches read it, else by comparing each (storage/nearest_vectors.py). Settings are the transaction's, so that they
+# are put back; where the server refuses one, each vector is compared.
+NEAREST = """
+CREATE FUNCTION nearest_filings(
+    query {halfvec}, k integer, in_markets text[], in_doc_types text[], in_stock_codes text[], in_periods text[],
+    in_languages text[]
+) RETURNS TABLE (id uuid, cosine double precision) LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path FROM CURRENT AS $$
+DECLARE
+    used record;
+    names text[] := ARRAY['enable_sort', 'jit', 'hnsw.iterative_scan', 'hnsw.max_scan_tuples',
+                          'hnsw.scan_mem_multiplier', 'hnsw.ef_search'];
+    former text[];
+    remaining double precision;
+    total double precision;
+    share double precision;
+    ef integer;
+    ids uuid[];
+    cosines double precision[];
+BEGIN
+    SELECT x.space, x.generation, x.ef_search, x.from_vectors INTO used
+    FROM vector_indexes x JOIN embedding_spaces s ON s.slug = x.space
+    WHERE s.status = 'serving' AND x.ef_search IS NOT NULL;
+    IF FOUND THEN
+        SELECT coalesce(sum(n.vectors) FILTER (
+                   WHERE (in_markets IS NULL OR n.market = ANY (in_markets))
+                     AND (in_doc_types IS NULL OR n.doc_type = ANY (in_doc_types))
+                     AND (in_stock_codes IS NULL OR n.stock_code = ANY (in_stock_codes))), 0),
+               greatest(sum(n.vectors), 1)
+        INTO remaining, total FROM vector_counts n WHERE n.space = used.space;
+        IF coalesce(in_periods, in_languages) IS NOT NULL THEN
+            SELECT remaining * coalesce(avg(((in_periods IS NULL OR d.period = ANY (in_periods))
+                       AND (in_languages IS NULL OR d.language = ANY (in_languages)))::integer), 0)
+            INTO remaining FROM documents d
+            WHERE (in_markets IS NULL OR d.market = ANY (in_markets))
+              AND (in_doc_types IS NULL OR d.doc_type = ANY (in_doc_types))
+              AND (in_stock_codes IS NULL OR d.stock_code = ANY (in_stock_codes));
+        END IF;
+        share := least(greatest(remaining, 1) / total, 1);
+        ef := least(greatest(used.ef_search, k, ceil(2 * k / share)), 1000);
+    END IF;
+    IF remaining >= used.from_vectors THEN
+        PERFORM query OPERATOR({vector}.<=>) query;  -- so that pgvector's settings are known
+        SELECT array_agg(current_setting(name, true) ORDER BY at) INTO former
+        FROM unnest(names) WITH ORDINALITY n (name, at);
+        FOR scan IN 1 .. CASE WHEN share < 1 THEN 2 ELSE 1 END LOOP
+            BEGIN
+                PERFORM set_config(name, value, true) FROM unnest(names, ARRAY[
+                    'off', 'off', CASE WHEN share < 1 AND scan = 1 THEN 'off' ELSE 'relaxed_order' END, '20000', '4',
+                    ef::text]) s (name, value);
+                EXECUTE format({by_index}, 'chunk_vectors_' || used.space, -used.generation)
+                INTO ids, cosines
+                USING query, k + 16, in_markets, in_doc_types, in_stock_codes, in_periods, in_languages;
+                PERFORM set_config(name, value, true) FROM unnest(names, former) s (name, value);
+            EXCEPTION WHEN invalid_name OR invalid_parameter_value OR undefined_object OR insufficient_privilege
+                OR cant_change_runtime_param THEN ids := NULL;
+            END;
+            IF cardinality(ids) >= k THEN
+                RETURN QUERY SELECT * FROM unnest(ids, cosines);
+                RETURN;
+            END IF;
+            EXIT WHEN coalesce(cardinality(ids), 0) < ef * share / 2;
+        END LOOP;
+    END IF;
+    RETURN QUERY
+    SELECT f.chunk_id, 1 - (f.embedding OPERATOR({vector}.<=>) query) FROM filings_search f
+    WHERE (in_markets IS NULL OR f.market = ANY (in_markets))
+      AND (in_doc_types IS NULL OR f.doc_type = ANY (in_doc_types))
+      AND (in_stock_codes IS NULL OR f.stock_code = ANY (in_stock_codes))
+      AND (in_periods IS NULL OR f.period = ANY (in_periods))
+      AND (in_languages IS NULL OR f.language = ANY (in_languages))
+    ORDER BY f.embedding OPERATOR({vector}.<=>) query, f.chunk_id LIMIT k;
+END $$;
+REVOKE EXECUTE ON FUNCTION nearest_filings FROM PUBLIC;
+"""
+BY_INDEX = """$index$
+SELECT array_agg(c.id), array_agg(1 - r.distance)
+FROM (SELECT v.chunk_id, v.content_hash, v.embedding OPERATOR({vector}.<=>) $1 AS distance FROM %I v
+      WHERE v.token_count <> %s AND ($3 IS NULL OR v.market = ANY ($3)) AND ($4 IS NULL OR v.doc_type = ANY ($4))
+        AND ($5 IS NULL OR v.stock_code = ANY ($5))
+        AND (coalesce($6, $7) IS NULL OR EXISTS (
+             SELECT FROM document_chunks n JOIN documents d ON d.id = n.document_id
+             WHERE n.id = v.chunk_id AND n.content_hash = v.content_hash
+               AND ($6 IS NULL OR d.period = ANY ($6)) AND ($7 IS NULL OR d.language = ANY ($7)) OFFSET 0))
+      ORDER BY v.embedding OPERATOR({vector}.<=>) $1 LIMIT $2) r
+JOIN document_chunks c ON c.id = r.chunk_id AND c.content_hash = r.content_hash
+$index$"""
+
 # Ranks as `vector_assets.search` does, whose tests compare the two: the hundred nearest vectors and the hundred best by
 # BM25, their standard scores, vectors weighed with 0.7. `score` is the cosine.
 SEARCH = """
@@ -66,16 +155,17 @@ CREATE FUNCTION search_filings(
 BEGIN
     RETURN QUERY
     WITH passing AS NOT MATERIALIZED (
-        SELECT f.chunk_id AS id, f.embedding FROM filings_search f
+        SELECT f.chunk_id AS id FROM filings_search f
         WHERE (in_markets IS NULL OR f.market = ANY (in_markets))
           AND (in_doc_types IS NULL OR f.doc_type = ANY (in_doc_types))
           AND (in_stock_codes IS NULL OR f.stock_code = ANY (in_stock_codes))
           AND (in_periods IS NULL OR f.period = ANY (in_periods))
           AND (in_languages IS NULL OR f.language = ANY (in_languages))
     ), dense AS MATERIALIZED (
-        SELECT id, 1 - distance AS cosine, row_number() OVER (ORDER BY distance, id) AS rank
-        FROM (SELECT id, embedding OPERATOR({vector}.<=>) query AS distance FROM passing) p
-        ORDER BY distance, id LIMIT greatest(k, 100)
+        SELECT id, cosine, row_number() OVER (ORDER BY cosine DESC, id) AS rank
+        FROM nearest_filings(query, greatest(k, 100), in_markets, in_doc_types, in_stock_codes, in_periods,
+                             in_languages)
+        ORDER BY cosine DESC, id LIMIT greatest(k, 100)
     ), asked AS (
         SELECT id, n, ln(1 + (greatest(t.chunks - n, 0) + 0.5) / (n + 0.5::double precision)) AS rarity,
                greatest(t.average_length, 1) AS average
@@ -138,4 +228,5 @@ def statements(vector: str) -> tuple[str, ...]:
         of_a_space=f"format({defined_by(OF_A_SPACE)}, slug, 'chunk_vectors_' || slug)",
         of_no_space=defined_by(OF_NO_SPACE.format(halfvec=halfvec)),
     )
-    return view, SEARCH.format(halfvec=halfvec, vector=vector, bm25=BM25)
+    nearest = NEAREST.format(halfvec=halfvec, vector=vector, by_index=BY_INDEX.format(vector=vector))
+    return view, nearest, SEARCH.format(halfvec=halfvec, vector=vector, bm25=BM25)
