@@ -252,6 +252,14 @@ class LexicalIndex(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """The second stage of a search: reads the question and a text together."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Score how well each text answers the question, in order; the greater, the better."""
+        ...
+
+
 class ReferenceVectorStore(Protocol):
     """Where the vectors of the reference texts are stored; `texts` names the set of texts."""
 

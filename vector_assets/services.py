@@ -17,7 +17,7 @@ from .errors import (
     SpaceNotLive,
     WeightsChanged,
 )
-from .open_stores import OpenStores
+from .search_services import SearchServices
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -32,17 +32,16 @@ if TYPE_CHECKING:
     from .embedding.remote.answer_journal import FileAnswerJournal
     from .embedding.torch_embedder import SentenceTransformerEmbedder
     from .estimates.backfill_plan import BackfillPlan
-    from .index_upkeep import IndexUpkeep
     from .ingestion.chunker import Chunker
     from .ingestion.ingest import Ingestion
     from .ingestion.landing_directory import LandingDirectory
-    from .search import FilingsSearch, Searcher, TermFiller
+    from .search import TermFiller
     from .space_changes import SpaceChanges
     from .storage.chunks import PostgresChunkStore
     from .vectorizer import Vectorizer
 
 
-class Services(OpenStores):
+class Services(SearchServices):
     """The real services of one process, each made when it is first asked for and then kept.
 
     The database is there, with its tables, once `database` was asked for; the model is loaded once a text is embedded.
@@ -360,51 +359,6 @@ class Services(OpenStores):
         except (WeightsChanged, EmbedderDrifted):
             return True
         return False
-
-    @cached_property
-    def search(self) -> FilingsSearch:
-        """Search in whatever space serves at the moment of a question."""
-        from .search import FilingsSearch, Search
-
-        return FilingsSearch(Search(self.spaces, self._searcher, self.chunk_terms), self.searchable_chunks)
-
-    def search_in(self, space: EmbeddingSpace) -> FilingsSearch:
-        """Search in one space, whatever serves."""
-        from .search import FilingsSearch, OneSpace, Search
-
-        return FilingsSearch(Search(OneSpace(space), self._searcher, self.chunk_terms), self.searchable_chunks)
-
-    def _searcher(self, space: EmbeddingSpace) -> Searcher:
-        from .embedders import require_recipe
-        from .search import Searcher
-        from .storage.vectors import PostgresVectorStore
-
-        embedder = self._embedder_of(space)
-        require_recipe(embedder, space)
-        return Searcher(embedder, PostgresVectorStore(self.database, space.slug, self.settings.index_from_vectors))
-
-    @property
-    def index_upkeep(self) -> IndexUpkeep:
-        """Plans, builds, checks and drops the indexes of the spaces."""
-        from .index_upkeep import IndexLimits, IndexUpkeep
-        from .storage.index_builds import IndexBuilds
-        from .storage.recall_samples import RecallSamples
-        from .storage.vector_indexes import VectorIndexes
-
-        settings, database = self.settings, self.database
-        limits = IndexLimits(
-            settings.index_from_vectors,
-            int(settings.index_memory_gib * 2**30),
-            settings.quality_limits.min_recall_at_10,
-        )
-        samples = RecallSamples(database, settings.index_from_vectors)
-        return IndexUpkeep(
-            VectorIndexes(database),
-            IndexBuilds(database),
-            samples,
-            lambda space: self._searcher(space).embedder,
-            limits,
-        )
 
     def _embedder_of(self, space: EmbeddingSpace) -> AnyEmbedder:
         """Give the model of this process where the space is its own, else that of the space."""

@@ -218,6 +218,13 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_INDEX_MEMORY_GIB",
         description="The most memory, in GiB, that the database server may use to build an index.",
     )
+    reranker: str | None = Field(
+        None,
+        min_length=1,
+        validation_alias="VECTOR_ASSETS_RERANKER",
+        description="A cross-encoder of sentence-transformers, by name or folder, which orders the best 50 hits of a "
+        "search again. Unset: none does.",
+    )
     freshness_slo_hours: float = Field(
         24.0,
         gt=0,

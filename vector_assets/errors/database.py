@@ -170,7 +170,7 @@ class DatabaseFull(DatabaseError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"the disk of the database server is full ({reason}). Free some space there. What was "
-            "committed is kept, and the next run embeds the rest."
+            "committed is kept, and the next run does the rest."
         )
 
 

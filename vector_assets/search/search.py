@@ -14,7 +14,7 @@ from ..domain.search import ChunkFilter, SearchableQuestion, SearchHit
 from ..domain.spaces import EmbeddingSpace
 from ..domain.terms import QuestionTerms, term_counts
 from ..errors import EmbedderBusy, EmbedderRefused, NothingToSearch, SpaceNotFound
-from ..ports import Embedder, LexicalIndex, SearchableVectors, ServingSpace
+from ..ports import Embedder, LexicalIndex, Reranker, SearchableVectors, ServingSpace
 from ..translation import translate
 from .fusion import fused_scores
 from .question_checks import check_limit, check_question
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 # Candidates of each ranking. The standard scores are taken over them, so that fewer would depend on chance.
 _CANDIDATES = 100
+# Of these, so many are read again where a second stage is set: beyond them an answer is rare, and each takes time.
+_RERANKED = 50
 
 ALL_CHUNKS = ChunkFilter()
 
@@ -52,6 +54,7 @@ class Search:
         spaces: says which space serves.
         searcher_of: makes what answers questions in a space. The one of the last question is kept.
         lexical: finds chunks by terms; None: vectors alone are compared.
+        reranker: reads the best candidates again, and puts them into its order; None: there is no second stage.
     """
 
     def __init__(
@@ -59,10 +62,12 @@ class Search:
         spaces: ServingSpace,
         searcher_of: Callable[[EmbeddingSpace], Searcher],
         lexical: LexicalIndex | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._spaces = spaces
         self._searcher_of = searcher_of
         self._lexical = lexical
+        self._reranker = reranker
         self._last: tuple[EmbeddingSpace, Searcher] | None = None
 
     def find(self, question: str, where: ChunkFilter = ALL_CHUNKS, limit: int = 5) -> list[SearchHit]:
@@ -88,7 +93,8 @@ class Search:
             if space is None:
                 raise NothingToSearch
             try:
-                return space, self._find(self._searcher(space), question, where, limit)
+                found = self._find(self._searcher(space), question, where, limit)
+                return space, self._reranked(question, found, max(limit, _RERANKED))
             except SpaceNotFound:
                 # Another space serves since, and this one was dropped.
                 if self._spaces.serving() == space:
@@ -120,6 +126,13 @@ class Search:
         if self._lexical is None or found is None:
             return dense
         return _fused(self._lexical, found, searcher.vectors, vector, dense)
+
+    def _reranked(self, question: str, hits: list[SearchHit], most: int) -> list[SearchHit]:
+        """Let the second stage order the first hits; those after them stay where they are."""
+        if self._reranker is None or len(hits) < 2:
+            return hits
+        scores = self._reranker.scores(question, [hit.text for hit in hits[:most]])
+        return [hits[place] for place in np.argsort(-scores, kind="stable")] + hits[most:]
 
     def _by_terms(self, question: str, where: ChunkFilter, candidates: int) -> "_FoundByTerms | None":
         """Find the candidates of the terms; None where the question has none, or nothing was counted yet."""

@@ -1,10 +1,12 @@
 """Search as people use it: names as they are written, what is missing, and the text around a hit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vector_assets.domain.documents import Document
 from vector_assets.domain.partition_keys import PartitionKey
@@ -169,6 +171,28 @@ def test_what_cannot_be_asked_is_refused(search: FilingsSearch) -> None:
     """A question without a word."""
     with pytest.raises(InvalidQuestion):
         search.answer("?")
+
+
+class Alphabetical:
+    """A second stage that likes the end of the alphabet."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([ord(text[0]) for text in texts], dtype=np.float32)
+
+
+def test_a_second_stage_orders_the_hits_again(search: FilingsSearch, stores: Stores) -> None:
+    """Also those that the first stage would not have shown; each keeps its score and its ranks."""
+    ranking = Search(
+        stores.spaces,
+        lambda space: Searcher(HashEmbedder(space), stores.vectors(space.slug)),
+        reranker=Alphabetical(),
+    )
+    first_stage = {hit.chunk_id: hit for hit in search.find(f"a {KEY}", limit=9)}
+
+    hits = FilingsSearch(ranking, stores.searchable_chunks).find(f"a {KEY}", limit=3)
+
+    assert {hit.text[0] for hit in hits} == {"c"}
+    assert hits == [first_stage[hit.chunk_id] for hit in hits]
 
 
 @pytest.mark.parametrize("ask", [FilingsSearch.find, FilingsSearch.answer])
