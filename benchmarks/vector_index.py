@@ -102,14 +102,17 @@ def _graph_bytes(process: psutil.Process, home: str) -> int:
     return sum(part.pss for part in parts if "/dev/shm/PostgreSQL" in part.path or part.path in {"[heap]", "[anon]"})
 
 
-def built(services: Services, meanwhile: bool) -> tuple[IndexReport, Build, int]:
-    """Build and check the index; with `meanwhile`, embed chunks beside it and print how much slower that is."""
+def built(services: Services, meanwhile: bool, rebuild: bool) -> tuple[IndexReport, Build, int]:
+    """Build and check the index, or check the one that an interrupted run has left.
+
+    With `meanwhile`, embed chunks beside it, and print how much slower that is.
+    """
     build, memory = Build(), MemoryOfBuild(services.settings.home)
     with services.database.transaction() as connection:
         connection.execute("SELECT 1")
     memory.start()
     with _embedding(services, build.ended) if meanwhile else nullcontext():
-        report = services.index_upkeep.keep(services.space, IndexOptions(rebuild=True), build)
+        report = services.index_upkeep.keep(services.space, IndexOptions(rebuild=rebuild), build)
     memory.stopped.set()
     memory.join()
     return report, build, memory.most
@@ -210,7 +213,7 @@ def main() -> None:
         with Services(load_settings(home=home)) as services:
             _fill(services, arguments)
             if arguments.rebuild or services.index_upkeep.catalog.state(services.space.slug).in_use is None:
-                _report_build(services, arguments.meanwhile)
+                _report_build(services, arguments.meanwhile, arguments.rebuild)
             columns = ("filter", "way", "queries", "recall@10", "hits missing", "p50 ms", "p95 ms")
             measure(
                 services,
@@ -285,9 +288,12 @@ def measure_hybrid(services: Services, files: Sequence[Path], cache: Path) -> No
         table.add(width, len(questions), missing, p50, p95)
 
 
-def _report_build(services: Services, meanwhile: bool) -> None:
-    report, build, memory = built(services, meanwhile)
-    assert report.build_seconds is not None
+def _report_build(services: Services, meanwhile: bool, rebuild: bool) -> None:
+    report, build, memory = built(services, meanwhile, rebuild)
+    if report.recall is not None:
+        print(f"ef_search {report.recall.chosen}, lowest recall@10 of a group {report.recall.report.lowest:.3f}")
+    if report.build_seconds is None:
+        return
     forecast, seconds = report.plan.forecast, report.build_seconds
     print(
         f"build: {seconds:.0f} s (forecast {forecast.seconds:.0f}), memory {readable_bytes(memory)} (forecast "
@@ -300,8 +306,6 @@ def _report_build(services: Services, meanwhile: bool) -> None:
             left = seconds - at.elapsed_seconds
             off = (at.seconds_left - left) / left
             print(f"at {share:.0%} of the time: {at.line()} · {left:.0f} s were left ({off:+.0%})")
-    if report.recall is not None:
-        print(f"ef_search {report.recall.chosen}, lowest recall@10 of a group {report.recall.report.lowest:.3f}")
 
 
 if __name__ == "__main__":
