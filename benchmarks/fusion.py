@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.chunkings import Chunking
 from benchmarks.corpus import landed_document
-from benchmarks.embedding_cache import EmbeddingCache
+from benchmarks.embedding_cache import EmbeddingCache, Vectors
 from benchmarks.retrieval import QuestionSet, figures
 from benchmarks.table import Table, add_json_option
 from vector_assets.domain.terms import term_counts
@@ -78,7 +78,7 @@ class Variant:
 def _best(scores: Scores, count: int) -> NDArray[np.intp]:
     """Places of the best; only of chunks that have a score."""
     order = np.argsort(-scores, kind="stable")[:count]
-    return order[scores[order] != 0]
+    return np.asarray(order[scores[order] != 0], dtype=np.intp)
 
 
 def standard_scores(weight: float) -> Fusion:
@@ -129,12 +129,16 @@ def main() -> None:
     vectors = EmbeddingCache(arguments.cache, services.embedder)
     stored, terms = vectors.documents(texts), ProductTerms(texts)
     sets = [QuestionSet.of(file) for file in arguments.questions]
-    rankings = Rankings([vectors.questions(item.questions) @ stored.T for item in sets], terms, sets)
+    rankings = Rankings([_cosines(vectors.questions(item.questions), stored) for item in sets], terms, sets)
     names = [f"{item.name} ({len(item.questions)}): hit@1, 5, 10, MRR" for item in sets]
     table = Table("ranked by", *names, "mean MRR", json_file=arguments.json)
     for name, scores in rankings.rows():
         found = [figures(np.stack(part), documents, item.relevant) for part, item in zip(scores, sets, strict=True)]
         table.add(name, *found, float(np.mean([row[-1] for row in found])))
+
+
+def _cosines(questions: Vectors, stored: Vectors) -> Scores:
+    return (questions @ stored.T).astype(np.float64)
 
 
 def _chunks(services: Services, filings: Path) -> tuple[list[str], list[str]]:
