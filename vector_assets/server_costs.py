@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 
 from .domain.partition_keys import PartitionKey
-from .embedding.remote.embedder import MOST_BATCH_TEXTS, RemoteEmbedder
+from .embedding.remote.embedder import MOST_BATCH_TEXTS, MOST_CONCURRENT, RemoteEmbedder
 from .errors import VectorAssetsError
 from .estimates.backfill_plan import PARTITION_SECONDS, BackfillPlan
 from .estimates.vector_size import vector_bytes
@@ -73,7 +73,7 @@ def _tried_seconds(embedder: RemoteEmbedder, sample: Sequence[str], plan: Backfi
     chunks = sum(plan.chunks.values())
     a_request = min(embedder.most_texts, MOST_BATCH_TEXTS, chunks)
     requests = -(-chunks // a_request)
-    at_once = min(embedder.concurrency, requests)
+    at_once = min(MOST_CONCURRENT, requests)
     seconds = requests * max(a_text * a_request, (alone + a_text * a_request) / at_once)
     limit = embedder.model.tokens_per_minute
     return max(seconds, 60 * tokens / limit if limit else 0.0) + len(plan.chunks) * PARTITION_SECONDS

@@ -21,7 +21,8 @@ from .embed_deadline import ANSWER_SIGNALS_SECONDS, EmbedDeadline
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items that may wait beside those that are being worked on. With these no thread is idle while one result is committed.
+# Items that may wait beside those that are being worked on, at least. With these no thread is idle while one result is
+# committed. Where many threads wait for a server, half as many more let them go on while the first answer is late.
 _SPARE_ITEMS = 2
 
 
@@ -55,7 +56,7 @@ def map_in_order(
     with _WorkerThreads("vector-assets-embed", concurrency, deadline) as workers:
         for item in items:
             results.append(workers.submit(partial(work, item)))
-            if len(results) >= concurrency + _SPARE_ITEMS:
+            if len(results) >= concurrency + max(_SPARE_ITEMS, concurrency // 2):
                 yield workers.wait_for_result(results.popleft())
         while results:
             yield workers.wait_for_result(results.popleft())

@@ -31,6 +31,8 @@ MOST_CONCURRENT = 16
 MOST_BATCH_TEXTS = 128
 """A batch is a request, and the unit of progress and loss: so many texts are enough to hide what a request costs."""
 
+# So many calls more look up texts or inspect vectors, while others wait for the server.
+_PREPARED_CALLS = 8
 # A question is answered while somebody waits.
 QUERY_SECONDS = 5.0
 # The limit of a text where nobody says it.
@@ -135,7 +137,7 @@ class RemoteEmbedder:
     @property
     def concurrency(self) -> int:
         """How many calls are worth making at once; the server may take fewer, and the rest wait their turn."""
-        return MOST_CONCURRENT
+        return MOST_CONCURRENT + _PREPARED_CALLS
 
     @property
     def device(self) -> str:
@@ -244,7 +246,9 @@ class RemoteEmbedder:
         """
         self._raise_if_far(self._pause_left)
         turn = self._limits.reserve(tokens, _LONGEST_TURN_SECONDS) if self._limits is not None else 0.0
-        distance = self._answer_seconds / self._requests.limit if self._answer_seconds > _LONG_ANSWER_SECONDS else 0.0
+        distance = (
+            self._answer_seconds / (2 * self._requests.limit) if self._answer_seconds > _LONG_ANSWER_SECONDS else 0.0
+        )
         turn = max(turn, self._pace.reserve(tokens, distance, _LONGEST_TURN_SECONDS), self._pause_left)
         self._raise_if_far(turn)
         paused_until = self._paused_until
