@@ -18,6 +18,7 @@ import psutil
 from ..errors import DagsterDidNotStart, VectorAssetsError
 from ..translation import ngettext, translate
 from .dev_address import answers, recorded_port
+from .dev_ray import RAY_OPTION, RAY_PORT_OPTION, local_ray, ray_options
 from .dev_watchdog import STOP_SECONDS, dismiss, end_group, group_members, start_watchdog
 from .options import examples, filings_option
 from .ports import HOST, refuse_taken_port
@@ -32,7 +33,9 @@ _CHECK_SECONDS = 5.0
 _MISSING_CHECKS = 2
 
 
-_EXAMPLES = examples("vector-assets dev", "vector-assets dev --filings ~/filings --port 3001")
+_EXAMPLES = examples(
+    "vector-assets dev", "vector-assets dev --filings ~/filings --port 3001", "vector-assets dev --ray 4"
+)
 
 
 @click.command(epilog=_EXAMPLES)
@@ -40,7 +43,9 @@ _EXAMPLES = examples("vector-assets dev", "vector-assets dev --filings ~/filings
 @click.option(
     "--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="The port of the web pages."
 )
-def dev(filings: Path | None, port: int) -> None:
+@RAY_OPTION
+@RAY_PORT_OPTION
+def dev(filings: Path | None, port: int, workers: int | None, ray_port: int) -> None:
     """Run everything on this machine: the database, Dagster's web pages, its daemon and the sensors.
 
     Ctrl-C and SIGTERM stop everything that it started.
@@ -50,14 +55,16 @@ def dev(filings: Path | None, port: int) -> None:
     from .terminal import working
 
     refuse_taken_port(port)
+    ray = ray_options(workers, ray_port)
     with open_services(filings, creates=True) as services, dev_lock(services.dagster_url, services.retries):
         from ..defs.run_history import Runs
         from ..defs.runtime.instance import dagster_environment, open_instance
 
-        with working(translate("preparing Dagster's storage")), open_instance(services) as instance:
+        target = None if ray is None else ray.target
+        with working(translate("preparing Dagster's storage")), open_instance(services, target) as instance:
             Runs(instance).end_orphans()
             environment = os.environ | dagster_environment(services)
-        with _Dagster(port, environment) as dagster:
+        with local_ray(ray, environment), _Dagster(port, environment) as dagster:
             click.echo(translate("starting Dagster ..."))
             dagster.wait_until_it_answers()
             _print_address(port, services.settings.landing_dir)

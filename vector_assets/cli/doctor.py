@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from ..services import Services
     from ..settings import Settings
 
-_EXAMPLES = examples("vector-assets doctor", "vector-assets doctor --all")
+_EXAMPLES = examples("vector-assets doctor", "vector-assets doctor --all", "vector-assets doctor --cluster")
 
 
 @click.command(epilog=_EXAMPLES)
 @click.option("--all", "show_all", is_flag=True, help="List every setting with its meaning, not only the changed ones.")
+@click.option("--cluster", is_flag=True, help="Ask every node of the Ray cluster on which Dagster starts runs instead.")
 @click.pass_context
-def doctor(ctx: click.Context, show_all: bool) -> None:
+def doctor(ctx: click.Context, show_all: bool, cluster: bool) -> None:
     """Check settings, disk, landing directory, databases, pgvector, model and vectors, and list the changed settings.
 
     Each check has a line: ok; WARN, which may be meant; FIX, which says what to do; or skip, where an earlier line says
@@ -31,6 +32,10 @@ def doctor(ctx: click.Context, show_all: bool) -> None:
 
     # The embedded server is tried; a database elsewhere may be another one than is meant, so that none is made.
     with configured_services(creates=load_settings().database_url is None) as services:
+        if cluster:
+            from .cluster_checks import print_cluster
+
+            ctx.exit(0 if print_cluster(services) else 1)
         healthy = _print_checks(services)
         click.echo("")
         click.echo(

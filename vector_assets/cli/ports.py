@@ -7,7 +7,7 @@ from ..errors import PortTaken
 HOST = "127.0.0.1"
 
 
-def refuse_taken_port(port: int) -> None:
+def refuse_taken_port(port: int, option: str = "--port") -> None:
     """Refuse a port on which another program listens, before a server is made that could not.
 
     Raises:
@@ -18,4 +18,4 @@ def refuse_taken_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise PortTaken(port, error.strerror or str(error)) from error
+            raise PortTaken(port, error.strerror or str(error), option) from error

@@ -18,6 +18,12 @@ VectorAssetsError
 ├── PortTaken
 ├── DevRunsAlready
 ├── DagsterDidNotStart
+├── RayDidNotStart                the cluster for trying, on this machine
+├── RayUnreachable                no cluster answers at the launcher's address
+├── NoRayLauncher                 dagster.yaml starts runs in another way
+├── ClusterDidNotAnswer
+├── PoolLargerThanCluster         runs would wait in Ray until they are failed
+├── LauncherAsksForNothing        all runs would start on the head
 ├── LandingDirectoryMissing
 ├── InvalidManifest
 ├── ReaderNotStarted              the process that parses documents; no document is at fault
@@ -93,6 +99,14 @@ VectorAssetsError
     └── EmbedderHung              the embedder does not answer; its thread is left running
 """
 
+from .cluster import (
+    ClusterDidNotAnswer,
+    LauncherAsksForNothing,
+    NoRayLauncher,
+    PoolLargerThanCluster,
+    RayDidNotStart,
+    RayUnreachable,
+)
 from .database import (
     DatabaseError,
     DatabaseFailed,
@@ -214,6 +228,7 @@ __all__ = [
     "BudgetUsedUp",
     "BundledModelUnavailable",
     "ChunkNotFound",
+    "ClusterDidNotAnswer",
     "ConversionFailed",
     "DaemonNotRunning",
     "DagsterDidNotStart",
@@ -259,6 +274,7 @@ __all__ = [
     "InvalidQuestions",
     "InvalidSetting",
     "LandingDirectoryMissing",
+    "LauncherAsksForNothing",
     "ManifestRowWithoutFile",
     "MigrationDue",
     "MisplacedDocument",
@@ -267,6 +283,7 @@ __all__ = [
     "ModelNotWritten",
     "ModelTooLarge",
     "NoDocumentHas",
+    "NoRayLauncher",
     "NoSpaceToFill",
     "NothingMatches",
     "NothingServedBefore",
@@ -281,7 +298,10 @@ __all__ = [
     "PgvectorMissing",
     "PgvectorUnsafe",
     "PlaceholderDocument",
+    "PoolLargerThanCluster",
     "PortTaken",
+    "RayDidNotStart",
+    "RayUnreachable",
     "ReaderNotStarted",
     "RecipeChanged",
     "RightMissing",

@@ -124,9 +124,14 @@ class DaemonNotRunning(VectorAssetsError):
 class PortTaken(VectorAssetsError):
     """Another program listens on the port of a server that a command would start."""
 
-    def __init__(self, port: int, reason: str) -> None:
+    def __init__(self, port: int, reason: str, option: str = "--port") -> None:
         super().__init__(
-            translate("port {port} cannot be used ({reason}). Choose another with --port.", port=port, reason=reason)
+            translate(
+                "port {port} cannot be used ({reason}). Choose another with {option}.",
+                port=port,
+                reason=reason,
+                option=option,
+            )
         )
         self.port = port
 

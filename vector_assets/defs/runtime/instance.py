@@ -7,22 +7,26 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from ...errors import DAGSTER_DATABASE_URL, DatabaseFailed
+from ...ray_cluster.cluster import RayTarget
 from ...services import Services
+from .ray_launcher import recorded_target, with_launcher
 
 _NO_OUTPUT = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
 
 
-def dagster_environment(services: Services) -> dict[str, str]:
+def dagster_environment(services: Services, ray: RayTarget | None = None) -> dict[str, str]:
     """Give the environment in which any part of Dagster finds the same instance and the same settings.
 
-    Writes dagster.yaml into the home folder unless DAGSTER_HOME names one that has its own.
+    Writes dagster.yaml into the home folder unless DAGSTER_HOME names one that has its own. `ray`: a cluster that takes
+    the runs as long as it answers; None: the one that was written before, if it still does.
     """
     home = Path(os.environ.get("DAGSTER_HOME") or services.settings.home / "dagster")
     home.mkdir(parents=True, exist_ok=True)
     if "DAGSTER_HOME" not in os.environ or not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_bytes(_shipped_config().read_bytes())
+        file = home / "dagster.yaml"
+        file.write_text(with_launcher(_shipped_config().read_text("utf-8"), ray or recorded_target(file)), "utf-8")
     return {
         "DAGSTER_HOME": str(home),
         DAGSTER_DATABASE_URL: services.dagster_url.render_as_string(hide_password=False),
@@ -33,7 +37,7 @@ def dagster_environment(services: Services) -> dict[str, str]:
     }
 
 
-def open_instance(services: Services) -> dg.DagsterInstance:
+def open_instance(services: Services, ray: RayTarget | None = None) -> dg.DagsterInstance:
     """Open the instance that `vector-assets dev` shows; its tables are made on first use.
 
     For the command line only, since it sets variables of this process: dagster.yaml names its database by one, and
@@ -45,7 +49,7 @@ def open_instance(services: Services) -> dg.DagsterInstance:
         DatabaseError: Dagster's database is not there, or lacks something.
         DatabaseFailed: Dagster's storage does not open.
     """
-    environment = dagster_environment(services)
+    environment = dagster_environment(services, ray)
     os.environ.update(environment)
     try:
         return dg.DagsterInstance.from_ref(InstanceRef.from_dir(environment["DAGSTER_HOME"], overrides=_NO_OUTPUT))
