@@ -111,7 +111,8 @@ def _try(fault: str, folder: Path) -> str:
             victims = _victims(fault, dev, pid)
             for victim in victims:
                 victim.kill()
-            seen, started = [], time.monotonic()
+            seen: list[tuple[float, str]] = []
+            started = time.monotonic()
             until = started + _SECONDS
             while time.monotonic() < until:
                 status = runs.status(run)

@@ -51,7 +51,8 @@ def cluster(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with psutil.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0) as process:
         assert any(READY in line.decode() for line in process.stdout)
         yield f"http://127.0.0.1:{port}", process
-        process.terminate()
+        if process.is_running():
+            process.terminate()
 
 
 def test_nodes_are_asked_listen_on_loopback_and_end_together(cluster: tuple[str, psutil.Popen]) -> None:
