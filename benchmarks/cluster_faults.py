@@ -21,17 +21,17 @@ from vector_assets.services import Services
 from vector_assets.settings import load_settings
 
 _WORDS = ("net", "sales", "rose", "fell", "margin", "fleet", "region", "quarter", "cash", "debt", "lease", "freight")
-_PARTITIONS, _PARAGRAPHS = 4, 1500
+_PARTITIONS = 4
 _SECONDS = 600.0
 
 
-def _filings(landing: Path) -> None:
+def _filings(landing: Path, paragraphs: int) -> None:
     for number in range(_PARTITIONS):
         folder = landing / "us" / "annual_report" / f"XGEN{number}"
         folder.mkdir(parents=True)
         text = "\n\n".join(
             " ".join(_WORDS[(i * 7 + j * j + number) % len(_WORDS)] for j in range(120)) + f" {i}."
-            for i in range(_PARAGRAPHS)
+            for i in range(paragraphs)
         )
         (folder / "2024-annual-report.txt").write_text(text)
 
@@ -95,9 +95,9 @@ def _until(what: str, condition: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def _try(fault: str, folder: Path) -> str:
+def _try(fault: str, folder: Path, paragraphs: int) -> str:
     home, landing = folder / "home", folder / "landing"
-    _filings(landing)
+    _filings(landing, paragraphs)
     os.environ["VECTOR_ASSETS_HOME"] = str(home)
     os.environ.pop("DAGSTER_HOME", None)
     with _dev(home, landing, folder / "dev.log") as dev:
@@ -130,11 +130,12 @@ def _try(fault: str, folder: Path) -> str:
 
 @click.command()
 @click.argument("faults", nargs=-1, required=True)
-def main(faults: tuple[str, ...]) -> None:
+@click.option("--paragraphs", default=1500, show_default=True, help="Of each of four partitions.")
+def main(faults: tuple[str, ...], paragraphs: int) -> None:
     """Try each fault."""
     for fault in faults:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            print(_try(fault, Path(folder)), flush=True)
+            print(_try(fault, Path(folder), paragraphs), flush=True)
 
 
 if __name__ == "__main__":
