@@ -254,8 +254,8 @@ class RemoteEmbedder:
         paused_until = self._paused_until
         if turn > 0:
             self._pause(turn)
-        if self._paused_until > paused_until:
-            raise EmbedderBusy(self.model.name, _USED_UP, self._pause_left)
+        if self._paused_until > paused_until and (left := self._pause_left) > 0:
+            raise EmbedderBusy(self.model.name, _USED_UP, left)
         return turn > distance
 
     def _raise_if_far(self, turn: float) -> None:
