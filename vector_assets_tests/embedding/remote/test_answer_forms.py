@@ -1,4 +1,4 @@
-"""Servers of one's own, by the answers that their documentation shows."""
+"""Servers of one's own, by the forms of their answers, written down from memory: none of them was run."""
 
 import json
 
