@@ -1,8 +1,10 @@
 """The stores of the databases that the settings name."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import URL
 
@@ -17,6 +19,9 @@ from .storage.migrate import TablesState, ensure_tables, migrate, tables_state
 from .storage.retries import Retries
 from .storage.sessions import checked_schema
 from .stores import Stores
+
+if TYPE_CHECKING:
+    from .storage.partition_locks import PartitionLocks
 
 
 class OpenStores(Stores):
@@ -62,6 +67,13 @@ class OpenStores(Stores):
         ensure_database(self.url, self.retries, self.creates)
         ensure_tables(self.url, self.retries, schema, self.creates)
         return Database(self.url, self.retries, reached=True, schema=schema, read_only=self.read_only)
+
+    @cached_property
+    def partition_locks(self) -> PartitionLocks:
+        """Locks that give a partition to one run at a time."""
+        from .storage.partition_locks import PartitionLocks
+
+        return PartitionLocks(self.database, lease_seconds=self.settings.lease_seconds)
 
     def tables_state(self) -> TablesState:
         """Read of which version the database's tables are."""

@@ -1,6 +1,7 @@
 """What the loop, the search and the ingestion need: protocols of a few methods. A good first file to read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -172,6 +173,9 @@ class VectorStore(Protocol):
 
         Returns the ids stored; the other chunks were superseded. A failure is stored under the same condition: the
         first one of a chunk lets it wait for its second attempt, the next one quarantines it.
+
+        Raises:
+            LeaseLost: the store commits under a lease that does not hold any more; nothing was stored.
         """
         ...
 
@@ -181,6 +185,30 @@ class VectorStore(Protocol):
 
     def discard(self, selection: ChunkSelection, run_id: str) -> int:
         """Delete what the run stored for the selection, so that those chunks are pending again; count them."""
+        ...
+
+
+class Leases(Protocol):
+    """Which run may commit to a partition in a space. A lease is known by its token, which is never given out again."""
+
+    def take(self, partition: PartitionKey, space_slug: str, run_id: str, period: timedelta) -> int:
+        """Take the partition's lease from whichever run has it, for a period; return the token."""
+        ...
+
+    def renew(self, token: int, period: timedelta) -> bool:
+        """Let the lease expire so much later than now; False: another run has taken it, or it was given back."""
+        ...
+
+    def is_held(self, token: int) -> bool:
+        """Say whether the lease still holds; one that has expired does until another run takes it."""
+        ...
+
+    def release(self, token: int) -> None:
+        """Give the lease back, if it still holds."""
+        ...
+
+    def has_expired(self, partition: PartitionKey, space_slug: str) -> bool:
+        """Say whether a run holds the partition's lease and has not renewed it in time."""
         ...
 
 

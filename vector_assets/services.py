@@ -188,8 +188,8 @@ class Services(SearchServices):
         self.chunking.replace(self.configured_chunker.recipe)
         self.chunker = self.configured_chunker
 
-    def vectorizer(self, batch_size: int | None = None) -> Vectorizer:
-        """The loop into the space of this process, which must be live.
+    def vectorizer(self, batch_size: int | None = None, lease: int | None = None) -> Vectorizer:
+        """The loop into the space of this process, which must be live; it commits under the lease, if there is one.
 
         In a database without spaces it becomes the serving one, once the model is loaded and has embedded a text.
 
@@ -204,7 +204,8 @@ class Services(SearchServices):
 
         self.require_live()
         size = default_batch_size(self.settings, self.embedder) if batch_size is None else batch_size
-        vectors, timeout = PostgresVectorStore(self.database, self.space.slug), self.settings.embed_timeout_seconds
+        vectors = PostgresVectorStore(self.database, self.space.slug, lease=lease)
+        timeout = self.settings.embed_timeout_seconds
         # A model of a server may be exchanged while a run goes on; one of this process cannot.
         check_again = self.drift.check_again if self.space.provider else None
         stops = self.retries.ended, self.database.cancel

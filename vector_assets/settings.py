@@ -205,6 +205,14 @@ class Settings(BaseSettings):
         validation_alias="VECTOR_ASSETS_MAX_PARTITIONS_PER_RUN",
         description="The most neighbouring partitions that a backfill or a sensor puts into one run.",
     )
+    lease_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=86_400,
+        allow_inf_nan=False,
+        validation_alias="VECTOR_ASSETS_LEASE_SECONDS",
+        description="A run that gives no sign of life for so many seconds loses its partition to the next run.",
+    )
     index_from_vectors: int = Field(
         INDEX_FROM,
         ge=1,

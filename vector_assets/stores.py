@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .storage.document_removal import DocumentRemoval
     from .storage.documents import PostgresDocumentStore
     from .storage.last_runs import LastRuns
+    from .storage.leases import PostgresLeases
     from .storage.partition_counts import PartitionCounts
-    from .storage.partition_locks import PartitionLocks
     from .storage.partition_status import PartitionStatusQueries
     from .storage.quarantine import Quarantine
     from .storage.rate_limits import PostgresRateLimits
@@ -84,11 +84,11 @@ class Stores(ABC):
         return AuditFacts(self.database)
 
     @cached_property
-    def partition_locks(self) -> PartitionLocks:
-        """Locks that give a partition to one run at a time."""
-        from .storage.partition_locks import PartitionLocks
+    def leases(self) -> PostgresLeases:
+        """Which run may commit to each partition."""
+        from .storage.leases import PostgresLeases
 
-        return PartitionLocks(self.database)
+        return PostgresLeases(self.database)
 
     @cached_property
     def chunk_terms(self) -> ChunkTerms:

@@ -11,6 +11,7 @@ from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.storage.chunks import PostgresChunkStore
 from vector_assets.storage.database import Database
 from vector_assets.storage.documents import PostgresDocumentStore
+from vector_assets.storage.leases import PostgresLeases
 from vector_assets.storage.partition_status import PartitionStatusQueries
 from vector_assets.storage.quarantine import Quarantine
 from vector_assets.storage.reference_vectors import PostgresReferenceVectorStore
@@ -22,6 +23,7 @@ from vector_assets.storage.vectors import PostgresVectorStore
 from .memory.chunks import MemoryChunkStore
 from .memory.database import ChunkRow, MemoryDatabase, QueueRow, now
 from .memory.documents import MemoryChunkingStore, MemoryDocumentStore
+from .memory.leases import MemoryLeases
 from .memory.partition_status import MemoryPartitionStatusQueries
 from .memory.quarantine import MemoryQuarantine
 from .memory.searchable_chunks import MemorySearchableChunks
@@ -39,6 +41,7 @@ class PostgresStores:
         self.database = database
         self.documents = self.chunking = PostgresDocumentStore(database)
         self.spaces = SpaceRegistry(database)
+        self.leases = PostgresLeases(database)
         self.quarantine = Quarantine(database)
         self.status = PartitionStatusQueries(database)
         self.reference_vectors = PostgresReferenceVectorStore(database)
@@ -48,8 +51,8 @@ class PostgresStores:
     def chunks(self, slug: str) -> PostgresChunkStore:
         return PostgresChunkStore(self.database, slug)
 
-    def vectors(self, slug: str) -> PostgresVectorStore:
-        return PostgresVectorStore(self.database, slug)
+    def vectors(self, slug: str, lease: int | None = None) -> PostgresVectorStore:
+        return PostgresVectorStore(self.database, slug, lease=lease)
 
     def edit(self, text: str, new_text: str) -> None:
         """Change the text of each chunk that has this one."""
@@ -109,6 +112,7 @@ class MemoryStores:
         self.documents = MemoryDocumentStore(database)
         self.chunking = MemoryChunkingStore(database)
         self.spaces = MemorySpaceRegistry(database)
+        self.leases = MemoryLeases(database)
         self.quarantine = MemoryQuarantine(database)
         self.status = MemoryPartitionStatusQueries(database)
         self.reference_vectors = MemoryReferenceVectorStore(database)
@@ -118,8 +122,8 @@ class MemoryStores:
     def chunks(self, slug: str) -> MemoryChunkStore:
         return MemoryChunkStore(self.database, slug)
 
-    def vectors(self, slug: str) -> MemoryVectorStore:
-        return MemoryVectorStore(self.database, slug)
+    def vectors(self, slug: str, lease: int | None = None) -> MemoryVectorStore:
+        return MemoryVectorStore(self.database, slug, lease)
 
     def edit(self, text: str, new_text: str) -> None:
         with self.database.lock:

@@ -24,7 +24,15 @@ from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
 from .runtime.run_processes import step_signature
 from .runtime.tags import DATA_VERSION_TAG
-from .step_failures import StepCanceled, StepFailure, failure_of, one_line_cancellation, one_line_failures, with_retries
+from .step_failures import (
+    StepCanceled,
+    StepFailure,
+    failure_of,
+    one_line_cancellation,
+    one_line_failures,
+    require_not_ended,
+    with_retries,
+)
 
 # What is wrong with one partition. Any other failure, of the database or the model, would be the next one's as well.
 _OF_ONE_PARTITION = (TooManyFailures, PartitionBusy, PartitionWouldShrink)
@@ -71,6 +79,7 @@ class PartitionedStep:
             partitions = _Range(self)
             for key, result in partitions.results():
                 _log_result(self.context, key, result)
+            require_not_ended(self.context)
             partitions.raise_failures()
             yield from outputs_of_checks(self.context)
 
@@ -85,6 +94,7 @@ class PartitionedStep:
                 return
             partitions = _Range(self)
             results = dict(partitions.results())
+            require_not_ended(self.context)
             if partitions.failures:
                 for key, result in results.items():
                     _log_result(self.context, key, result)
@@ -105,6 +115,7 @@ class PartitionedStep:
             with one_line_failures(context, pause, partial(self.listener.failure, key)):
                 _tag_company(context, self.services.company_names.of(key))
                 result = self.work(key)
+                require_not_ended(context)
         except dg.Failure as failure:
             _log_failure(context, key, failure)
             raise
@@ -133,6 +144,7 @@ class _Range:
             self._tried += 1
             report = partial(step.listener.failure, key)
             result = with_retries(self._context, partial(step.work, key), step.services.retries.pause, report)
+            require_not_ended(self._context)
             if isinstance(result, PartitionResult):
                 self._context.log.info(f"{self._place} " + translate("{partition} is done", partition=key))
                 yield key, result

@@ -1,13 +1,13 @@
 """What Dagster's runs say of the partitions: which have a run under way, which failed, and which were canceled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
 import dagster as dg
 
 from ..domain.failure_backoff import FIRST_REST, LONGEST_REST, is_resting
-from .runtime.run_processes import has_lost_its_process
+from .runtime.run_processes import has_lost_its_process, lives_elsewhere
 from .runtime.tags import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 
 _UNDER_WAY = [
@@ -133,11 +133,17 @@ class Runs:
     def _position(self) -> dict[str, int]:
         return {key: number for number, key in enumerate(self._order)}
 
-    def end_orphans(self) -> None:
-        """Mark runs whose process was killed as failed, so that their partitions are free again."""
+    def end_orphans(self, silent_runs: Collection[str] = ()) -> None:
+        """Mark runs whose process was killed as failed, so that their partitions are free again.
+
+        So are the `silent_runs`, which have an expired lease, unless they are on this machine: a process that is
+        stopped here may go on, and after a sleep of the machine all leases have expired. Runs that wait have no lease.
+        """
         for run in self._instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
             if has_lost_its_process(run):
                 self._instance.report_run_failed(run, "The process of this run was killed.")
+            elif run.run_id in silent_runs and lives_elsewhere(run):
+                self._instance.report_run_failed(run, "The node of this run has given no sign of life.")
 
 
 def _is_about(run: dg.DagsterRun, asset_key: dg.AssetKey, job: str) -> bool:

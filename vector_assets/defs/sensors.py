@@ -133,7 +133,7 @@ def _request(
     register(context.instance, [item.partition for item in waiting])
     known = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
     runs = Runs(context.instance, known)
-    runs.end_orphans()
+    runs.end_orphans(services.leases.expired_runs())
     now = datetime.now(UTC)
     blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, now)
     blocked |= runs.partitions_canceled(asset, job, changed, now)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from ..errors import RunCanceled, VectorAssetsError
+from ..errors import RunCanceled, RunEnded, VectorAssetsError
 from ..translation import translate
 from .runtime.traceless_error import TracelessError
 
@@ -57,14 +57,37 @@ def failure_of(error: VectorAssetsError, metadata: Mapping[str, dg.MetadataValue
 INTERRUPTS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 """What ends a step whose run is canceled, or whose process is asked to end."""
 
+_ENDED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _CANCELED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
 def is_canceled(context: dg.AssetExecutionContext) -> bool:
     """Say whether somebody canceled the run. If the storage does not say so, nobody did."""
+    return _has_status(context, _CANCELED)
+
+
+def has_ended(context: dg.AssetExecutionContext) -> bool:
+    """Say whether Dagster has marked the run as failed or canceled, though this process is at work on it.
+
+    It does so when a node does not answer any more. If the storage does not say so, it did not.
+    """
+    return _has_status(context, _ENDED)
+
+
+def require_not_ended(context: dg.AssetExecutionContext) -> None:
+    """Check that the run may still succeed: Dagster would turn one that it has marked as failed into a success.
+
+    Raises:
+        dagster.Failure: Dagster has marked the run as ended.
+    """
+    if has_ended(context):
+        raise failure_of(RunEnded())
+
+
+def _has_status(context: dg.AssetExecutionContext, statuses: tuple[dg.DagsterRunStatus, ...]) -> bool:
     with suppress(Exception):
         run = context.instance.get_run_by_id(context.run_id)
-        return run is not None and run.status in _CANCELED
+        return run is not None and run.status in statuses
     return False
 
 

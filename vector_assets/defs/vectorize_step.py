@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 from pydantic import Field
@@ -32,7 +33,7 @@ from .partition_ranges import PartitionResult
 from .progress_events import EventDetail, ProgressEvents
 from .run_progress import RunProgress
 from .runtime.interrupts import interrupts_set
-from .step_failures import INTERRUPTS, StepCanceled, failure_of, is_canceled
+from .step_failures import INTERRUPTS, StepCanceled, failure_of, has_ended, is_canceled
 from .vectors_metadata import VectorsTotals
 
 
@@ -105,8 +106,11 @@ def vectorize(
     services.require_live()
     log_external_writes(context, services, key)
     step = _VectorizeStep(context, config, services, listener, key, run)
-    with services.partition_locks.held(key, services.space.slug, context.run_id) as lock:
-        return step.run(lock)
+    ended = partial(has_ended, context)
+    with services.partition_locks.held(key, services.space.slug, context.run_id, ended) as lock:
+        result = step.run(lock)
+        lock.require()
+    return result
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class _VectorizeStep:
         except EmbedderDrifted as error:
             log_check_results(self.context, key, self._drift_failed(error))
             raise
+        lock.require()
         if report.stopped and not report.processed:
             raise BudgetUsedUp(str(key), report.stopped)
         metadata = self._record(report, events, distribution)
@@ -188,7 +193,7 @@ class _VectorizeStep:
             self.context.log.warning(wait.line())
             self.listener.wait(self.key, wait)
 
-        vectorizer = self.services.vectorizer(self.config.batch_size)
+        vectorizer = self.services.vectorizer(self.config.batch_size, lock.lease)
         try:
             with interrupts_set(self.services.retries.ended):
                 return vectorizer.vectorize_partition(

@@ -30,6 +30,8 @@ VectorAssetsError
 ├── PartitionWouldShrink          nothing was deleted; --allow-shrink
 ├── BudgetUsedUp                  nothing was embedded: a limit of tokens or the deadline was reached before
 ├── PartitionBusy                 another run works on the same partition
+├── LeaseLost                     another run took the partition over; this one stores nothing more
+├── RunEnded                      Dagster has marked the run as ended; its process was still at work
 ├── IndexBuildRunning             another process builds, checks or drops the indexes of the space
 ├── IndexWouldSpill               its build would not fit into memory; nothing was built; --spill
 ├── DocumentError                 one document is bad: it is reported and skipped, the others are processed
@@ -198,10 +200,12 @@ from .runs import (
     IndexBuildRunning,
     IndexWouldSpill,
     Interrupted,
+    LeaseLost,
     PartitionBusy,
     PartitionsFailed,
     PortTaken,
     RunCanceled,
+    RunEnded,
     TooManyFailures,
     WatchingStopped,
 )
@@ -275,6 +279,7 @@ __all__ = [
     "InvalidSetting",
     "LandingDirectoryMissing",
     "LauncherAsksForNothing",
+    "LeaseLost",
     "ManifestRowWithoutFile",
     "MigrationDue",
     "MisplacedDocument",
@@ -306,6 +311,7 @@ __all__ = [
     "RecipeChanged",
     "RightMissing",
     "RunCanceled",
+    "RunEnded",
     "SamePathElsewhere",
     "SchemaTaken",
     "ServerModelChanged",

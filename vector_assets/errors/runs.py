@@ -186,6 +186,31 @@ class PartitionBusy(VectorAssetsError):
         self.holder = holder
 
 
+class LeaseLost(VectorAssetsError):
+    """The run no longer holds the lease of its partition, so that it may store nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            translate(
+                "this run has lost its partition: Dagster has marked it as ended, or another run took the partition "
+                "over after VECTOR_ASSETS_LEASE_SECONDS without a sign of this one. What it committed is kept, and it "
+                "stores nothing more. Start another run if chunks are still pending."
+            )
+        )
+
+
+class RunEnded(VectorAssetsError):
+    """Dagster has marked the run as failed or canceled, and its process goes on all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            translate(
+                "Dagster has marked this run as ended while its process was still at work, as it does when a node is "
+                "lost. What was stored is kept, and the run reports no success. Start another run for the rest."
+            )
+        )
+
+
 class IndexBuildRunning(VectorAssetsError):
     """Another process is at work on the indexes of the same space."""
 

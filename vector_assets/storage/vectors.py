@@ -19,6 +19,7 @@ from ..errors import SpaceNotFound
 from ..vector_index.decision import INDEX_FROM
 from .binary_arrays import HalfVectors, halfvecs, hash_array, integer_array, uuid_array
 from .database import Connection, Cursor, Database, repeatable
+from .leases import require_held
 from .nearest_vectors import NearestVectors
 from .partition_columns import partition_parameters
 from .spaces import require_live, vectors_table
@@ -35,7 +36,7 @@ WITH incoming AS (
     FROM unnest(%(ids)b::uuid[], %(partitions)b::integer[], %(hashes)b::bytea[], %(vectors)b::halfvec[],
                 %(token_counts)b::integer[], %(tokens_embedded)b::integer[])
         AS i (chunk_id, partition, content_hash, embedding, token_count, tokens_embedded)
-), unchanged AS MATERIALIZED (
+){lease}, unchanged AS MATERIALIZED (
     -- One by one, by the keys: of a queue that it has no statistics of, PostgreSQL would read all rows for each batch.
     SELECT i.*, queued.ctid AS queue_row
     FROM incoming i
@@ -45,6 +46,7 @@ WITH incoming AS (
               = (%(space)s, i.market, i.doc_type, i.stock_code, i.chunk_id, i.content_hash)
         FOR UPDATE SKIP LOCKED) queued
     CROSS JOIN LATERAL (SELECT FROM document_chunks c WHERE c.id = i.chunk_id FOR KEY SHARE SKIP LOCKED) held
+    {under_lease}
 ), dequeued AS (
     DELETE FROM pending_chunks WHERE ctid = ANY(ARRAY(SELECT queue_row FROM unchanged))
 ), stored AS (
@@ -61,6 +63,12 @@ WITH incoming AS (
 -- Mostly all of them are stored, and nothing is to be listed.
 SELECT array_agg(chunk_id) FROM stored HAVING count(*) < cardinality(%(ids)b::uuid[])
 """
+
+# The lease under which a run commits. Whoever takes it away waits for the end of the transaction.
+_LEASE: LiteralString = """, lease AS MATERIALIZED (
+    SELECT FROM partition_leases WHERE token = %(lease)s FOR KEY SHARE
+)"""
+_UNDER_LEASE: LiteralString = "WHERE EXISTS (SELECT FROM lease)"
 
 # Those of a batch that the run has stored before, when the answer of the commit was lost, and that are still current.
 _STORED_BEFORE: LiteralString = """
@@ -120,12 +128,16 @@ class PostgresVectorStore:
 
     Args:
         index_from: searches over fewer vectors compare each, also where there is an index.
+        lease: the token of the lease under which batches are committed; None: they need none.
     """
 
-    def __init__(self, database: Database, space_slug: str, index_from: int = INDEX_FROM) -> None:
+    def __init__(
+        self, database: Database, space_slug: str, index_from: int = INDEX_FROM, lease: int | None = None
+    ) -> None:
         self._database = database
         self._space_slug = space_slug
-        self._store = sql.SQL(_STORE).format(table=vectors_table(space_slug)).as_bytes(None)
+        self._lease = lease
+        self._store = _store_statement(space_slug, lease is not None)
         self._stored_before = sql.SQL(_STORED_BEFORE).format(table=vectors_table(space_slug))
         self._of_texts = sql.SQL(_OF_TEXTS).format(table=vectors_table(space_slug)).as_bytes(None)
         self._discard = sql.SQL(_DISCARD).format(table=vectors_table(space_slug))
@@ -144,6 +156,7 @@ class PostgresVectorStore:
 
         Raises:
             SpaceNotLive: the space was retired or dropped; nothing was stored.
+            LeaseLost: the lease does not hold any more; nothing was stored.
         """
         with self._database.transaction() as connection:
             try:
@@ -157,6 +170,8 @@ class PostgresVectorStore:
                 require_live(connection, self._space_slug)
                 raise
             found = stored.fetchone() if stored else None
+            if self._lease is not None and (found is not None or failures):
+                require_held(connection, self._lease)
             if found is None:
                 return {item.chunk.id for item in embedded}
             require_live(connection, self._space_slug)
@@ -209,6 +224,7 @@ class PostgresVectorStore:
             "tokens_embedded": integer_array([item.tokens.tokens_embedded for item in embedded]),
             "run_id": run_id,
             "space": self._space_slug,
+            "lease": self._lease,
         }
         return connection.execute(self._store, parameters)
 
@@ -267,6 +283,12 @@ class PostgresVectorStore:
             SearchHit(score, PartitionKey(market, doc_type, stock_code), document, index, text, *about)
             for score, market, doc_type, stock_code, document, index, text, *about in rows
         ]
+
+
+def _store_statement(space_slug: str, has_lease: bool) -> bytes:
+    lease, under_lease = (_LEASE, _UNDER_LEASE) if has_lease else ("", "")
+    clauses = {"lease": sql.SQL(lease), "under_lease": sql.SQL(under_lease)}
+    return sql.SQL(_STORE).format(table=vectors_table(space_slug), **clauses).as_bytes(None)
 
 
 def _numbers_of_partitions(embedded: Sequence[EmbeddedChunk]) -> dict[PartitionKey, int]:

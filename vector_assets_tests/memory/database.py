@@ -85,6 +85,16 @@ class QueueRow:
 
 
 @dataclass
+class LeaseRow:
+    """A row of `partition_leases`."""
+
+    space_slug: str
+    partition: PartitionKey
+    run_id: str
+    expires_at: datetime
+
+
+@dataclass
 class SpaceRow:
     """A row of `embedding_spaces`."""
 
@@ -110,6 +120,8 @@ class MemoryDatabase:
         self.vectors: dict[str, dict[UUID, VectorRow]] = {}
         self.queues: dict[str, dict[UUID, QueueRow]] = {}
         self.reference_vectors: dict[tuple[str, str], StoredReferenceVectors] = {}
+        self.leases: dict[int, LeaseRow] = {}
+        self.tokens = count(1)
         self._ids = (UUID(int=number) for number in count(1))
 
     def is_live(self, space_slug: str) -> bool:

@@ -13,7 +13,7 @@ from vector_assets.domain.chunks import Chunk, ChunkSelection
 from vector_assets.domain.failure_backoff import SECOND_ATTEMPT_AFTER
 from vector_assets.domain.search import ChunkFilter, SearchHit
 from vector_assets.domain.spaces import StoredReferenceVectors, Vectors
-from vector_assets.errors import SpaceNotFound, SpaceNotLive
+from vector_assets.errors import LeaseLost, SpaceNotFound, SpaceNotLive
 
 from .database import ChunkRow, MemoryDatabase, QueueRow, VectorRow, now
 from .searchable_chunks import passes
@@ -22,9 +22,10 @@ from .searchable_chunks import passes
 class MemoryVectorStore:
     """The `VectorStore` port."""
 
-    def __init__(self, database: MemoryDatabase, space_slug: str) -> None:
+    def __init__(self, database: MemoryDatabase, space_slug: str, lease: int | None = None) -> None:
         self._database = database
         self._space_slug = space_slug
+        self._lease = lease
 
     def commit_batch(
         self, embedded: Sequence[EmbeddedChunk], failures: Sequence[ChunkFailure], run_id: str
@@ -33,6 +34,8 @@ class MemoryVectorStore:
         with self._database.lock:
             if not self._database.is_live(self._space_slug):
                 raise SpaceNotLive(self._space_slug)
+            if self._lease is not None and self._lease not in self._database.leases:
+                raise LeaseLost
             for failure in failures:
                 self._store_failure(failure, run_id)
             return {item.chunk.id for item in embedded if self._store_vector(item, run_id)}

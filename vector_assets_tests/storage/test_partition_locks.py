@@ -1,5 +1,6 @@
 """A partition belongs to one run at a time, for as long as that run lives."""
 
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from vector_assets.domain.partition_keys import PartitionKey
-from vector_assets.errors import PartitionBusy
+from vector_assets.errors import LeaseLost, PartitionBusy
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.database import Database
 from vector_assets.storage.partition_locks import PartitionLocks
@@ -131,17 +132,46 @@ def test_a_lock_is_taken_back_from_a_connection_that_the_server_believes_in(
     distant.close()
 
 
-def test_a_lock_that_another_run_got_meanwhile_is_told_and_the_work_goes_on(
+def test_a_lock_that_another_run_got_meanwhile_takes_the_lease_along(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once; it costs double work at most."""
+    """Whether the other run is at work still or has ended: the partition is not taken back."""
     monkeypatch.setattr(locks, "_BETWEEN_LOOKS_SECONDS", 0)
     with PartitionLocks(database).held(KEY, "space", "mine") as lock:
         end_holder(database, "vector_assets run mine")
-        with PartitionLocks(database).held(KEY, "space", "another"):
-            assert "run another" in lock.warning()
-
+        with PartitionLocks(database).held(KEY, "space", "another") as another:
             assert lock.warning() is None
+            another.require()
+        with pytest.raises(LeaseLost):
+            lock.require()
+
+        assert lock.warning() is None
+
+
+def test_a_lease_that_expired_is_taken_with_its_lock(database: Database, child: ForkedProgram) -> None:
+    """From a process that is stopped, though its session and its lock live on; before, it is refused."""
+    child.send_signal(signal.SIGSTOP)
+    impatient = PartitionLocks(database, wait_seconds=0)
+    with pytest.raises(PartitionBusy), impatient.held(KEY, "space", "mine"):
+        pass
+    rows(database, "UPDATE partition_leases SET expires_at = now() - interval '1 s' RETURNING run_id")
+
+    with impatient.held(KEY, "space", "mine") as lock:
+        lock.require()
+
+        assert rows(database, "SELECT run_id FROM partition_leases") == [("mine",)]
+
+
+def test_a_run_that_has_ended_gives_its_partition_up(database: Database) -> None:
+    """Its lease is renewed until then."""
+    asked = iter([False, False, True])
+    with PartitionLocks(database, lease_seconds=0.2).held(KEY, "space", "mine", lambda: next(asked)) as lock:
+        with PartitionLocks(database, wait_seconds=60).held(KEY, "space", "another"):
+            pass
+
+        with pytest.raises(LeaseLost):
+            lock.require()
+        assert list(asked) == []
 
 
 def test_the_lock_outlives_a_limit_on_idle_sessions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

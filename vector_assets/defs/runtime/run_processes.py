@@ -63,6 +63,14 @@ def has_lost_its_process(run: dg.DagsterRun) -> bool:
         return True
 
 
+def lives_elsewhere(run: dg.DagsterRun) -> bool:
+    """Say whether the run lives in a process on another machine or in another container."""
+    if PROCESS_TAG not in run.tags:
+        return False
+    machine, _, _, run_id = json.loads(run.tags[PROCESS_TAG])
+    return bool(machine != _machine() and run_id == run.run_id)
+
+
 def _machine() -> str:
     """Where process numbers mean the same: the machine and the container, which may have the machine's name."""
     try:

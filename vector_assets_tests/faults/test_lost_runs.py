@@ -1,0 +1,61 @@
+"""A run that is taken for lost and lives on: it stores nothing more, and is not green."""
+
+import signal
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from vector_assets.defs.resources import SilentListener
+from vector_assets.defs.runtime.in_process import recorded_runs
+from vector_assets.errors import LeaseLost
+
+from ..fakes import FakeServices, rows
+from .places import CHUNKS, SECONDS, VECTORS, Place, finish, run
+from .test_two_at_once import recorded
+
+_BATCH = 30
+_LEASES = "SELECT run_id FROM partition_leases"
+
+
+def test_a_run_that_was_stopped_finds_its_lease_taken(place: Place) -> None:
+    """Row: a run is stopped for longer than its lease holds, another run finishes the partition, the first goes on."""
+    with place.started_run("embed", _BATCH) as first, place.services() as services:
+        assert first.stdout.readline() == "embed\n"
+        first.send_signal(signal.SIGSTOP)
+        expire = "UPDATE partition_leases SET expires_at = now() - interval '1 s' RETURNING run_id"
+        ((first_id,),) = rows(services.database, expire)
+
+        second = run(services)
+
+        first.send_signal(signal.SIGCONT)
+        assert str(LeaseLost()) in first.communicate("\n", SECONDS)[0]
+        _check_second_has_finished(services, first_id, second.error)
+    finish(place, pending=0, later=timedelta(0))
+
+
+def test_a_run_that_dagster_has_given_up_stays_failed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row: Dagster marks a run as failed, as when its node is lost, while its process lives on."""
+    monkeypatch.setenv("VECTOR_ASSETS_LEASE_SECONDS", "1")
+    with place.started_run("embed", _BATCH) as first, place.services() as services:
+        assert first.stdout.readline() == "embed\n"
+        ((first_id,),) = rows(services.database, _LEASES)
+        with recorded_runs(services, SilentListener()):
+            instance = dg.DagsterInstance.get()
+            instance.report_run_failed(instance.get_run_by_id(first_id), "the node is lost")
+
+        second = run(services)
+
+        assert str(LeaseLost()) in first.communicate("\n", SECONDS)[0]
+        _check_second_has_finished(services, first_id, second.error)
+    finish(place, pending=0, later=timedelta(0))
+
+
+def _check_second_has_finished(services: FakeServices, first_id: str, error: str | None) -> None:
+    first, second = recorded(services)
+    assert error is None
+    assert (first.run_id, first.status) == (first_id, dg.DagsterRunStatus.FAILURE)
+    assert second.status == dg.DagsterRunStatus.SUCCESS
+    counts = dict(rows(services.database, f"SELECT run_id, count(*) FROM {VECTORS} GROUP BY run_id"))
+    assert counts == {first_id: CHUNKS - counts[second.run_id], second.run_id: counts[second.run_id]}
+    assert counts[second.run_id] == len(services.embedder.embedded) == len(set(services.embedder.embedded))
