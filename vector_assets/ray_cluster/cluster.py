@@ -49,7 +49,10 @@ def ask_cluster(target: RayTarget) -> Sequence[NodeFacts]:
     """
     client = _connected(target.address)
     # The head is asked to run the program: it needs no core there.
-    job = client.submit_job(entrypoint=_PROGRAM, runtime_env=target.runtime_env)
+    try:
+        job = client.submit_job(entrypoint=_PROGRAM, runtime_env=target.runtime_env)
+    except RuntimeError as error:
+        raise RayUnreachable(target.address, str(error).strip().splitlines()[0]) from error
     try:
         status = _ended(client, job)
         lines = client.get_job_logs(job).splitlines()

@@ -29,7 +29,9 @@ def main() -> None:
     node = {"node_ip_address": _HOST, "object_store_memory": _OBJECT_STORE_BYTES}
     # Without cores, the head takes no run: runs need one.
     pages = {"num_cpus": 0, "include_dashboard": True, "dashboard_host": _HOST, "dashboard_port": port}
-    cluster = Cluster(initialize_head=True, head_node_args=node | pages)
+    # None: a free port. At the usual one, a second cluster on the machine would take no jobs.
+    agent = {"dashboard_agent_listen_port": None}
+    cluster = Cluster(initialize_head=True, head_node_args=node | pages | agent)
     try:
         for _ in range(workers):
             cluster.add_node(num_cpus=1, **node)
