@@ -1,6 +1,7 @@
 """Launch a backfill in the running Dagster and show its progress."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,14 +49,7 @@ def launch_and_follow(
         taken = {targeted[str(key)] for key in chunks if str(key) in targeted}
         free = {key: count for key, count in chunks.items() if str(key) not in targeted}
         if taken:
-            others = ", ".join(sorted(taken))
-            skipped = ngettext(
-                "{number:,} partition is skipped, because backfill {others} embeds it already.",
-                "{number:,} partitions are skipped, because backfill {others} embeds them already.",
-                len(chunks) - len(free),
-                others=others,
-            )
-            click.echo(skipped)
+            _print_taken(taken, len(chunks) - len(free))
         if not free:
             return True
         observed = ObservedBatches(instance, asset)
@@ -65,6 +59,16 @@ def launch_and_follow(
             return _follow(services, backfills, backfill_id, free, observed)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
+
+
+def _print_taken(backfills: AbstractSet[str], partitions: int) -> None:
+    skipped = ngettext(
+        "{number:,} partition is skipped, because backfill {others} embeds it already.",
+        "{number:,} partitions are skipped, because backfill {others} embeds them already.",
+        partitions,
+        others=", ".join(sorted(backfills)),
+    )
+    click.echo(skipped)
 
 
 def _print_launched(backfill_id: str, partitions: int, address: str | None) -> None:
