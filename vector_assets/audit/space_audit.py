@@ -9,11 +9,12 @@ from ..domain.questions import Question
 from ..domain.search import SearchHit
 from ..domain.spaces import EmbeddingSpace, SpaceOverview
 from ..errors import EmbedderBroken, EmbedderBusy, EmbedderRefused, ModelError
-from ..ports import Embedder, LexicalIndex, ReferenceVectorStore, SpacePairs
+from ..ports import Embedder, ReferenceVectorStore, SpacePairs
 from ..quality.drift import DriftResult
 from ..quality.neighbor_overlap import NeighborOverlap, PairedVectors, neighbor_overlap
 from ..quality.retrieval import RetrievalFigures, first_relevant_rank
 from ..search import OneSpace, Search, Searcher
+from ..search_ports import LexicalIndex
 from .drift_guard import DriftGuard
 
 Progress = Callable[[str, int, int], None]

@@ -1,5 +1,6 @@
 """Metadata of a materialization of vectors: what everybody wants to know first, then one table of all other figures."""
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
@@ -158,6 +159,7 @@ def _space(space: EmbeddingSpace, device: str | None) -> Figures:
     yield "dimension", f"{space.dimension:,}"
     if device is not None:
         yield "device", device
+    yield "node", socket.gethostname()
 
 
 def distribution_figures(distribution: Distribution, former: VectorSummary | None) -> Figures:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ..domain.search import ChunkFilter, Passage, SearchableQuestion, SearchAnswer, SearchFilter, SearchHit
 from ..errors import ChunkNotFound
-from ..ports import SearchableChunks
+from ..search_ports import SearchableChunks
 from .filters import chunk_filter
 from .search import Search
 

@@ -8,7 +8,7 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.partition_selection import Selection, nearest_names
 from ..domain.search import ChunkFilter, SearchFilter
 from ..errors import NoDocumentHas
-from ..ports import SearchableChunks
+from ..search_ports import SearchableChunks
 
 
 def chunk_filter(where: SearchFilter, chunks: SearchableChunks) -> ChunkFilter:

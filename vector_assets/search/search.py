@@ -14,7 +14,8 @@ from ..domain.search import ChunkFilter, SearchableQuestion, SearchHit
 from ..domain.spaces import EmbeddingSpace
 from ..domain.terms import QuestionTerms, term_counts
 from ..errors import EmbedderBusy, EmbedderRefused, NothingToSearch, SpaceNotFound
-from ..ports import Embedder, LexicalIndex, Reranker, SearchableVectors, ServingSpace
+from ..ports import Embedder, ServingSpace
+from ..search_ports import LexicalIndex, Reranker, SearchableVectors
 from ..translation import translate
 from .fusion import fused_scores
 from .question_checks import check_limit, check_question

@@ -3,7 +3,7 @@
 from ..domain.chunks import BEFORE_ALL_CHUNKS
 from ..domain.partition_keys import PartitionKey
 from ..domain.terms import term_counts
-from ..ports import TermStore
+from ..search_ports import TermStore
 
 # Chunks of a transaction: about half a megabyte of text.
 _WINDOW = 500

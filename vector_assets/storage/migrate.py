@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0002"
+HEAD = "0001"
 """The newest revision. Known here so that a database that is up to date costs two queries and no import of Alembic."""
 
 # Any constant does; it is this project's name in ASCII, shifted into the 63 bits of a lock number.

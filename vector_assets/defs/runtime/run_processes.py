@@ -40,9 +40,8 @@ def step_signature(context: dg.AssetExecutionContext) -> dict[str, str]:
 
 
 def sign_run(context: dg.AssetExecutionContext) -> None:
-    """Tag the step's run with its process."""
-    if tags := step_signature(context):
-        context.instance.add_run_tags(context.run_id, tags)
+    """Tag the step's run with its process, and with the name of the machine or container for people."""
+    context.instance.add_run_tags(context.run_id, {**step_signature(context), "node": socket.gethostname()})
 
 
 _STEPS_IN_CHILDREN = {dg.multiprocess_executor.name, dg.multi_or_in_process_executor.name}

@@ -7,6 +7,7 @@ from vector_assets.storage.migrations.first_schema import (
     chunk_terms,
     documents_and_chunks,
     filings_search,
+    leases,
     server_limits,
     spaces_and_queue,
     vector_indexes,
@@ -33,6 +34,7 @@ def upgrade() -> None:
         *server_limits.STATEMENTS,
         *filings_search.statements(vector),
         *vector_indexes.STATEMENTS,
+        *leases.STATEMENTS,
         TRIGGERS,
     ):
         # A colon in the text is no parameter of a statement.

@@ -1,10 +1,5 @@
 """Leases: which run may store vectors of a partition."""
 
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-
 # A lease that was taken from its run is no row any more, so that the token alone says whether it still holds. Tokens
 # are never given out again. There is no reference to the space: the first run of a database registers it.
 LEASES = """
@@ -23,10 +18,4 @@ CREATE TABLE partition_leases (
 )
 """
 
-
-def upgrade() -> None:
-    op.execute(LEASES)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE partition_leases")
+STATEMENTS = (LEASES,)
