@@ -4,6 +4,7 @@ import signal
 from datetime import timedelta
 
 import dagster as dg
+import psutil
 import pytest
 
 from vector_assets.defs.resources import SilentListener
@@ -11,11 +12,14 @@ from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.errors import LeaseLost
 
 from ..fakes import FakeServices, rows
-from .places import CHUNKS, SECONDS, VECTORS, Place, finish, run
+from .places import CHUNKS, SECONDS, VECTORS, Place, eventually, finish, run
 from .test_two_at_once import recorded
 
 _BATCH = 30
 _LEASES = "SELECT run_id FROM partition_leases"
+_OTHERS_AT_WORK = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+"""
 
 
 def test_a_run_that_was_stopped_finds_its_lease_taken(place: Place) -> None:
@@ -23,6 +27,7 @@ def test_a_run_that_was_stopped_finds_its_lease_taken(place: Place) -> None:
     with place.started_run("embed", _BATCH) as first, place.services() as services:
         assert first.stdout.readline() == "embed\n"
         first.send_signal(signal.SIGSTOP)
+        _wait_until_silent(first.pid, services)
         expire = "UPDATE partition_leases SET expires_at = now() - interval '1 s' RETURNING run_id"
         ((first_id,),) = rows(services.database, expire)
 
@@ -49,6 +54,12 @@ def test_a_run_that_dagster_has_given_up_stays_failed(place: Place, monkeypatch:
         assert str(LeaseLost()) in first.communicate("\n", SECONDS)[0]
         _check_second_has_finished(services, first_id, second.error)
     finish(place, pending=0, later=timedelta(0))
+
+
+def _wait_until_silent(pid: int, services: FakeServices) -> None:
+    """Until the process is stopped, and the server has done what it had asked for: a renewal of the lease, for one."""
+    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    eventually(lambda: not rows(services.database, _OTHERS_AT_WORK))
 
 
 def _check_second_has_finished(services: FakeServices, first_id: str, error: str | None) -> None:
