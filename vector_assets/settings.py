@@ -21,6 +21,14 @@ QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
 # How the names of settings begin, and of slips such as VECTOR_ASSET_HOME.
 _PREFIXES = ("VECTOR_ASSET", "VECTORASSET", "EMBEDDING_", "EMBEDING_")
 _PROMPTS = {"EMBEDDING_DOCUMENT_PROMPT", "EMBEDDING_QUERY_PROMPT"}
+# Their values are words of a list, which people write with capitals too.
+_WORDS = {
+    "EMBEDDING_PROVIDER",
+    "EMBEDDING_DEVICE",
+    "EMBEDDING_BACKEND",
+    "EMBEDDING_PRECISION",
+    "VECTOR_ASSETS_LANGUAGE",
+}
 
 
 class Settings(BaseSettings):
@@ -325,13 +333,22 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
-        """Take white space around a value as a slip, and a blank value as none. In a prompt, both have a meaning."""
-        stripped = {
-            name: value.strip() if isinstance(value, str) and name not in _PROMPTS else value
-            for name, value in values.items()
-        }
-        return {name: value for name, value in stripped.items() if value != "" or name in _PROMPTS}
+    def _as_meant(cls, values: dict[str, object]) -> dict[str, object]:
+        """Take white space or quotes around a value as a slip, and a blank value as none.
+
+        Files of variables are read by programs of which some keep the quotes. In a prompt, all of it has a meaning.
+        """
+        meant = {name: value if name in _PROMPTS else _as_meant(name, value) for name, value in values.items()}
+        return {name: value for name, value in meant.items() if value != "" or name in _PROMPTS}
+
+
+def _as_meant(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return text.lower() if name in _WORDS else text
 
 
 def load_settings(**given: Any) -> Settings:

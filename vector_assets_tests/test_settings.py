@@ -51,6 +51,22 @@ def test_a_blank_model_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().embedding_model is None
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_that_came_along_are_no_part_of_a_value(
+    quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another home would be an empty one, which looks like total loss. In a prompt, quotes have a meaning."""
+    monkeypatch.setenv("VECTOR_ASSETS_HOME", f" {quote}{tmp_path}{quote}\n")
+    monkeypatch.setenv("EMBEDDING_MODEL", 2 * quote)
+    monkeypatch.setenv("EMBEDDING_DEVICE", "CPU")
+    monkeypatch.setenv("EMBEDDING_QUERY_PROMPT", f"{quote}q{quote} ")
+
+    settings = load_settings()
+
+    assert (settings.home, settings.embedding_model, settings.embedding_device) == (tmp_path, None, "cpu")
+    assert settings.embedding_query_prompt == f"{quote}q{quote} "
+
+
 def test_limits_of_checks_are_given_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that it does not name keep their defaults."""
     monkeypatch.setenv("VECTOR_ASSETS_QUALITY_LIMITS", '{"max_unknown_share": 0.1, "min_drift_cosine": 1}')

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 from sqlalchemy import URL, make_url
@@ -51,12 +52,41 @@ def parse_url(text: str, setting: str = DATABASE_URL) -> URL:
     database = (url.database or "").removesuffix("/")
     if not database:
         raise InvalidSetting(setting, "no database is named", form)
+    url = _with_plain_host(url)
+    if "@" in (url.host or ""):
+        # The message must not repeat it: it is the end of the password.
+        raise InvalidSetting(setting, "there are two @", "Write an @ in the password as %40.")
     if _UNLIKELY.search(database + (url.host or "")):
         raise InvalidSetting(setting, "the name of the host or of the database has a blank, a quote or a slash", form)
-    if unknown := sorted(url.query.keys() - _PARAMETERS):
-        fix = "Remove it; libpq's parameters, e.g. sslmode or host, may be given."
-        raise InvalidSetting(setting, f"PostgreSQL has no parameter {', '.join(unknown)}", fix)
+    _check_parameters(url, setting)
+    # The product's sessions are in UTF-8, whatever other programs want.
+    url = url.difference_update_query(["client_encoding"])
     return url.set(drivername="postgresql+psycopg", database=database)
+
+
+def _with_plain_host(url: URL) -> URL:
+    """Decode the host, which libpq takes with percent signs and SQLAlchemy leaves as it is: a socket, or a zone."""
+    host = unquote(url.host or "")
+    if not host.startswith("/"):
+        return url.set(host=host or None)
+    # URL.set cannot set it to nothing.
+    query = {"host": host, **url.query}
+    return URL.create(url.drivername, url.username, url.password, None, url.port, url.database, query)
+
+
+def _check_parameters(url: URL, setting: str) -> None:
+    fix = "Remove it; libpq's parameters, e.g. sslmode or host, may be given."
+    if unknown := sorted(url.query.keys() - _PARAMETERS):
+        raise InvalidSetting(setting, f"PostgreSQL has no parameter {', '.join(unknown)}", fix)
+    for name, value in url.query.items():
+        if name == "dbname":
+            raise InvalidSetting(setting, "a parameter names another database", fix)
+        if isinstance(value, tuple) and name not in {"host", "port"}:
+            raise InvalidSetting(setting, f"the parameter {name} is given twice", fix)
+    ports = url.query.get("port", ())
+    for port in (ports,) if isinstance(ports, str) else ports:
+        if not re.fullmatch(r"[0-9,]*", port):
+            raise InvalidSetting(setting, "a port is no number", fix)
 
 
 def is_embedded(url: URL) -> bool:

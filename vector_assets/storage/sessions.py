@@ -28,6 +28,7 @@ SELECT set_config('search_path', concat_ws(', ', quote_ident(%(schema)s), (
        set_config('datestyle', 'ISO, MDY', %(local)s), set_config('intervalstyle', 'postgres', %(local)s),
        set_config('timezone', 'UTC', %(local)s), set_config('extra_float_digits', '1', %(local)s),
        set_config('bytea_output', 'hex', %(local)s), set_config('standard_conforming_strings', 'on', %(local)s),
+       set_config('array_nulls', 'on', %(local)s),
        CASE WHEN current_setting('session_replication_role') <> 'origin'
             THEN set_config('session_replication_role', 'origin', %(local)s) END,
        CASE WHEN %(lock_timeout)s <> '' AND current_setting('lock_timeout') = '0'

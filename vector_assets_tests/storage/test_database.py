@@ -47,6 +47,9 @@ from .servers import connect
         "'postgresql://localhost/db'",
         "jdbc:postgresql://localhost/db",
         "postgresql://localhost:port/db",
+        "postgresql://localhost/db?port=x",
+        "postgresql://localhost/db?dbname=other",
+        "postgresql://localhost/db?user=one&user=two",
     ],
 )
 def test_what_is_no_url_of_a_postgres_database_is_refused(text: str) -> None:
@@ -61,6 +64,28 @@ def test_what_is_no_url_of_a_postgres_database_is_refused(text: str) -> None:
 def test_the_products_driver_is_put_in_place_of_any(driver: str) -> None:
     """A bare URL means another driver to every library; and a line end or a slash came along by accident."""
     assert parse_url(f" {driver}://u@h/d/\n") == URL.create("postgresql+psycopg", "u", host="h", database="d")
+
+
+def test_an_at_sign_in_a_password_is_not_shown_as_a_host() -> None:
+    """What follows it would be in every message."""
+    with pytest.raises(InvalidSetting, match="%40") as caught:
+        parse_url("postgresql://me:top@secret@localhost/db")
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("postgresql://%2Frun%2Fpostgresql/db?client_encoding=LATIN1", "/run/postgresql"),
+        ("postgresql://u@[fe80::1%25eth0]:5432/db", "fe80::1%eth0"),
+    ],
+)
+def test_a_host_with_percent_signs_is_what_libpq_makes_of_it(text: str, host: str) -> None:
+    """The directory of a socket, or the zone of an address; and sessions are in UTF-8 whatever else is asked for."""
+    arguments = connection_arguments(parse_url(text))
+
+    assert (arguments["host"], arguments["client_encoding"]) == (host, "UTF8")
 
 
 def test_unknown_parameters_are_refused() -> None:

@@ -108,6 +108,7 @@ def test_settings_of_the_role_do_not_reach_the_products_sessions(filled: Databas
         "bytea_output": "escape",
         "client_encoding": "LATIN1",
         "session_replication_role": "replica",
+        "array_nulls": "off",
     }
     with connect(filled.url) as admin:
         for name, value in settings.items():
