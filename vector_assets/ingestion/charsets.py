@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..errors import DamagedText, NulBytes, UnreadableDocument, WrongEncoding
 
@@ -54,6 +54,9 @@ _FEW_BYTES = 40
 # ASCII, Latin letters, punctuation of all languages, kana and hangul; not Chinese characters, of which many are rare.
 _USUAL = re.compile(r"[\t\n\f\r -~\u00a0-\u024f\u2010-\u206f\u20a0-\u20bf\u3000-\u30ff\uac00-\ud7a3\uff00-\uffef]+")
 _MAX_UNUSUAL = 0.1
+_REPLACED = re.compile("\ufffd+")
+# No text has them. Most others of their kind are found in old files, and harm nobody.
+_CONTROLS = re.compile("[\x01-\x08\x0e-\x19\x7f-\x9f]")
 _LONGER_UTF8 = re.compile("[\u0800-\U0010ffff]")
 _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_ext"))
 # Browsers no longer read it. Its escapes are ordinary characters, so that a page must name it.
@@ -94,9 +97,9 @@ def _decode(data: bytes, document: str, find_label: Callable[[], str]) -> str:
 
 
 def _decode_marked(data: bytes, encoding: str, document: str) -> str:
-    """Decode what follows a byte order mark, which is never wrong."""
+    """Decode what follows a byte order mark, which is never wrong. Files that were joined have several."""
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).replace("\ufeff", "")
     except UnicodeDecodeError as error:
         raise DamagedText(document, encoding, error.start) from error
 
@@ -203,8 +206,9 @@ def _first_wrong_byte(data: bytes, name: str, otherwise: int) -> int:
 def _is_damaged_utf8(data: bytes) -> bool:
     """Return whether nearly all characters beyond ASCII are good UTF-8, so that only some bytes are not."""
     text = data.decode("utf-8", "replace")
-    wrong = text.count("\ufffd")
-    longer = len(_LONGER_UTF8.findall(text)) - wrong
+    # A half of a character, as some databases export it, is three wrong bytes in a row.
+    wrong = len(_REPLACED.findall(text))
+    longer = len(_LONGER_UTF8.findall(text)) - text.count("\ufffd")
     return longer >= 10 * wrong
 
 
@@ -226,9 +230,13 @@ def likely_encodings(data: bytes) -> Sequence[str]:
     readable = [
         (_ICONV_NAMES[name], confidence)
         for name, confidence in _ranked(data)
-        if name in _ICONV_NAMES and "\ufffd" not in _whatwg_text(data, name)
+        if name in _ICONV_NAMES and _is_readable(_whatwg_text(data, name))
     ]
     return [name for number, (name, confidence) in enumerate(readable[:3]) if number == 0 or confidence >= _POSSIBLE]
+
+
+def _is_readable(text: str) -> bool:
+    return "\ufffd" not in text and not _CONTROLS.search(text)
 
 
 def _ranked(data: bytes) -> list[tuple[str, float]]:
@@ -240,17 +248,24 @@ def _ranked(data: bytes) -> list[tuple[str, float]]:
 
 
 def named_charset(data: bytes) -> str:
-    """Return the charset that a page's head or XML declaration names, or nothing. Comments and keywords name none."""
+    """Return the charset that a page's head names, or else its XML declaration, or nothing.
+
+    Comments and keywords name none. As in browsers, a label that nobody knows counts only where no other one is.
+    """
+    labels = list(_named_charsets(data))
+    return next(filter(_name_of, labels), labels[0] if labels else "")
+
+
+def _named_charsets(data: bytes) -> Iterator[str]:
     import turbohtml
 
-    if declared := _XML_DECLARATION.match(data[:1024]):
-        return declared[1].decode("ascii")
     head = turbohtml.parse(data[:_HEAD_BYTES].decode("latin-1"), positions=False, scripting=True)
     for meta in head.select("meta"):
-        if charset := meta.attr("charset"):
-            return charset.strip()
-        if (meta.attr("http-equiv") or "").strip().lower() == "content-type":
+        if charset := (meta.attr("charset") or "").strip():
+            yield charset
+        elif (meta.attr("http-equiv") or "").strip().lower() == "content-type":
             named = _CHARSET_IN_CONTENT.search(meta.attr("content") or "")
             if named:
-                return named[1]
-    return ""
+                yield named[1]
+    if declared := _XML_DECLARATION.match(data[:1024]):
+        yield declared[1].decode("ascii")

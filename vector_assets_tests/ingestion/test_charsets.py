@@ -9,7 +9,7 @@ from vector_assets.ingestion.charsets import decode_plain
 from vector_assets.ingestion.html import read_html
 
 
-@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8, 2 * codecs.BOM_UTF8])
 def test_plain_utf8(mark: bytes):
     """UTF-8 is kept as it is, line ends included; a byte order mark is left out."""
     text = "Revenue\r\n营业收入 😀\n"
@@ -41,6 +41,22 @@ def test_advice(text: str, encoding: str, advised: str):
     """The advice names the encoding that the bytes have, because another would turn them into other text."""
     with pytest.raises(WrongEncoding, match=f"iconv -f {advised} "):
         decode_plain(text.encode(encoding), "a.txt")
+
+
+def test_no_advice_that_gives_control_characters():
+    """UTF-16 without a mark and without ASCII could be converted from many encodings, to other text from each."""
+    with pytest.raises(WrongEncoding) as caught:
+        decode_plain(
+            "本公司董事会及全体董事保证公告内容不存在虚假记载，营业收入同比增长。".encode("utf-16-le"), "a.txt"
+        )
+
+    assert "iconv" not in str(caught.value)
+
+
+def test_halves_of_characters():
+    """An emoji that a database exported as two halves is damage, though it is six wrong bytes in a short text."""
+    with pytest.raises(DamagedText, match="Do not convert it"):
+        decode_plain("公司营业收入增长百分之五，净利润增长百分之六".encode() + b"\xed\xa0\xbd\xed\xb8\x80", "a.txt")
 
 
 @pytest.mark.parametrize("label", ["", "<meta charset=gbk>"])
@@ -157,6 +173,8 @@ def test_utf8_under_another_label(label: str):
         "<meta name=keywords content='charset=big5'><meta charset=gbk>",
         "<meta name=generator content='encoding=foo'><meta charset=x-gbk>",
         "<!-- " + "x" * 1_100 + " --><meta charset=gb2312>",
+        "<meta charset=klingon><meta charset=gbk>",
+        "<?xml version='1.0' encoding='windows-1252'?><meta charset=gbk>",
         "<script>'<meta charset=big5>'</script><title><meta charset=big5></title><meta charset=windows-936>",
     ],
 )
