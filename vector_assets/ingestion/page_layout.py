@@ -270,12 +270,8 @@ def _children(element: "Element") -> "Iterator[Node]":
 
     if (shadow := element.shadow_root) is not None:
         return iter(shadow.children)
-    if element.tag == "option" and (label := (element.attr("label") or "").strip()):
-        return iter([Text(label)])
     if element.tag in {"select", "optgroup"}:
-        shown = [child for child in element.children if not isinstance(child, Text)]
-        label = (element.attr("label") or "").strip() if element.tag == "optgroup" else ""
-        return iter([Text(label), *shown] if label else shown)
+        return (child for child in element.children if not isinstance(child, Text))
     if element.tag == "slot" and (assigned := element.assigned_nodes(flatten=True)):
         return iter(assigned)
     return iter(element.children)

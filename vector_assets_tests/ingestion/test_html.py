@@ -154,7 +154,6 @@ def test_long_text():
         "<html><body><p>Cover</p></body></html>\n<html><body class=x><p>Chapter</p></body></html>",
         "<p>Cover</p></body></html><!-- end --><table><tr><td>Chapter</table>",
         "<p>Cover<form><select><option>Chapter</select>",
-        "<select><optgroup label=Cover><option label=Chapter value=no>no</select>",
         "<p>Cover<details><summary>Chapter</summary></details>",
         "<p>Cover<iframe srcdoc='&lt;p&gt;Chapter'></iframe>",
         "<p>Cover<div><template shadowrootmode=open><p>Chapter</p></template></div>",
