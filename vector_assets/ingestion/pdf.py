@@ -114,10 +114,14 @@ def _xfa_error(document: str) -> PlaceholderDocument:
 
 
 def _refuse_portfolio(pdf: "PdfDocument", texts: list[str], document: str) -> None:
-    """Refuse a PDF that is a folder of files. PDFium does not say so, but its copy of the catalog is plain to read."""
+    """Refuse a PDF that is a folder of files, or has text in them only.
+
+    PDFium does not say so, but its copy of the catalog is plain to read.
+    """
     copy = BytesIO()
     pdf.save(copy)
-    if _COLLECTION.search(copy.getvalue()) or (len(texts) == 1 and _PORTFOLIO_NOTICE.search(texts[0])):
+    has_notice = len(texts) == 1 and _PORTFOLIO_NOTICE.search(texts[0])
+    if _COLLECTION.search(copy.getvalue()) or has_notice or not any(text.strip() for text in texts):
         problem = f"it is a portfolio, whose text is in {pdf.count_attachments()} attached files"
         raise PlaceholderDocument(document, problem, "Save the files in it here instead.")
 

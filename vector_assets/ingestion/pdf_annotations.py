@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .pdf_boxes import Box, Typed, merged
+from .pdf_raised_figures import with_marked_figures
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
@@ -54,7 +55,8 @@ def page_with_annotations(pdf: "PdfDocument", page: "PdfPage", number: int) -> S
 
 def _text(page: "PdfPage", text_page: "PdfTextPage") -> str:
     # Of a turned page, PDFium's text within bounds lacks the breaks beside words of one letter. Its text has them.
-    return str(text_page.get_text_range() if page.get_rotation() else text_page.get_text_bounded())
+    text = str(text_page.get_text_range() if page.get_rotation() else text_page.get_text_bounded())
+    return with_marked_figures(text, text_page)
 
 
 def _annotations(pdf: "PdfDocument", page: "PdfPage", count: int) -> Iterator[_Annotation]:

@@ -161,11 +161,14 @@ ATTACHED = b"/Names<</EmbeddedFiles<</Names[(a.pdf) 6 0 R]>>>>"
 FILES = (b"<</Type/Filespec/F(a.pdf)/EF<</F 7 0 R>>>>", b"<</Type/EmbeddedFile/Length 4>>\nstream\ntext\nendstream")
 
 
-@pytest.mark.parametrize("catalog", [b"/AcroForm<</Fields[]/XFA 6 0 R>>/NeedsRendering true", b""])
-def test_form_of_acrobat(catalog: bytes):
-    """A form that only Acrobat shows is refused, however its page asks to wait for it."""
+XFA = b"/AcroForm<</Fields[]/XFA 6 0 R>>/NeedsRendering true"
+
+
+@pytest.mark.parametrize(("page", "catalog"), [(WAIT, XFA), (WAIT, b""), (lines(b"Un momento, por favor."), XFA)])
+def test_form_of_acrobat(page: bytes, catalog: bytes):
+    """A form that only Acrobat shows is refused, in whatever language its page asks to wait for it."""
     with pytest.raises(PlaceholderDocument, match="print it to a PDF"):
-        read_pdf(annotated(WAIT, catalog=catalog, more=(b"<</Length 0>>\nstream\n\nendstream",)), "a.pdf")
+        read_pdf(annotated(page, catalog=catalog, more=(b"<</Length 0>>\nstream\n\nendstream",)), "a.pdf")
 
 
 def test_portfolio():
@@ -174,6 +177,8 @@ def test_portfolio():
 
     with pytest.raises(PlaceholderDocument, match="1 attached files"):
         read_pdf(annotated(cover, catalog=b"/Collection<</View/T>>" + ATTACHED, more=FILES), "a.pdf")
+    with pytest.raises(PlaceholderDocument, match="1 attached files"):
+        read_pdf(annotated(b" ", catalog=ATTACHED, more=FILES), "a.pdf")
     found = read_pdf(annotated(cover, catalog=ATTACHED, more=FILES), "a.pdf")
     assert found.text == "See the files."
     assert found.warning.startswith("files are attached to it and were not read (1)")
@@ -216,6 +221,28 @@ def test_letters_drawn_as_lines():
     letters = b"".join(b"%d 700 m %d 710 l S " % (at_, at_) for at_ in range(400))
 
     assert read_pdf(pdf(lines(*WORDS), letters), "a.pdf").warning.startswith("1 of 2 pages")
+
+
+def set_in(size: int, x: int, y: int, text: bytes) -> bytes:
+    """A content stream that shows a text in a size, which is that of the font or of the text's matrix."""
+    return b"BT /F 1 Tf %d 0 0 %d %d %d Tm (%s) Tj ET " % (size, size, x, y, text)
+
+
+@pytest.mark.parametrize(
+    ("figure", "mark", "shown"),
+    [
+        ((12, 72, 700, b"1,234"), (7, 103, 705, b"2"), "1,234^2"),
+        ((12, 76, 700, b"2024"), (7, 72, 703, b"1"), "1 2024"),
+        ((12, 72, 700, b"10"), (7, 86, 697, b"2"), "10_2"),
+        ((12, 72, 700, b"99"), (5, 86, 700, b"50"), "9950"),
+        ((12, 72, 700, b"5.3"), (12, 89, 700, b"21"), "5.321"),
+    ],
+)
+def test_raised_figures(figure: tuple[int, int, int, bytes], mark: tuple[int, int, int, bytes], shown: str):
+    """The mark of a note does not become a digit of the figure beside it; small figures on the line do not change."""
+    content = b"".join(set_in(*part) for part in sorted((figure, mark), key=lambda part: part[1]))
+
+    assert text_of(pdf(content), "a.pdf") == shown
 
 
 @pytest.mark.parametrize("turned", [0, 90, 180])
