@@ -92,6 +92,7 @@ VectorAssetsError
     ├── ConversionFailed          OpenVINO cannot run the model; torch does
     ├── ModelTooLarge             its weights do not fit the memory
     ├── BadVectors                the embedder returned vectors that must not be stored
+    ├── BlankChunk                a chunk without text, which never gets a vector
     ├── EmbedderBusy              it passes: the same call may succeed later
     │   └── EmbedderOverLimit     a limit of requests or tokens is reached
     ├── EmbedderRefused           a server refuses every request, or is none: nothing helps but the fix
@@ -171,6 +172,7 @@ from .inputs import (
 )
 from .models import (
     BadVectors,
+    BlankChunk,
     BundledModelUnavailable,
     ConversionFailed,
     EmbedderBroken,
@@ -229,6 +231,7 @@ __all__ = [
     "AnotherProgramsDocument",
     "AnotherSpaceFills",
     "BadVectors",
+    "BlankChunk",
     "BudgetUsedUp",
     "BundledModelUnavailable",
     "ChunkNotFound",

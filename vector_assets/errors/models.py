@@ -173,6 +173,13 @@ class BadVectors(ModelError):
         self.fault = fault
 
 
+class BlankChunk(ModelError):
+    """A chunk has no text. Its vector would stand for the model's own marks, and be found by any question."""
+
+    def __init__(self) -> None:
+        super().__init__("the chunk is blank. Delete it, or give it a text.")
+
+
 class EmbedderBusy(ModelError):
     """The embedder cannot answer now, whatever the texts are: a limit of requests, or a service that is away.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..domain.chunks import BEFORE_ALL_CHUNKS, Chunk, ChunkSelection, TokenizedText
-from ..errors import EmbedderBusy, EmbedderUnavailable
+from ..errors import BlankChunk, EmbedderBusy, EmbedderUnavailable
 from ..ports import ChunkStore, Embedder
 from .embedder_calls import EmbedderCalls
 from .halving import attempt_halving
@@ -17,6 +17,11 @@ WINDOW_BATCHES = 64
 
 # With large batches a window grows no further than this, or than four batches: memory follows the window.
 _MAX_WINDOW_CHUNKS = 4096
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has nothing but white space and characters without a shape."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
 
 
 class TokenizedChunk(NamedTuple):
@@ -98,8 +103,13 @@ class WindowReader:
 
     def _tokenize_all(self, chunks: Sequence[Chunk]) -> list[TokenizedChunk]:
         """Tokenize the chunks. A chunk that cannot be tokenized keeps its error and fails later, in its batch."""
-        tokenized, failed = attempt_halving(chunks, self._tokenize, (EmbedderBusy, EmbedderUnavailable))
-        without_tokens = [TokenizedChunk(chunk, TokenizedText(chunk.text, 0, 0, 0), error) for chunk, error in failed]
+        blank: list[tuple[Chunk, Exception]] = [(chunk, BlankChunk()) for chunk in chunks if is_blank(chunk.text)]
+        written = [chunk for chunk in chunks if not is_blank(chunk.text)] if blank else chunks
+        not_of_chunks = (EmbedderBusy, EmbedderUnavailable)
+        tokenized, failed = attempt_halving(written, self._tokenize, not_of_chunks) if written else ([], [])
+        without_tokens = [
+            TokenizedChunk(chunk, TokenizedText(chunk.text, 0, 0, 0), error) for chunk, error in [*blank, *failed]
+        ]
         return [TokenizedChunk(chunk, tokens) for chunk, tokens in tokenized] + without_tokens
 
     def _tokenize(self, chunks: Sequence[Chunk]) -> list[TokenizedText]:

@@ -110,6 +110,17 @@ def test_a_chunk_that_cannot_be_tokenized_fails_alone(database: Database) -> Non
     check_invariants(database, HashEmbedder())
 
 
+def test_blank_chunks_never_get_a_vector(database: Database) -> None:
+    """Other programs may insert them; the chunks beside them are embedded."""
+    store_chunks(database, ["text", "  \n\t", "\u3000\xa0", "\u200b\ufeff"])
+
+    report = make_vectorizer(database, HashEmbedder()).vectorize_partition(KEY)
+
+    assert (report.vectorized_count, report.failed_count) == (1, 4)  # a line is a chunk
+    assert rows(database, "SELECT DISTINCT error FROM pending_chunks") == [("BlankChunk",)]
+    assert texts_with_vector(database) == {"text"}
+
+
 def test_double_precision_is_stored(database: Database) -> None:
     """Another precision is no error: the vector is the same."""
     store_chunks(database, ["a", "b"])
