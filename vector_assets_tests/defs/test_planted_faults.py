@@ -132,7 +132,7 @@ EXPECTED = {
     "text longer than the model reads": {"nothing_truncated"},
     "Chinese text, and a model for English": {"vocabulary_covers_text"},
     "mojibake": {"text_is_readable"},
-    "an empty chunk": {"no_empty_chunks"},
+    "an empty chunk": {"no_empty_chunks", "quarantined"},
     "chunks that are fragments": {"chunk_sizes_in_range"},
     "a chunk that is far too long": {"chunk_sizes_in_range"},
     "nothing": set(),
