@@ -33,14 +33,15 @@ class LaunchedBackfill:
         return sum(run.chunks_per_second for run in self.at_work)
 
     def update(self, done: AbstractSet[str], failed: AbstractSet[str], reported: Sequence[RunAtWork]) -> None:
-        """Take the state of the partitions, and the last batch of each run, of this backfill."""
+        """Take the state of the partitions, and the last batch of each run; of other partitions they are left out."""
+        runs = [run for run in reported if run.partition in self._chunks]
         embedded: dict[str, int] = {}
-        for run in reported:
+        for run in runs:
             embedded[run.partition] = embedded.get(run.partition, 0) + run.processed
         processed = {key: min(embedded.get(key, 0), chunks) for key, chunks in self._chunks.items()}
         processed |= {key: self._chunks[key] for key in done if key in self._chunks}
         self.processed = sum(processed.values())
-        self.at_work = [run for run in reported if run.partition not in done and run.partition not in failed]
+        self.at_work = [run for run in runs if run.partition not in done and run.partition not in failed]
         self.seconds_left = self._estimate(sum(self._chunks[key] - processed[key] for key in failed - done))
 
     def _estimate(self, given_up: int) -> float | None:

@@ -46,3 +46,14 @@ def test_what_failed_is_not_waited_for() -> None:
     assert backfill.processed == 140
     assert backfill.at_work == []
     assert backfill.seconds_left == 50 * 10 / 100
+
+
+def test_runs_of_other_partitions_are_none_of_this_backfill() -> None:
+    """A sensor may have started them meanwhile; neither their speed nor their chunks count."""
+    backfill = LaunchedBackfill({"a": 100}, Clock())
+
+    backfill.update(set(), set(), [run("1", "a", 40), run("2", "other", 70)])
+
+    assert backfill.processed == 40
+    assert backfill.chunks_per_second == 2.0
+    assert [item.partition for item in backfill.at_work] == ["a"]
