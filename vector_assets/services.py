@@ -220,12 +220,19 @@ class Services(SearchServices):
         return FileAnswerJournal(self.settings.home / "answers", f"{space.slug}-{name}", space.dimension)
 
     def plan(self, chunks: Mapping[PartitionKey, int], statuses: Sequence[PartitionStatus]) -> BackfillPlan:
-        """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them."""
+        """Plan the embedding of so many chunks of each partition, with its cost where a server embeds them.
+
+        Where the model has made no run yet, a trial of some seconds tells what it will take.
+        """
         from .estimates.backfill_plan import plan_backfill
+        from .plan_trials import with_trial
         from .server_costs import with_costs
         from .storage.chunk_texts import PostgresChunkTexts
 
-        return with_costs(plan_backfill(chunks, statuses), self.embedder, PostgresChunkTexts(self.database))
+        plan = plan_backfill(chunks, statuses)
+        if plan.tokens is None:
+            plan = with_trial(plan, self.embedder, PostgresChunkTexts(self.database))
+        return with_costs(plan, self.embedder)
 
     @cached_property
     def drift(self) -> DriftGuard:

@@ -83,12 +83,14 @@ def backfill(
 def _plan(services: "Services", selection: Selection, what: str) -> BackfillPlan | None:
     """Plan the selected partitions; None, with a line that says so, where there is nothing to embed."""
     from .selection import selected
+    from .terminal import working
 
     statuses = services.status(services.space)
     chosen = selected(statuses, selection)
     chunks = _chunks_to_embed(services, chosen, what)
     if chunks:
-        return services.plan(chunks, statuses)
+        with working(translate("trying how long the chunks take")):
+            return services.plan(chunks, statuses)
     click.echo(_nothing_to_do(len(chosen), what))
     _print_later_attempts(services, chosen)
     return None
@@ -168,7 +170,7 @@ def _launch(selection: Selection, services: "Services", plan: BackfillPlan, conf
     from .launched_backfill import launch_and_follow
 
     title = f"vector-assets backfill{selection.as_typed()}"
-    return launch_and_follow(services, plan.chunks, config, title)
+    return launch_and_follow(services, plan, config, title)
 
 
 def _run_in_process(started: float, services: "Services", plan: BackfillPlan, config: Mapping[str, Any]) -> bool:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..domain.partition_keys import PartitionKey
 from ..errors import Interrupted, WatchingStopped
+from ..estimates.backfill_plan import BackfillPlan
 from ..estimates.launched_backfill import LaunchedBackfill
 from ..translation import ngettext, translate
 from .dev_address import address_of_dev
@@ -25,12 +25,8 @@ _READ_SECONDS = 2.0
 _MOST_NAMED = 10
 
 
-def launch_and_follow(
-    services: "Services", chunks: Mapping[PartitionKey, int], config: Mapping[str, Any], title: str
-) -> bool:
+def launch_and_follow(services: "Services", plan: BackfillPlan, config: Mapping[str, Any], title: str) -> bool:
     """Launch what no other backfill is about to do, follow it to its end, and say whether all partitions are done.
-
-    `chunks` says how many are to be embedded of each partition.
 
     Raises:
         DaemonNotRunning: nothing would start, or nothing starts any more.
@@ -46,17 +42,18 @@ def launch_and_follow(
         backfills = Backfills(instance, services.settings.max_partitions_per_run, asset)
         backfills.require_daemon()
         targeted = backfills.targeted()
-        taken = {targeted[str(key)] for key in chunks if str(key) in targeted}
-        free = {key: count for key, count in chunks.items() if str(key) not in targeted}
+        taken = {targeted[str(key)] for key in plan.chunks if str(key) in targeted}
+        free = {key: count for key, count in plan.chunks.items() if str(key) not in targeted}
         if taken:
-            _print_taken(taken, len(chunks) - len(free))
+            _print_taken(taken, len(plan.chunks) - len(free))
         if not free:
             return True
         observed = ObservedBatches(instance, asset)
         backfill_id = backfills.launch(list(free), config, title)
         _print_launched(backfill_id, len(free), address_of_dev(services.settings.home))
         try:
-            return _follow(services, backfills, backfill_id, free, observed)
+            progress = LaunchedBackfill({str(key): count for key, count in free.items()}, plan.seconds_of(free))
+            return _follow(services, backfills, backfill_id, progress, observed)
         except Interrupted as asked:
             raise WatchingStopped(asked.number, backfill_id) from None
 
@@ -86,11 +83,10 @@ def _follow(
     services: "Services",
     backfills: "Backfills",
     backfill_id: str,
-    chunks: Mapping[PartitionKey, int],
+    progress: LaunchedBackfill,
     observed: "ObservedBatches",
 ) -> bool:
-    keys = set(chunks)
-    progress = LaunchedBackfill({str(key): count for key, count in chunks.items()})
+    keys = progress.partitions
     with LaunchedBars(len(keys)) as bars, stop_on_signals(translate("no longer watching ...")) as stop:
         while True:
             state = backfills.state(backfill_id)
@@ -101,8 +97,8 @@ def _follow(
             backfills.require_daemon(backfill_id)
             stop.asked.wait(_READ_SECONDS)
             stop.raise_if_asked()
-    pending = sum(item.pending for item in services.pending_partitions() if item.partition in keys)
-    failed = sorted(str(key) for key in keys if str(key) not in state.done)
+    pending = sum(item.pending for item in services.pending_partitions() if str(item.partition) in keys)
+    failed = sorted(keys - state.done)
     summary = translate(
         "backfill {backfill_id}: {done}, {failed:,} not done, {pending}.",
         backfill_id=backfill_id,

@@ -51,7 +51,7 @@ def run_partitions(
         from ..defs.runtime.in_process import recorded_runs
     if any(asset in VECTORS for asset in assets):
         _load_model(services)
-    results, remaining = list[RunResult](), BackfillTimeLeft(plan.chunks) if plan else None
+    results, remaining = list[RunResult](), BackfillTimeLeft(plan.chunks, plan.seconds) if plan else None
     with (
         PartitionsProgress(len(partitions), remaining) as progress,
         stop_on_signals(asked=services.retries.ended) as stop,

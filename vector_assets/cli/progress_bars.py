@@ -36,6 +36,8 @@ class PartitionsProgress:
         name = translate("all partitions") if self._layout is Layout.WIDE else translate("all")
         self._all = self._bars.add_task(name, total=self._chunks or partitions, line="")
         self._current = self._bars.add_task("", total=None, line="", visible=False)
+        if remaining is not None:
+            self._update_all()
         self._details = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self._live = Live(Group(self._bars, self._details), console=err, transient=True) if err.is_terminal else None
 

@@ -206,11 +206,11 @@ def _json(fields: Mapping[str, object] | None) -> str | None:
 
 
 def _print_plan(services: "Services") -> None:
-    statuses = services.status()
-    chunks = {status.partition: status.chunks for status in statuses}
+    chunks = {status.partition: status.chunks for status in services.status()}
     size = readable_bytes(sum(chunks.values()) * vector_bytes(services.space.dimension))
-    # The last runs were those of another model, which says nothing of how fast a server is.
-    plan = services.plan(chunks, [] if services.space.provider else statuses)
+    # The last runs were those of another model, which says nothing of how fast this one is.
+    with working(translate("trying how long the chunks take")):
+        plan = services.plan(chunks, [])
     click.echo(f"{services.space.slug}: {plan.line()}")
     if plan.disk_bytes is None:
         click.echo(translate("It takes about {size} on disk.", size=size))

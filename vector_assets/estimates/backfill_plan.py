@@ -40,6 +40,11 @@ class BackfillPlan:
         """What the tokens cost; None: unknown."""
         return None if self.price is None or self.tokens is None else self.tokens * self.price / 1_000_000
 
+    def seconds_of(self, partitions: Iterable[PartitionKey]) -> float | None:
+        """What some of the partitions take, by their chunks; None: unknown."""
+        chunks = sum(self.chunks.values())
+        return self.seconds * sum(self.chunks[key] for key in partitions) / chunks if self.seconds and chunks else None
+
     def line(self) -> str:
         """`12 partitions, 4,194 chunks, about 796,000 tokens, about 40 s at the speed of the last runs`.
 

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.reports import VectorizeReport
+from .backfill_plan import PARTITION_SECONDS
+
+# How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured.
+_PLAN_SECONDS = 5.0
 
 
 class BackfillTimeLeft:
@@ -14,15 +18,24 @@ class BackfillTimeLeft:
 
     Args:
         chunks: how many chunks are to be embedded of each partition that is not finished.
+        planned_seconds: what all of them will take by a plan; then there is an estimate before the first chunk.
     """
 
-    def __init__(self, chunks: Mapping[PartitionKey, int]) -> None:
+    def __init__(self, chunks: Mapping[PartitionKey, int], planned_seconds: float | None = None) -> None:
         self._to_come = dict(chunks)
         self.chunks = sum(chunks.values())
-        self._done_partitions = 0
-        self._done_chunks = 0
+        self._done_partitions = 0.0
+        self._done_chunks = 0.0
         self._chunk_seconds = 0.0
         self._other_seconds = 0.0
+        if planned_seconds is not None and self.chunks:
+            self._count_the_plan(planned_seconds)
+
+    def _count_the_plan(self, seconds: float) -> None:
+        embedding = max(seconds - len(self._to_come) * PARTITION_SECONDS, 0.0)
+        self._chunk_seconds = min(embedding, _PLAN_SECONDS)
+        self._done_chunks = self.chunks * self._chunk_seconds / embedding if embedding else 0.0
+        self._done_partitions, self._other_seconds = 1.0, PARTITION_SECONDS
 
     def finish(self, partition: PartitionKey, report: VectorizeReport | None, seconds: float) -> None:
         """Record that a partition took so many seconds; there is no report where it failed early."""
@@ -34,7 +47,7 @@ class BackfillTimeLeft:
         self._other_seconds += seconds - embedding
 
     def seconds_left(self, processed: int = 0, chunks_per_second: float = 0.0) -> float | None:
-        """Estimate the seconds left; None before the first chunk.
+        """Estimate the seconds left; None before the first chunk, where there is no plan.
 
         So many chunks of the partition that is being embedded are processed already, at that speed.
         """

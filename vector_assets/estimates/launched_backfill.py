@@ -12,20 +12,32 @@ class LaunchedBackfill:
 
     Args:
         chunks: how many chunks are to be embedded of each partition, by its key.
+        planned_seconds: what all of them will take by a plan, until there is a speed.
         clock: seconds that only go forward.
     """
 
-    def __init__(self, chunks: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        chunks: Mapping[str, int],
+        planned_seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._chunks = chunks
+        self._planned_seconds = planned_seconds
         self._clock = clock
         self._first: tuple[float, int] | None = None
         self.total = sum(chunks.values())
         self.processed = 0
         """How many of the chunks are processed."""
-        self.seconds_left: float | None = None
-        """None before there is a speed."""
+        self.seconds_left = planned_seconds
+        """None before there is a speed or a plan."""
         self.at_work: Sequence[RunAtWork] = ()
         """The last batches of the runs under way."""
+
+    @property
+    def partitions(self) -> AbstractSet[str]:
+        """The keys of its partitions."""
+        return self._chunks.keys()
 
     @property
     def chunks_per_second(self) -> float:
@@ -46,11 +58,10 @@ class LaunchedBackfill:
 
     def _estimate(self, given_up: int) -> float | None:
         """Multiply what is to come by the time that a chunk has taken, since the first ones were seen."""
-        now = self._clock()
+        now, to_come = self._clock(), self.total - given_up - self.processed
         if self._first is None:
             self._first = (now, self.processed) if self.processed else None
-            return None
-        began, before = self._first
-        if self.processed <= before:
-            return None
-        return (self.total - given_up - self.processed) * (now - began) / (self.processed - before)
+        began, before = self._first or (now, self.processed)
+        if self.processed > before:
+            return to_come * (now - began) / (self.processed - before)
+        return None if self._planned_seconds is None else to_come * self._planned_seconds / self.total

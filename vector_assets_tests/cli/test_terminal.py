@@ -76,7 +76,7 @@ AT_WORK = RunAtWork("a1", "us/annual_report/XA", 30, 60, 12.0, "batch 2/4 · 30/
 def launched(*runs: RunAtWork) -> LaunchedBackfill:
     """A backfill of two partitions of which one is done, seconds after its first chunks."""
     seconds = iter([0.0, 10.0])
-    backfill = LaunchedBackfill({"us/annual_report/XA": 60, "us/annual_report/XB": 40}, lambda: next(seconds))
+    backfill = LaunchedBackfill({"us/annual_report/XA": 60, "us/annual_report/XB": 40}, clock=lambda: next(seconds))
     backfill.update({"us/annual_report/XB"}, set(), [])
     backfill.update({"us/annual_report/XB"}, set(), runs)
     return backfill

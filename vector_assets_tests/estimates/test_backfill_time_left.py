@@ -49,3 +49,20 @@ def test_a_partition_that_failed_early_costs_its_time_only() -> None:
     time_left.finish(other, report(10, 0, 1.0), 2.0)
 
     assert (time_left.chunks, time_left.seconds_left()) == (10, pytest.approx(1.0))
+
+
+def test_a_plan_is_an_estimate_before_the_first_chunk_and_fades() -> None:
+    """It counts as much as five seconds of work, and one partition."""
+    time_left = BackfillTimeLeft({US: 1_000, HK: 1_000}, planned_seconds=100.8)
+
+    assert time_left.seconds_left() == pytest.approx(100.0 + 0.4)
+    assert time_left.seconds_left(100, 10.0) == pytest.approx(1_900 * (5.0 + 10.0) / (100 + 100) + 0.4)
+
+    time_left.finish(US, report(1_000, 0, 200.0), 202.4)
+
+    assert time_left.seconds_left() == pytest.approx(1_000 * 205.0 / 1_100)
+
+
+def test_a_plan_of_start_up_alone_says_nothing_of_chunks() -> None:
+    """They are so few that they take no time by the plan; the first one is waited for."""
+    assert BackfillTimeLeft({US: 1, HK: 1}, planned_seconds=0.5).seconds_left() is None

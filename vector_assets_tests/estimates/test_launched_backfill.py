@@ -20,7 +20,7 @@ def run(name: str, partition: str, processed: int, speed: float = 2.0) -> RunAtW
 def test_the_time_left_is_that_of_all_runs_together() -> None:
     """Unknown until chunks were done over some time; several runs may be at one partition."""
     clock = Clock()
-    backfill = LaunchedBackfill({"a": 100, "b": 100}, clock)
+    backfill = LaunchedBackfill({"a": 100, "b": 100}, clock=clock)
 
     backfill.update(set(), set(), [])
     nothing = (backfill.processed, backfill.seconds_left)
@@ -37,7 +37,7 @@ def test_the_time_left_is_that_of_all_runs_together() -> None:
 def test_what_failed_is_not_waited_for() -> None:
     """What a run did before it failed counts, and a partition that is done counts whole."""
     clock = Clock()
-    backfill = LaunchedBackfill({"a": 100, "b": 100, "c": 50}, clock)
+    backfill = LaunchedBackfill({"a": 100, "b": 100, "c": 50}, clock=clock)
     backfill.update(set(), set(), [run("1", "a", 40)])
     clock.now = 10.0
 
@@ -50,10 +50,24 @@ def test_what_failed_is_not_waited_for() -> None:
 
 def test_runs_of_other_partitions_are_none_of_this_backfill() -> None:
     """A sensor may have started them meanwhile; neither their speed nor their chunks count."""
-    backfill = LaunchedBackfill({"a": 100}, Clock())
+    backfill = LaunchedBackfill({"a": 100}, clock=Clock())
 
     backfill.update(set(), set(), [run("1", "a", 40), run("2", "other", 70)])
 
     assert backfill.processed == 40
     assert backfill.chunks_per_second == 2.0
     assert [item.partition for item in backfill.at_work] == ["a"]
+
+
+def test_a_plan_is_the_estimate_until_there_is_a_speed() -> None:
+    """Chunks that are done, or given up, take none of it."""
+    clock = Clock()
+    backfill = LaunchedBackfill({"a": 100, "b": 100}, planned_seconds=50.0, clock=clock)
+    planned = backfill.seconds_left
+    backfill.update(set(), set(), [run("1", "a", 20)])
+    first = backfill.seconds_left
+    clock.now = 10.0
+
+    backfill.update(set(), set(), [run("1", "a", 40)])
+
+    assert (planned, first, backfill.seconds_left) == (50.0, 45.0, 160 * 10 / 20)

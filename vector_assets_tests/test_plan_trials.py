@@ -1,0 +1,45 @@
+"""What a backfill takes is tried where the model has made no run yet."""
+
+import pytest
+
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.estimates.backfill_plan import BackfillPlan
+from vector_assets.plan_trials import with_trial
+from vector_assets.storage.chunk_texts import PostgresChunkTexts
+from vector_assets.storage.database import Database
+
+from .fakes import HashEmbedder, store_chunks
+
+US, CN = PartitionKey("us", "report", "X"), PartitionKey("cn", "report", "Y")
+TEXTS = ["one two three four"] * 40
+
+
+def test_tokens_and_seconds_are_those_of_some_chunks(database: Database) -> None:
+    """Chunks are counted in each partition; some are embedded, and nothing is stored."""
+    store_chunks(database, TEXTS, US)
+    store_chunks(database, ["five six"] * 40, CN)
+
+    plan = with_trial(BackfillPlan({US: 40, CN: 40}, None, None), HashEmbedder(), PostgresChunkTexts(database))
+
+    assert plan.tokens == pytest.approx(40 * 4 + 40 * 2, rel=0.05)
+    assert plan.seconds is not None
+    assert plan.seconds > 2 * 0.4  # and each partition takes something of its own
+    assert "by a trial of a few chunks" in plan.line()
+
+
+def test_what_cannot_be_tried_is_not_estimated(database: Database) -> None:
+    """A text that the model cannot read is a matter of the run."""
+    store_chunks(database, ["POISON"] * 80, US)
+    plan = BackfillPlan({US: 80}, None, None)
+
+    assert with_trial(plan, HashEmbedder(), PostgresChunkTexts(database)) == plan
+
+
+def test_a_few_chunks_are_not_worth_a_trial(database: Database) -> None:
+    """They are counted; embedding them for it would take as long as the run."""
+    store_chunks(database, TEXTS[:5], US)
+
+    plan = with_trial(BackfillPlan({US: 5}, None, None), HashEmbedder(), PostgresChunkTexts(database))
+
+    assert (plan.tokens, plan.seconds) == (5 * 4, None)
+    assert "cannot be estimated" in plan.line()
