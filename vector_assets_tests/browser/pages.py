@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:  # it may be missing; then the tests are skipped
     from playwright.sync_api import FloatRect, Locator, Page
@@ -113,6 +113,24 @@ def terminate(page: "Page") -> None:
 def await_end(page: "Page", words: str) -> None:
     """Look at the page of a run or a backfill until it says so."""
     page.get_by_text(words, exact=True).first.wait_for(timeout=3 * MILLISECONDS)
+
+
+def await_run(page: "Page", key: str, job: str) -> None:
+    """Look at the list of runs until it shows one of the job and the partition that has succeeded."""
+    filters = (f"tag:dagster/partition={key}", f"job:{job}", "status:SUCCESS")
+    page.goto(f"/runs?{urlencode({f'q[{place}]': words for place, words in enumerate(filters)})}")
+    _runs(page).first.wait_for(timeout=5 * MILLISECONDS)  # other partitions may be embedded first
+
+
+def open_the_run_of_the_backfill(page: "Page") -> None:
+    """From the page of a backfill."""
+    page.goto(f"{page.url.partition('?')[0]}?tab=runs")
+    _runs(page).first.click()
+
+
+def _runs(page: "Page") -> "Locator":
+    """The links to runs in a list of them."""
+    return page.locator("a").filter(has_text=re.compile("^[0-9a-f]{8}$"))
 
 
 def open_partition(page: "Page", key: str) -> None:

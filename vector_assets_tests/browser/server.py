@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,16 +24,17 @@ from ..cli.test_dev import free_port
 ROOT = Path(__file__).parents[2]
 SECONDS = 120.0
 
-# A partition that keeps a run at work for some time, all partitions of a company, a small one, and one to fail.
+# A partition that keeps a run at work for some time, all partitions of a company, one whose file arrives while the
+# server runs, and one to fail.
 LONG = "hk/annual_report/00700"
 COMPANY = ["us/announcement/AAPL", "us/annual_report/AAPL", "us/quarterly_report/AAPL"]
-SHORT = "cn/annual_report/600519"
+LANDED = "cn/annual_report/600519"
 BUSY = "us/quarterly_report/MSFT"
-CHUNKS = {LONG: 240, **dict.fromkeys(COMPANY, 30), SHORT: 40, BUSY: 20}
+CHUNKS = {LONG: 240, **dict.fromkeys(COMPANY, 30), LANDED: 40, BUSY: 20}
 
 _SELECTOR = '{repositoryName: "__repository__", repositoryLocationName: "vector_assets.code_location"}'
 _SCHEDULES = f"{{ schedulesOrError(repositorySelector: {_SELECTOR}) {{ ... on Schedules {{ results {{ id }} }} }} }}"
-_SENSORS = f"{{ sensorsOrError(repositorySelector: {_SELECTOR}) {{ ... on Sensors {{ results {{ id }} }} }} }}"
+_SENSORS = f"{{ sensorsOrError(repositorySelector: {_SELECTOR}) {{ ... on Sensors {{ results {{ id name }} }} }} }}"
 _SAMPLE = ROOT / "vector_assets" / "samples" / "us" / "annual_report" / "XARB" / "2024-annual-report.txt"
 
 
@@ -92,19 +93,33 @@ class Server:
 
     def stop_automation(self) -> None:
         """So that nothing happens but what is clicked; as the switches on the page of automations do."""
-        for sensor in self._ask(_SENSORS)["sensorsOrError"]["results"]:
+        for sensor in self._sensors():
             answer = self._ask(f'mutation {{ stopSensor(id: "{sensor["id"]}") {{ __typename }} }}')
             assert answer["stopSensor"]["__typename"] == "StopSensorMutationResult"
         for schedule in self._ask(_SCHEDULES)["schedulesOrError"]["results"]:
             answer = self._ask(f'mutation {{ stopRunningSchedule(id: "{schedule["id"]}") {{ __typename }} }}')
             assert answer["stopRunningSchedule"]["__typename"] == "ScheduleStateResult"
 
-    def ingest(self) -> None:
+    def start_sensors(self) -> None:
+        """All of them, as the switches on the page of automations do."""
+        for sensor in self._sensors():
+            selector = _SELECTOR[:-1] + f', sensorName: "{sensor["name"]}"}}'
+            answer = self._ask(f"mutation {{ startSensor(sensorSelector: {selector}) {{ __typename }} }}")
+            assert answer["startSensor"]["__typename"] == "Sensor"
+
+    def _sensors(self) -> Any:
+        return self._ask(_SENSORS)["sensorsOrError"]["results"]
+
+    def land(self, key: str) -> None:
+        """A filing of the partition arrives in the landing directory."""
+        folder = self._landing / key
+        folder.mkdir(parents=True)
+        (folder / "2024.txt").write_text("\n\n".join(_paragraphs(key, CHUNKS[key])))
+
+    def ingest(self, keys: Iterable[str]) -> None:
         """One filing for each partition, read and cut."""
-        for key, count in CHUNKS.items():
-            folder = self._landing / key
-            folder.mkdir(parents=True)
-            (folder / "2024.txt").write_text("\n\n".join(_paragraphs(key, count)))
+        for key in keys:
+            self.land(key)
         with self._start("ingest", str(self._landing)) as command:
             said, _ = command.communicate(timeout=SECONDS)
         assert command.returncode == 0, said

@@ -9,6 +9,7 @@ from vector_assets.quality.vector_checks import VECTOR_CHECKS
 from .pages import (
     await_colour,
     await_end,
+    await_run,
     choose_partitions,
     configure,
     enlarge_the_log,
@@ -19,12 +20,13 @@ from .pages import (
     open_partition,
     open_the_asset,
     open_the_check,
+    open_the_run_of_the_backfill,
     part,
     picture,
     read_the_failure,
     terminate,
 )
-from .server import BUSY, CHUNKS, COMPANY, LONG, SHORT, Server
+from .server import BUSY, CHUNKS, COMPANY, LANDED, LONG, Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -68,31 +70,12 @@ def test_a_company_is_backfilled(page: "Page") -> None:
     launch(page, dialog)
 
     await_end(page, "100% completed")
+    open_the_run_of_the_backfill(page)
+    whole = rf"\[{len(COMPANY)}/{len(COMPANY)}\] us/\w+/AAPL · batch \d+/\d+ · .* · run (\d+)/\1 chunks \(100"
+    page.get_by_text(re.compile(whole)).first.wait_for()
     open_partition(page, COMPANY[0])
     for key in COMPANY:
         await_colour(page, key, "green")
-
-
-def test_a_partition_shows_its_totals_and_its_checks(page: "Page") -> None:
-    """What the run did, how complete the partition is, and what each check saw."""
-    open_the_asset(page)
-    launch(page, choose_partitions(page, SHORT, SHORT))
-    await_end(page, "Success")
-    open_partition(page, SHORT)
-
-    totals = metadata(page)
-
-    count = str(CHUNKS[SHORT])
-    assert (totals["vectorized"], totals["chunks"], totals["coverage_percent"]) == (count, count, "100")
-    assert totals["failed"] == "0 (0.0%)"  # in the table of diagnostics
-    page.get_by_role("cell", name="summary").evaluate("cell => cell.scrollIntoView({block: 'center'})")
-    picture(page, "partition.png")
-
-    open_the_check(page, "complete")
-    for check in VECTOR_CHECKS:
-        page.get_by_text(check.name, exact=True).first.wait_for()
-    page.get_by_text(f"{count} of {count} chunks are current.").wait_for()
-    picture(page, "checks.png")
 
 
 def test_a_failed_partition_is_red_and_says_why(page: "Page", server: Server) -> None:
@@ -123,3 +106,25 @@ def test_the_lineage_is_shown(page: "Page") -> None:
     arrows = [*pairwise(chain), *pairwise(beside), ("vectorized_chunks", "serving_space"), *index]
     assert sorted(lineage(page)) == sorted(arrows)
     picture(page, "lineage.png", part(page.locator("svg[class*=svgContainer]"), without=50))
+
+
+def test_a_new_file_is_embedded_and_its_partition_shows_its_totals_and_its_checks(page: "Page", server: Server) -> None:
+    """Nobody clicks: a sensor sees the file, and a run embeds it. How complete it is, and what each check saw."""
+    server.start_sensors()
+    server.land(LANDED)
+    await_run(page, LANDED, "vector_assets_vectorize")
+    open_partition(page, LANDED)
+
+    totals = metadata(page)
+
+    count = str(CHUNKS[LANDED])
+    assert (totals["vectorized"], totals["chunks"], totals["coverage_percent"]) == (count, count, "100")
+    assert totals["failed"] == "0 (0.0%)"  # in the table of diagnostics
+    page.get_by_role("cell", name="summary").evaluate("cell => cell.scrollIntoView({block: 'center'})")
+    picture(page, "partition.png")
+
+    open_the_check(page, "complete")
+    for check in VECTOR_CHECKS:
+        page.get_by_text(check.name, exact=True).first.wait_for()
+    page.get_by_text(f"{count} of {count} chunks are current.").wait_for()
+    picture(page, "checks.png")
