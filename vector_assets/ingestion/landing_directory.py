@@ -23,7 +23,7 @@ from ..errors import (
     UnsupportedFormat,
 )
 from .document_limits import MAX_FILE_BYTES
-from .manifest import MANIFEST, ManifestFile, ManifestRow
+from .manifest import MANIFEST, ManifestFile, ManifestRow, portable_path
 from .readers import FORMATS, READERS_VERSION
 from .safe_open import OutsideFolder, open_below
 
@@ -118,7 +118,7 @@ class LandingDirectory:
         for path in self._files(self.root if partition is None else self.root / str(partition)):
             source_uri = _storable(path.relative_to(self.root).as_posix())
             row = manifest.get(source_uri)
-            named.add(source_uri)
+            named.add(portable_path(source_uri))
             try:
                 scan.documents.append(self._landed_document(path, source_uri, row))
             except DocumentError as error:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
@@ -48,15 +49,27 @@ class ManifestRow:
         return "\x1f".join(astuple(self)[1:])
 
 
+def portable_path(path: str) -> str:
+    """Return the one spelling of paths that name the same file on Windows, macOS and Linux.
+
+    Windows writes backslashes, some listings begin with `./`, and macOS writes an accent after its letter.
+    """
+    path = path.replace("\\", "/").removeprefix("./")
+    return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
 class Manifest(Mapping[str, ManifestRow]):
-    """The rows of a manifest by source_uri. A row is made when it is looked up, because most of them never are."""
+    """The rows of a manifest by source_uri, however either is spelled; `portable_path` gives the spelling of its keys.
+
+    A row is made when it is looked up, because most of them never are.
+    """
 
     def __init__(self, columns: Mapping[str, int], records: Mapping[str, tuple[int, list[str]]]) -> None:
         self._records = records
         self._places = {name: columns[name] for name in _COLUMNS if name in columns}
 
     def __getitem__(self, source_uri: str) -> ManifestRow:
-        line, record = self._records[source_uri]
+        line, record = self._records[portable_path(source_uri)]
         values = {name: record[at].strip() for name, at in self._places.items() if at < len(record)}
         return ManifestRow(line, **values)
 
@@ -68,7 +81,7 @@ class Manifest(Mapping[str, ManifestRow]):
 
     def in_folder(self, folder: str) -> Iterator[str]:
         """Yield the source_uris of the files in a folder, by name."""
-        start = f"{folder}/"
+        start = f"{portable_path(folder)}/"
         for at in range(bisect_left(self._sorted, start), len(self._sorted)):
             source_uri = self._sorted[at]
             if not source_uri.startswith(start):
@@ -152,7 +165,7 @@ def _parse_rows(path: Path, reader: _Reader, has_nul_bytes: bool) -> Manifest:
     place = columns["path"]
     records: dict[str, tuple[int, list[str]]] = {}
     for record in reader:
-        source_uri = record[place].strip() if place < len(record) else ""
+        source_uri = portable_path(record[place].strip()) if place < len(record) else ""
         if not source_uri:
             continue
         if has_nul_bytes and any("\0" in value for value in record[: len(names)]):

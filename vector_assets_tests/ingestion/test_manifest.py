@@ -173,3 +173,24 @@ def test_rows_of_a_folder(landing: Path):
     write(landing, "path\nus/a/X/2.txt\nus/a/X/1.txt\nus/a/X/y/1.txt\nus/a/XY/1.txt\nus/a/X.txt\n")
 
     assert list(read_manifest(landing).in_folder("us/a/X")) == ["us/a/X/1.txt", "us/a/X/2.txt"]
+
+
+@pytest.mark.parametrize(
+    "path", ["us\\a\\X\\Société.txt", ".\\us\\a\\X\\Socie\u0301te\u0301.txt", "./us/a/X/Société.txt"]
+)
+def test_paths_as_other_systems_write_them(landing: Path, path: str):
+    """A row is found by the name of its file, however the system spells it that wrote the row or named the file."""
+    write(landing, f"path,title\n{path},T\n")
+
+    rows = read_manifest(landing)
+
+    assert [rows[f"us/a/X/{name}.txt"].title for name in ("Société", "Socie\u0301te\u0301")] == ["T", "T"]
+    assert list(rows.in_folder("us/a/X")) == ["us/a/X/Société.txt"]
+
+
+def test_one_path_in_two_spellings(landing: Path):
+    """Two rows of one file are refused, however they are spelled."""
+    write(landing, "path,title\nus/a/X/1.txt,A\nus\\a\\X\\1.txt,B\n")
+
+    with pytest.raises(InvalidManifest, match=r"rows 2 and 3 both name 'us/a/X/1\.txt'"):
+        read_manifest(landing)
