@@ -7,6 +7,7 @@ import click
 
 from ..errors import Interrupted, VectorAssetsError
 from .encodings import replace_unprintable
+from .lost_output import exit_if_output_is_lost
 from .signals import exit_on_signals
 
 _COMMANDS = {
@@ -45,6 +46,10 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with exit_if_output_is_lost():
+            return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         replace_unprintable()

@@ -1,6 +1,9 @@
-"""Terminals of any encoding show what they can, and JSON is whole in each of them."""
+"""Terminals of any encoding show what they can, and JSON is whole in each of them. Output may have nowhere to go."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,31 @@ def test_a_character_that_cannot_be_shown_ends_no_command(charset: str, command:
     assert shown.exit_code == 0, shown.output
     assert str(CN) in shown.stdout
     assert TEXT in json.loads(as_json.stdout)["hits"][0]["text"]
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["status"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_the_output_is_one_line(
+    arguments: list[str], unbuffered: str, command: Command, landing: Path
+) -> None:
+    """No traceback, and the exit code is 1, whether Python writes at once or when it ends."""
+    land(landing, CN, "2024.txt", TEXT)
+    command("ingest", str(landing))
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+
+    with FULL.open("w") as full:
+        run = [sys.executable, "-m", "vector_assets.cli", *arguments]
+        ended = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+        silent = subprocess.run(run, stdout=full, stderr=full, env=environment)
+
+    assert [line for line in ended.stderr.splitlines() if line.startswith("Error: ")] == [
+        "Error: something could not be written (No space left on device). "
+        "Check the disks of the output and of VECTOR_ASSETS_HOME."
+    ]
+    assert "Traceback" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    assert (ended.returncode, silent.returncode) == (1, 1)
