@@ -1,7 +1,8 @@
-"""Output in whatever encoding the terminal has."""
+"""Input and output in whatever encoding the terminal has."""
 
 import io
 import json
+import os
 import sys
 
 import click
@@ -12,6 +13,22 @@ def replace_unprintable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def keep_undecodable(stream: object) -> None:
+    """Let bytes of stdin that its encoding does not know become surrogates, as they do in arguments, not an error."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="surrogateescape")
+
+
+def typed_text(text: str) -> str:
+    """Return what was typed in UTF-8 where the locale has another encoding, so that Python made surrogates of it."""
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeError:
+        return text
 
 
 def echo_json(document: object) -> None:

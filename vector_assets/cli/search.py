@@ -12,7 +12,7 @@ from ..domain.spaces import SpaceStatus
 from ..errors import VectorAssetsError
 from ..translation import translate
 from .chosen_space import chosen_space, space_option
-from .encodings import echo_json
+from .encodings import echo_json, keep_undecodable, typed_text
 from .options import examples, json_option
 from .selection import Selection, partition_options
 from .terminal import out, print_warning, working
@@ -102,6 +102,7 @@ def search(
 def _converse(ask: Callable[[str], None]) -> None:
     """Answer the lines of stdin until it ends; at a terminal, a blank line ends it too."""
     stdin = sys.stdin
+    keep_undecodable(stdin)
     while True:
         if stdin.isatty():
             click.echo("? ", nl=False, err=True)
@@ -117,6 +118,7 @@ def _converse(ask: Callable[[str], None]) -> None:
 def _ask(engine: "FilingsSearch", question: str, request: _Request) -> None:
     from ..search.json_records import answer_record, passage_record
 
+    question = typed_text(question)
     with working(translate("loading the model")):
         answer = engine.answer(question, request.where, request.limit)
     if not request.as_json:

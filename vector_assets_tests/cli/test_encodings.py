@@ -33,6 +33,24 @@ def test_a_character_that_cannot_be_shown_ends_no_command(charset: str, command:
     assert TEXT in json.loads(as_json.stdout)["hits"][0]["text"]
 
 
+@pytest.mark.parametrize("interactive", [False, True])
+def test_a_question_in_utf_8_is_understood_in_any_locale(interactive: bool, command: Command, landing: Path) -> None:
+    """Also in the POSIX locale, in which Python takes its bytes for no characters; other bytes are refused."""
+    land(landing, CN, "2024.txt", TEXT)
+    command("ingest", str(landing))
+    environment = os.environ | {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
+
+    answers = []
+    for question in ("营业收入".encode(), "收入".encode("gbk")):
+        asked: list[str | bytes] = ["--interactive"] if interactive else [question]
+        run = [sys.executable, "-m", "vector_assets.cli", "search", *asked]
+        answers.append(subprocess.run(run, input=question + b"\n", capture_output=True, env=environment))
+
+    assert [b"Traceback" in answer.stderr for answer in answers] == [False, False]
+    assert b"no vectors to search" in answers[0].stderr
+    assert b"the question is not valid UTF-8. Write it in UTF-8." in answers[1].stderr
+
+
 FULL = Path("/dev/full")
 
 
