@@ -17,6 +17,7 @@ from ..errors import (
 )
 from .document_limits import MAX_CHARACTERS, MAX_PAGES
 from .pdf_annotations import page_with_annotations
+from .pdf_damage import damaged_pages
 from .pdf_pictures import is_picture
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _PAGE_BREAK = "\f"
 # A scan with one page of text, e.g. a cover, is a scan.
 _MAX_PICTURE_SHARE = 0.9
 _HEADER_BYTES = 1024
+# Of damaged pages, in a warning.
+_MOST_NUMBERS = 5
 # The only page of a form that Acrobat alone can show, in the languages of filings.
 _XFA_NOTICE = re.compile(
     r"if this message is not eventually replaced|如果此消息最终|如果此訊息最終|如果這個訊息|このメッセージが最終的に",
@@ -60,7 +63,7 @@ def read_pdf(data: bytes, document: str) -> DocumentText:
     try:
         with pypdfium2.PdfDocument(data) as pdf:
             _refuse_forms_of_acrobat(pdf, document)
-            pages = _read_pages(pdf, document)
+            pages = _read_pages(pdf, data, document)
             attached = pdf.count_attachments()
             if attached:
                 _refuse_portfolio(pdf, pages.texts, document)
@@ -71,15 +74,21 @@ def read_pdf(data: bytes, document: str) -> DocumentText:
 
 @dataclass
 class _Pages:
-    """The texts of pages; the number of pages that are pictures, and of files that are attached to pages."""
+    """The texts of pages; the number of pages that are pictures, and of files that are attached to pages.
+
+    `damaged` are the numbers of the pages that cannot be read whole.
+    """
 
     texts: list[str] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
     pictures: int = 0
     attached: int = 0
 
 
 def _text_of(pages: _Pages, document: str) -> str:
     if not any(text.strip() for text in pages.texts):
+        if pages.damaged:
+            raise UnreadableDocument(document, _damage(pages.damaged))
         raise ImageOnlyDocument(document, len(pages.texts))
     if pages.pictures > _MAX_PICTURE_SHARE * len(pages.texts):
         raise ImageOnlyDocument(document, len(pages.texts), pages.pictures)
@@ -90,12 +99,20 @@ def _text_of(pages: _Pages, document: str) -> str:
 
 def _warning(pages: _Pages, attached: int) -> str:
     found = []
+    if pages.damaged:
+        found.append(f"{_damage(pages.damaged)}. Get it anew, or have a viewer print it to a PDF.")
     if pages.pictures:
         share = f"{pages.pictures:,} of {len(pages.texts):,} pages are pictures with next to no text"
         found.append(f"{share}. Run OCR, e.g. ocrmypdf --redo-ocr IN OUT.")
     if attached:
         found.append(f"files are attached to it and were not read ({attached:,}). Save them here beside the PDF.")
     return " ".join(found)
+
+
+def _damage(damaged: list[int]) -> str:
+    shown = ", ".join(str(number) for number in damaged[:_MOST_NUMBERS])
+    more = f" and {len(damaged) - _MOST_NUMBERS:,} more" if len(damaged) > _MOST_NUMBERS else ""
+    return f"text is missing on damaged {'pages' if len(damaged) > 1 else 'page'} {shown}{more}"
 
 
 def _refuse_forms_of_acrobat(pdf: "PdfDocument", document: str) -> None:
@@ -126,11 +143,12 @@ def _refuse_portfolio(pdf: "PdfDocument", texts: list[str], document: str) -> No
         raise PlaceholderDocument(document, problem, "Save the files in it here instead.")
 
 
-def _read_pages(pdf: "PdfDocument", document: str) -> _Pages:
+def _read_pages(pdf: "PdfDocument", data: bytes, document: str) -> _Pages:
     # A file of a few bytes may declare millions of pages.
     if len(pdf) > MAX_PAGES:
         raise DocumentTooLarge(document, f"it has {len(pdf):,} pages, more than {MAX_PAGES:,}")
-    pages, characters = _Pages(), 0
+    # Before the annotations are drawn into the pages.
+    pages, characters = _Pages(damaged=damaged_pages(pdf, data)), 0
     for text in _page_texts(pdf, pages):
         characters += len(text)
         if characters > MAX_CHARACTERS:

@@ -8,8 +8,11 @@ _ID = b"0123456789abcdef"
 _ALLOWED = -4
 
 
-def pdf(*pages: bytes, password: bytes | None = None) -> bytes:
-    """Pages with these content streams; a user password (it may be empty) encrypts them with 40-bit RC4."""
+def pdf(*pages: bytes, password: bytes | None = None, entries: bytes = b"") -> bytes:
+    """Pages with these content streams; a user password (it may be empty) encrypts them with 40-bit RC4.
+
+    `entries` are those of each stream, beside its length.
+    """
     owner_entry = _rc4(hashlib.md5(_PAD).digest()[:5], _padded(password or b""))
     allowed = _ALLOWED.to_bytes(4, "little", signed=True)
     key = hashlib.md5(_padded(password or b"") + owner_entry + allowed + _ID).digest()[:5]
@@ -25,7 +28,7 @@ def pdf(*pages: bytes, password: bytes | None = None) -> bytes:
         resources = b"<</Font<</F 3 0 R>>>>"
         objects += [
             b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources%s/Contents %d 0 R>>" % (resources, number),
-            b"<</Length %d>>\nstream\n%s\nendstream" % (len(stream), stream),
+            _stream(entries, stream),
         ]
     encryption = b""
     if password is not None:
@@ -87,14 +90,12 @@ def at(x: int, y: int, text: bytes) -> bytes:
 
 def compressed(content: bytes) -> bytes:
     """One page whose content stream is deflated."""
-    resources = b"<</Font<</F<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>>>"
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources%s/Contents 4 0 R>>" % resources,
-        _stream(b"/Filter/FlateDecode", zlib.compress(content)),
-    ]
-    return _file(objects, b"")
+    return packed(zlib.compress(content))
+
+
+def packed(*streams: bytes, password: bytes | None = None) -> bytes:
+    """Pages whose content streams are said to be deflated."""
+    return pdf(*streams, password=password, entries=b"/Filter/FlateDecode")
 
 
 def lines(*texts: bytes) -> bytes:

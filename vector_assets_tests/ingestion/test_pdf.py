@@ -1,5 +1,7 @@
 """PDFs are read as a viewer shows them, or refused with the reason."""
 
+import zlib
+
 import pytest
 
 from vector_assets.errors import (
@@ -12,7 +14,7 @@ from vector_assets.errors import (
 from vector_assets.ingestion import pdf as pdf_reader
 from vector_assets.ingestion.pdf import read_pdf
 
-from .pdfs import annotated, at, compressed, drawn, lines, pdf, scanned
+from .pdfs import annotated, at, compressed, drawn, lines, packed, pdf, scanned
 
 
 def text_of(data: bytes, document: str = "a.pdf") -> str:
@@ -80,6 +82,31 @@ def test_broken_pdf(data: bytes):
 def test_compressed_pdf():
     """Deflated pages are read."""
     assert text_of(compressed(lines(b"Revenue grew.")), "a.pdf") == "Revenue grew."
+
+
+@pytest.mark.parametrize("password", [None, b""], ids=["plain", "encrypted"])
+def test_damaged_pages(password: bytes | None):
+    """A page that cannot be unpacked, or only in part, is named: PDFium leaves the rest out and does not say so."""
+    whole = zlib.compress(lines(b"Revenue grew."))
+    half = zlib.compress(lines(*(b"Line %d of %d" % (number, number**3) for number in range(40))))[:200]
+
+    found = read_pdf(packed(whole, b"no deflate", whole[:-4] + b"????", half, password=password), "a.pdf")
+
+    assert found.text.startswith("Revenue grew.\f\fRevenue grew.\fLine 0 of 0")
+    assert found.warning == "text is missing on damaged pages 2, 4. Get it anew, or have a viewer print it to a PDF."
+
+
+def test_many_damaged_pages():
+    """The first ones are named, the others counted."""
+    found = read_pdf(packed(zlib.compress(lines(b"Revenue grew.")), *[b"no deflate"] * 7), "a.pdf")
+
+    assert found.warning.startswith("text is missing on damaged pages 2, 3, 4, 5, 6 and 2 more.")
+
+
+def test_all_pages_damaged():
+    """Such a document is no scan."""
+    with pytest.raises(UnreadableDocument, match="text is missing on damaged page 1"):
+        read_pdf(packed(b"no deflate"), "a.pdf")
 
 
 def test_pdf_text_is_counted_page_by_page(monkeypatch: pytest.MonkeyPatch):
