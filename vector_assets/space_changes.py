@@ -1,5 +1,6 @@
 """Change which embedding space serves, when it is fit to."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -155,7 +156,19 @@ def _check_coverage(found: SpaceOverview, change: SpaceChange) -> SpaceChange:
     if not found.pending and not found.quarantined:
         return change
     space = found.registered.space
-    return change.with_failed(SpaceIncomplete(space.slug, space.source, found.pending, found.quarantined))
+    return change.with_failed(SpaceIncomplete(space.slug, _variables(space), found.pending, found.quarantined))
+
+
+def _variables(space: EmbeddingSpace) -> dict[str, object]:
+    """Return the variables with which a process works in the space. Other prompts would be those of another space."""
+    given = {
+        "EMBEDDING_PROVIDER": space.provider,
+        "EMBEDDING_MODEL": space.source,
+        "EMBEDDING_DIMENSIONS": json.loads(space.request or "{}").get("dimensions"),
+        "EMBEDDING_DOCUMENT_PROMPT": space.document_prompt,
+        "EMBEDDING_QUERY_PROMPT": space.query_prompt,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _chosen(slug: str | None, overviews: Sequence[SpaceOverview]) -> SpaceOverview:

@@ -88,6 +88,8 @@ def add(model: str, yes: bool) -> None:
     """
     from .open_services import open_services
 
+    if not model.strip():
+        raise click.UsageError(translate("Name a model, e.g. intfloat/multilingual-e5-small."))
     with open_services() as services:
         other = services.with_model(model)
         with working(translate("loading the model")):

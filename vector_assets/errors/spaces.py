@@ -1,6 +1,7 @@
 """Embedding spaces, and what stands against a change of them."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from ..translation import translate
@@ -78,12 +79,16 @@ class SpaceServes(ModelError):
 
 
 class SpaceIncomplete(ModelError):
-    """A space in which chunks have no vector would not find them, so that it is not promoted."""
+    """A space in which chunks have no vector would not find them, so that it is not promoted.
 
-    def __init__(self, slug: str, model: str, pending: int, quarantined: int) -> None:
+    `variables` are those of the environment that choose its model.
+    """
+
+    def __init__(self, slug: str, variables: Mapping[str, object], pending: int, quarantined: int) -> None:
+        chosen = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items())
         super().__init__(
             f"embedding space {slug} lacks vectors: {pending:,} pending, {quarantined:,} quarantined. Embed them: "
-            f"EMBEDDING_MODEL={model} vector-assets backfill. Or promote it as it is, with --force."
+            f"{chosen} vector-assets backfill. Or promote it as it is, with --force."
         )
 
 

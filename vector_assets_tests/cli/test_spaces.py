@@ -207,6 +207,7 @@ def test_a_model_is_added_with_the_prompts_of_the_settings(command: Command, ser
         f"EMBEDDING_MODEL={MULTILINGUAL_MODEL} EMBEDDING_QUERY_PROMPT='query: it'\"'\"'s ' vector-assets backfill"
     )
     assert added.output.endswith(f"Embed its chunks: {backfill}\n")
+    assert f"Embed them: {backfill}. " in refused(command("spaces", "promote", new))
     assert command("backfill", EMBEDDING_MODEL=MULTILINGUAL_MODEL, **prompt).exit_code == 0
     assert listed(command)[new]["coverage"] == 1.0
 
@@ -252,6 +253,15 @@ def test_a_model_that_does_not_work_is_not_added(
     assert words in result.output
     assert "Traceback" not in result.output
     assert statuses(command) == {SERVING.slug: "serving"}
+
+
+@pytest.mark.parametrize("model", ["", " "])
+def test_a_model_without_a_name_is_refused(model: str, command: Command, serving: Models) -> None:
+    """It is a variable that is not set, and does not mean the model that serves."""
+    added = command("spaces", "add", model, "--yes")
+
+    assert added.exit_code == 2
+    assert added.stderr.endswith("Error: Name a model, e.g. intfloat/multilingual-e5-small.\n")
 
 
 def test_a_model_that_is_not_found_is_one_line(command: Command, serving: Models) -> None:
