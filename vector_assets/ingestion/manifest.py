@@ -30,6 +30,8 @@ MANIFEST = "manifest.csv"
 _COLUMNS = ("company_name", "title", "period", "language")
 # Two million rows of the usual length.
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024
+# A row's line and its values. Python's collector of garbage passes over a flat tuple: a third of the time of reading.
+_Record = tuple[int, *tuple[str, ...]]
 _FORM = "The first row must name the columns, with commas between them, and one must be `path`."
 
 
@@ -64,12 +66,12 @@ class Manifest(Mapping[str, ManifestRow]):
     A row is made when it is looked up, because most of them never are.
     """
 
-    def __init__(self, columns: Mapping[str, int], records: Mapping[str, tuple[int, list[str]]]) -> None:
+    def __init__(self, columns: Mapping[str, int], records: Mapping[str, _Record]) -> None:
         self._records = records
         self._places = {name: columns[name] for name in _COLUMNS if name in columns}
 
     def __getitem__(self, source_uri: str) -> ManifestRow:
-        line, record = self._records[portable_path(source_uri)]
+        line, *record = self._records[portable_path(source_uri)]
         values = {name: record[at].strip() for name, at in self._places.items() if at < len(record)}
         return ManifestRow(line, **values)
 
@@ -163,7 +165,7 @@ def _parse_rows(path: Path, reader: _Reader, has_nul_bytes: bool) -> Manifest:
         raise InvalidManifest(path, "the first row has no column `path`", _FORM)
     columns = {name: at for at, name in enumerate(names)}
     place = columns["path"]
-    records: dict[str, tuple[int, list[str]]] = {}
+    records: dict[str, _Record] = {}
     for record in reader:
         source_uri = portable_path(record[place].strip()) if place < len(record) else ""
         if not source_uri:
@@ -173,5 +175,5 @@ def _parse_rows(path: Path, reader: _Reader, has_nul_bytes: bool) -> Manifest:
         if source_uri in records:
             both = f"rows {records[source_uri][0]} and {reader.line_num} both name {source_uri!r}"
             raise InvalidManifest(path, both, "Keep one of them.")
-        records[source_uri] = (reader.line_num, record)
+        records[source_uri] = (reader.line_num, *record)
     return Manifest(columns, records)
