@@ -91,12 +91,11 @@ class MisplacedDocument(DocumentError, code="misplaced"):
 
 
 class UnsupportedFormat(DocumentError, code="unsupported_format"):
-    """The file has a format that is not read, as its ending shows."""
+    """The file has a format that is not read, as its ending shows, or its bytes, which say the `name` of the format."""
 
-    def __init__(self, document: str, supported: tuple[str, ...]) -> None:
-        super().__init__(
-            document, "this format is not supported", f"Convert it to one of {', '.join(supported)}, or remove it."
-        )
+    def __init__(self, document: str, supported: tuple[str, ...], name: str = "") -> None:
+        problem = f"its format ({name}) is not supported" if name else "this format is not supported"
+        super().__init__(document, problem, f"Convert it to one of {', '.join(supported)}, or remove it.")
 
 
 class OutsideLandingDirectory(DocumentError, code="outside_landing_directory"):

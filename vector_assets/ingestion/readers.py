@@ -5,16 +5,31 @@ from pathlib import Path
 
 from ..domain.documents import DocumentText
 from ..domain.wording import readable_bytes
-from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument
+from ..errors import DocumentTooLarge, EmptyDocument, NulBytes, UnreadableDocument, UnsupportedFormat
 from .containers import is_archive, is_page, is_submission, read_archive, read_submission, read_text
 from .document_limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from .html import read_html
 from .pdf import is_pdf, read_pdf
 
-READERS_VERSION = 4
+READERS_VERSION = 5
 """Increase this number when a reader returns another text for the same file. Then every document is read again."""
 
 FORMATS = (".pdf", ".html", ".htm", ".mhtml", ".mht", ".txt", ".md")
+
+# How files of other formats begin, whatever their names end in. RTF and PostScript are letters, so that their commands
+# would be read as text, and the advice to change the encoding of the others would make text of them.
+_OTHER_FORMATS = {
+    b"{\\rtf": "RTF",
+    b"%!PS": "PostScript",
+    b"PK\x03\x04": "ZIP, as office programs write it too",
+    b"\xd0\xcf\x11\xe0": "that of an older office program",
+    b"\x1f\x8b": "gzip",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 
 _Reader = Callable[[bytes, str], str | DocumentText]
 
@@ -43,6 +58,9 @@ def extract_text(data: bytes, suffix: str, document: str) -> DocumentText:
         raise DocumentTooLarge(document, f"it is larger than {readable_bytes(MAX_FILE_BYTES)}")
     if not data.strip():
         raise EmptyDocument(document)
+    for start, name in _OTHER_FORMATS.items():
+        if data.startswith(start):
+            raise UnsupportedFormat(document, FORMATS, name)
     read = _reader_of(data, suffix)(data, document)
     found = DocumentText(read) if isinstance(read, str) else read
     if len(found.text) > MAX_CHARACTERS:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vector_assets.errors import DocumentTooLarge, EmptyDocument, UnreadableDocument
+from vector_assets.errors import DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedFormat
 from vector_assets.ingestion import document_limits as bounds
 from vector_assets.ingestion import readers
 from vector_assets.ingestion.readers import extract_text, read_document
@@ -39,6 +39,23 @@ def test_no_text_in_file(tmp_path: Path, name: str, data: bytes):
 
     with pytest.raises(EmptyDocument):
         read_document(tmp_path / name, name)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (rb"{\rtf1\ansi{\fonttbl{\f0 Times;}}\f0 Net sales rose.\par}", "RTF"),
+        (b"%!PS-Adobe-3.0\n(Net sales rose.) show", "PostScript"),
+        (b"PK\x03\x04\x14\0\x06\0word/document.xml", "ZIP"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64), "older office program"),
+        (b"\x1f\x8b\x08\0\0", "gzip"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".txt", ".htm"])
+def test_another_format_under_the_name_of_text(data: bytes, name: str, suffix: str):
+    """Neither its commands are read as text, nor is another encoding advised."""
+    with pytest.raises(UnsupportedFormat, match=rf"its format \(.*{name}.*\) is not supported\. Convert it to one of"):
+        extract_text(data, suffix, "a")
 
 
 def test_endings_in_capitals(tmp_path: Path):
