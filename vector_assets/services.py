@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from .domain.spaces import LIVE, EmbeddingSpace
 from .errors import (
+    AnotherSpaceFills,
     EmbedderDrifted,
     ModelError,
     ModelTooLarge,
@@ -341,12 +342,16 @@ class Services(SearchServices):
         """Load the model. If its weights or vectors are no longer those of its space, work in the next generation.
 
         Raises:
+            AnotherSpaceFills: its space could not be added now.
             EmbedderBroken: the model fails on any text.
             ModelTooLarge: it does not fit the memory.
         """
         self.load_embedder()
         if self._has_changed():
             self.space = replace(self.space, generation=self.space.generation + 1)
+        other = self.spaces.filling()
+        if other is not None and self.spaces.status(self.space) not in LIVE:
+            raise AnotherSpaceFills(other.slug, self.space.model)
 
     def add_space(self) -> EmbeddingSpace:
         """Register the space of this process as filling, and give it. The model is loaded and tried before.

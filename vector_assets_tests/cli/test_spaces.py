@@ -181,13 +181,12 @@ def test_adding_a_model_again_changes_nothing(command: Command, complete: Models
 
 
 def test_only_one_model_is_filled_at_a_time(command: Command, filling: Models) -> None:
-    """The line names the space in the way, and the command that stops it."""
-    result = command("spaces", "add", "org/third", "--yes")
+    """The line names the space in the way, and the command that stops it; nobody is asked to agree to a plan before."""
+    for agreed in ((), ("--yes",)):
+        assert refused(command("spaces", "add", "org/third", *agreed)).endswith(
+            f"To add org/third, stop that one first: vector-assets spaces retire {OTHER.slug}."
+        )
 
-    assert result.exit_code == 1
-    assert result.output.splitlines()[-1].endswith(
-        f"To add org/third, stop that one first: vector-assets spaces retire {OTHER.slug}."
-    )
     assert THIRD.slug not in statuses(command)
     command("spaces", "retire", OTHER.slug)
     assert command("spaces", "add", "org/third", "--yes").exit_code == 0
