@@ -1,7 +1,8 @@
 """How long after a chunk was written, or a file has arrived, its vector is committed, while `vector-assets dev` runs.
 
 Another program writes the chunks. Some of its transactions commit late: by then the clock of their chunks has run for a
-while already. The files are small ones of companies that are new.
+while already. The files are small ones of companies that are new. Of the runs for the files, it also measures how long
+after their launch the first batch was in Dagster's event log, from where a run's page shows it at once.
 """
 
 import argparse
@@ -14,15 +15,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+import dagster as dg
 import psycopg
 
 from benchmarks.corpus import uniform_texts
 from benchmarks.table import Table, add_json_option
 from vector_assets.cli.demo import SAMPLES
+from vector_assets.defs.jobs import vectorize
+from vector_assets.defs.runtime.instance import open_instance
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.services import Services
 from vector_assets.settings import load_settings
@@ -84,10 +89,14 @@ class Program:
 
 
 class Arrivals(NamedTuple):
-    """Seconds from the commit of each chunk, and from the arrival of each file, to its vector."""
+    """Seconds from the commit of each chunk, and from the arrival of each file, to its vector.
+
+    And from the launch of each run for a file to its first batch.
+    """
 
     chunks: list[float]
     files: list[float]
+    first_batches: list[float]
 
 
 def measure(home: Path, filings: Path, inserts: int, partitions: int, over_seconds: float, files: int) -> Arrivals:
@@ -113,11 +122,13 @@ def measure(home: Path, filings: Path, inserts: int, partitions: int, over_secon
                 made = dict(connection.execute(_MADE.format(slug=services.embedder.space.slug)).fetchall())
             assert made.keys() == program.committed.keys(), "a chunk has no vector"
             seconds = [float(made[chunk_id]) - committed for chunk_id, committed in program.committed.items()]
+            files_from = time.time()
             of_files = [_land(services, home / "landing", texts[number], number) for number in range(files)]
+            first_batches = list(_first_batches(services, files_from))
         finally:
             dev.send_signal(signal.SIGTERM)
             dev.wait(60)
-    return Arrivals(seconds, of_files)
+    return Arrivals(seconds, of_files, first_batches)
 
 
 def _land(services: Services, landing: Path, text: str, number: int) -> float:
@@ -135,6 +146,17 @@ def _land(services: Services, landing: Path, text: str, number: int) -> float:
             return float(made[0][1]) - arrived
         time.sleep(0.2)
     raise AssertionError(f"{folder.name} has no vector")
+
+
+def _first_batches(services: Services, since: float) -> Iterator[float]:
+    """Of each run since then that embedded something: the seconds from its launch to its first batch."""
+    with open_instance(services) as instance:
+        for record in instance.get_run_records(dg.RunsFilter(job_name=vectorize.name)):
+            launched = record.create_timestamp.timestamp()
+            batches = {dg.DagsterEventType.ASSET_OBSERVATION}
+            shown = instance.get_records_for_run(record.dagster_run.run_id, of_type=batches, limit=1).records
+            if launched >= since and shown:
+                yield shown[0].timestamp - launched
 
 
 def _wait_until_nothing_is_pending(services: Services) -> None:
@@ -171,7 +193,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         how = (arguments.inserts, arguments.partitions, arguments.over_seconds, arguments.files)
-        seconds, of_files = measure(Path(home), arguments.filings, *how)
+        seconds, of_files, first_batches = measure(Path(home), arguments.filings, *how)
         leave_embedded_server(Path(home))
     columns = ("chunks", "partitions", "seconds from commit to vector (median)", "95 of 100 within", "longest")
     table = Table(*columns, json_file=arguments.json)
@@ -181,6 +203,9 @@ def main() -> None:
         print()
         table = Table("files", "seconds from arrival to vector (median)", "longest")
         table.add(len(of_files), statistics.median(of_files), max(of_files))
+        print()
+        table = Table("runs", "seconds from launch to first batch (median)", "longest")
+        table.add(len(first_batches), statistics.median(first_batches), max(first_batches))
 
 
 if __name__ == "__main__":
