@@ -20,6 +20,7 @@ from vector_assets.defs.asset_keys import VECTORIZED_CHUNKS
 from vector_assets.defs.resources import SilentListener
 from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.domain.progress import BatchProgress
+from vector_assets.embedding.remote import embedder
 from vector_assets.embedding.remote.embedder import RemoteEmbedder
 from vector_assets.errors import (
     EmbedderBroken,
@@ -125,6 +126,28 @@ def test_a_question_is_answered_by_its_terms_while_the_server_is_away(
         ("net loss", None, 2),
     ]
     assert "503" in caplog.text
+
+
+def test_a_question_does_not_wait_for_a_server_that_is_slow(
+    start: Start, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After five seconds its terms answer it; the test has less patience."""
+    services, answered = start(), threading.Event()
+    store_chunks(services.database, ["net sales", "net loss"])
+    services.vectorizer().vectorize_partition(KEY)
+    services.term_filler.fill(KEY)
+    assert embedder.QUERY_SECONDS == 5.0
+    monkeypatch.setattr(embedder, "QUERY_SECONDS", 0.2)
+
+    def stall(exchange: Exchange) -> None:
+        answered.wait(60)
+        exchange.succeed()
+
+    with responding(provider, stall):
+        hits = services.search.find("net sales")
+        answered.set()
+
+    assert [(hit.text, hit.score) for hit in hits] == [("net sales", None), ("net loss", None)]
 
 
 @pytest.mark.parametrize("other", [{"embedding_dimensions": 8}, {"embedding_document_prompt": "passage: "}])

@@ -113,6 +113,18 @@ def test_the_totals_are_the_tables(instance: dg.DagsterInstance, filled: FakeSer
     assert {type(figures[name]) for name in ("coverage_percent", "oldest_pending_hours")} == {float}
 
 
+def test_what_a_server_was_paid_is_shown(instance: dg.DagsterInstance, filled: FakeServices) -> None:
+    """By market, document type, company and day; without a server there is no such table."""
+    without = metadata(materialize(instance, filled), COVERAGE)
+    filled.spending.record(SPACE.slug, HK, 1_200_000, 0.024, "USD")
+
+    shown = lines(metadata(materialize(instance, filled), COVERAGE)["tokens_used"])
+
+    assert "tokens_used" not in without
+    assert {line["of"] for line in shown} == {"market", "doc_type", "company", "day"}
+    assert {(line["tokens"], line["cost"]) for line in shown} == {(1_200_000, "0.0240 USD")}
+
+
 def test_each_table_has_those_first_that_lack_most(instance: dg.DagsterInstance, filled: FakeServices) -> None:
     """By market, doc type and company; their counts are the same chunks, added up otherwise."""
     figures = metadata(materialize(instance, filled), COVERAGE)
