@@ -34,10 +34,16 @@ class ForkedProgram:
         arguments: those of its `main`.
         environment: variables besides those of this process.
         with_errors: whether `stderr` can be read; else it is this process's own.
+        terminal: the follower of a pseudo-terminal, for all its streams instead; then nothing is read of them here.
     """
 
     def __init__(
-        self, module: str, *arguments: str, environment: dict[str, str] | None = None, with_errors: bool = False
+        self,
+        module: str,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        with_errors: bool = False,
+        terminal: int | None = None,
     ) -> None:
         request = {
             "module": module, "arguments": arguments, "folder": os.getcwd(),
@@ -46,6 +52,9 @@ class ForkedProgram:
         (to_read, stdin), (stdout, to_write) = os.pipe(), os.pipe()
         stderr, errors = os.pipe() if with_errors else (os.open(os.devnull, os.O_RDONLY), os.dup(2))
         self._ended, ending = os.pipe()
+        if terminal is not None:
+            for stream in (to_read, to_write, errors):
+                os.dup2(terminal, stream)
         theirs = [to_read, to_write, errors, ending]
         self.pid = _server().fork(request, theirs)
         for descriptor in theirs:

@@ -61,13 +61,14 @@ def backfill(
     With --max-tokens, --max-cost or --deadline, the work ends at the end of a batch, and the rest stays pending.
     """
     from .open_services import open_services
+    from .terminal import err, out, print_prose
 
     started = time.monotonic()
     with open_services() as services:
         plan = _plan(services, selection, what)
         if plan is None:
             return
-        click.echo(plan.line(), err=not dry_run)
+        print_prose(plan.line(), out if dry_run else err)
         if dry_run:
             _print_partitions(plan)
             return
@@ -177,6 +178,7 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
     """Embed the planned partitions in this process; return whether all of them are done and no chunk failed."""
     from ..defs.vectorize_step import vectors_asset
     from .partition_runs import run_partitions
+    from .terminal import print_prose
 
     results = run_partitions(services, list(plan.chunks), [vectors_asset(services)], config, plan)
     vectorized = sum(result.report.vectorized_count for result in results if result.report)
@@ -190,7 +192,7 @@ def _run_in_process(started: float, services: "Services", plan: BackfillPlan, co
         failed=failed,
         duration=readable_seconds(time.monotonic() - started),
     )
-    click.echo(summary)
+    print_prose(summary)
     stopped = next((result.report.stopped for result in results if result.report and result.report.stopped), None)
     if stopped:
         click.echo(translate("Stopped: {reason}. The other chunks stay pending.", reason=stopped))

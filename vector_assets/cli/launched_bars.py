@@ -2,6 +2,7 @@
 
 import time
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -11,7 +12,7 @@ from ..domain.progress import readable_share, readable_speed
 from ..domain.runs_at_work import RunAtWork
 from ..estimates.launched_backfill import LaunchedBackfill
 from ..translation import ngettext, translate
-from .bar_layout import LINE_SECONDS, Layout, progress_bars, time_left
+from .bar_layout import LINE_SECONDS, Layout, fitting, progress_bars, room_beside, time_left
 from .terminal import err
 
 _MOST_RUNS = 6
@@ -30,9 +31,10 @@ class LaunchedBars:
         self._console = console
         self._printed, self._printed_at = "", float("-inf")
         self._layout = Layout.of(console.width)
-        self._bars = progress_bars(self._layout, console)
         waiting = translate("waiting for the first run ...")
         name = translate("all partitions") if self._layout is Layout.WIDE else translate("all")
+        self._room = room_beside(self._layout, console, cell_len(name))
+        self._bars = progress_bars(self._layout, console)
         self._all = self._bars.add_task(name, total=None, line=waiting)
         self._runs = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self._live = Live(Group(self._bars, self._runs), console=console, transient=True)
@@ -61,7 +63,7 @@ class LaunchedBars:
         }
         runs = [self._line(run) for run in backfill.at_work[:_MOST_RUNS]]
         if self._console.is_terminal:
-            line = " · ".join(filter(None, shown[self._layout]))
+            line = fitting(shown[self._layout], self._room)
             self._bars.update(self._all, completed=backfill.processed, total=backfill.total, line=line)
             self._runs.plain = "\n".join(runs)
         else:

@@ -53,7 +53,7 @@ def run_partitions(
         _load_model(services)
     results, remaining = list[RunResult](), BackfillTimeLeft(plan.chunks, plan.seconds) if plan else None
     with (
-        PartitionsProgress(len(partitions), remaining) as progress,
+        PartitionsProgress(partitions, remaining) as progress,
         stop_on_signals(asked=services.retries.ended) as stop,
         recorded_runs(services, progress) as runs,
     ):

@@ -1,7 +1,9 @@
 """Progress bars for the runs of a command. Without a terminal, a line is printed every few seconds instead."""
 
 import time
+from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
@@ -11,8 +13,8 @@ from ..domain.partition_keys import PartitionKey
 from ..domain.progress import BatchProgress, readable_share
 from ..estimates.backfill_time_left import BackfillTimeLeft
 from ..translation import ngettext, translate
-from .bar_layout import LINE_SECONDS, Layout, progress_bars, time_left
-from .terminal import err
+from .bar_layout import LINE_SECONDS, Layout, fitting, progress_bars, room_beside, shortened, time_left
+from .terminal import err, print_prose
 
 
 class PartitionsProgress:
@@ -21,20 +23,22 @@ class PartitionsProgress:
     What it shows depends on the width of the terminal.
 
     Args:
-        partitions: how many partitions are to be run.
+        partitions: those that are to be run.
         remaining: their chunks, where they are known: then the bar for all counts chunks and shows the time left.
     """
 
-    def __init__(self, partitions: int, remaining: BackfillTimeLeft | None = None) -> None:
-        self._partitions = partitions
+    def __init__(self, partitions: Sequence[PartitionKey], remaining: BackfillTimeLeft | None = None) -> None:
+        self._partitions = len(partitions)
         self._remaining = remaining
         self._done = 0
         self._chunks = remaining.chunks if remaining else 0
         self._printed_at = time.monotonic()
         self._layout = Layout.of(err.width)
-        self._bars = progress_bars(self._layout, err)
         name = translate("all partitions") if self._layout is Layout.WIDE else translate("all")
-        self._all = self._bars.add_task(name, total=self._chunks or partitions, line="")
+        longest = max(cell_len(shown) for shown in (name, *map(self._layout.name_of, partitions)))
+        self._room = room_beside(self._layout, err, longest)
+        self._bars = progress_bars(self._layout, err, longest)
+        self._all = self._bars.add_task(name, total=self._chunks or self._partitions, line="")
         self._current = self._bars.add_task("", total=None, line="", visible=False)
         if remaining is not None:
             self._update_all()
@@ -65,9 +69,9 @@ class PartitionsProgress:
     def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
         """Show a batch that was committed."""
         line, details = progress.line(), progress.details()
-        beside = self._layout.line(progress)
+        beside = fitting(self._layout.items(progress), self._room)
         self._bars.update(self._current, completed=progress.processed, total=progress.total, line=beside)
-        self._details.plain = f"  {details}"
+        self._details.plain = f"  {shortened(details, err.width - 2)}"
         line_of_all = self._update_all(progress.processed, progress.chunks_per_second)
         now = time.monotonic()
         if not err.is_terminal and now - self._printed_at >= LINE_SECONDS:
@@ -88,7 +92,7 @@ class PartitionsProgress:
         """Print the line that sums up a partition, and count it as done."""
         self._done += 1
         self._update_all()
-        err.print(f"[{self._done}/{self._partitions}] {line}", markup=False)
+        print_prose(f"[{self._done}/{self._partitions}] {line}", err, indent="  ")
 
     def _update_all(self, processed: int = 0, chunks_per_second: float = 0.0) -> str:
         """Move the bar for all partitions; return the text beside it."""
@@ -100,11 +104,11 @@ class PartitionsProgress:
             return ""
         left = time_left(self._remaining.seconds_left(processed, chunks_per_second))
         done = self._chunks - self._remaining.chunks + processed
-        line = " · ".join(filter(None, [readable_share(done, self._chunks), partitions, left]))
+        share = readable_share(done, self._chunks)
         beside = {
-            Layout.WIDE: line,
-            Layout.MEDIUM: " · ".join(filter(None, [partitions, left])),
-            Layout.NARROW: left,
+            Layout.WIDE: [share, partitions, left],
+            Layout.MEDIUM: [partitions, left],
+            Layout.NARROW: [left],
         }
-        self._bars.update(self._all, completed=done, line=beside[self._layout])
-        return line
+        self._bars.update(self._all, completed=done, line=fitting(beside[self._layout], self._room))
+        return " · ".join(filter(None, beside[Layout.WIDE]))

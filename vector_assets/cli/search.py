@@ -15,7 +15,7 @@ from .chosen_space import chosen_space, space_option
 from .encodings import echo_json, keep_undecodable, typed_text
 from .options import examples, json_option
 from .selection import Selection, partition_options
-from .terminal import out, print_warning, working
+from .terminal import out, print_prose, print_warning, working
 from .wrapped_text import wrapped
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def print_hits(
         place = translate("{document}  chunk {index}", document=hit.document, index=hit.chunk_index)
         about = ", ".join(filter(None, (_pages(hit), hit.company_name, hit.title, hit.period, hit.language)))
         score = translate("terms") if hit.score is None else f"{hit.score:.3f}"
-        click.echo(f"{score}  {place}  {about}  ({_ranks(hit)})")
+        print_prose(f"{score}  {place}  {about}  ({_ranks(hit)})", out, _INDENT)
         if passages is not None and hit.chunk_id:
             shown = passages.passage(hit.chunk_id, around).text
         else:

@@ -11,9 +11,12 @@ from rich.console import Console
 from ..domain.documents import DocumentRejection
 from ..domain.folded_reasons import folded_reasons
 from ..translation import translate
+from .wrapped_text import wrapped
 
 NOTICE_SECONDS = 2.0
 """Where no spinner can be drawn, work that takes longer than this is announced on a line."""
+
+_LEAST_WIDTH = 20
 
 # Results go to stdout, so that they can be piped. Progress, notices and warnings go to stderr.
 out = Console(highlight=False, soft_wrap=True)
@@ -56,6 +59,18 @@ class _InfoPrinter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO:
             err.print(record.getMessage(), markup=False)
+
+
+def print_prose(line: str, console: Console = out, indent: str = "") -> None:
+    """Print a line; at a terminal that is narrower, print several, wrapped at blanks and indented from the second on.
+
+    It is for lines without commands, because a command must be copied as one line.
+    """
+    if not console.is_terminal:
+        console.print(line, markup=False)
+        return
+    for number, part in enumerate(wrapped(line, max(console.width - len(indent), _LEAST_WIDTH))):
+        console.print(f"{indent if number else ''}{part}", markup=False)
 
 
 def print_warning(line: str) -> None:

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from vector_assets.cli import coverage_table, progress_bars
+from vector_assets.cli.bar_layout import Layout
 from vector_assets.cli.coverage_table import print_coverage
 from vector_assets.cli.launched_bars import LaunchedBars
 from vector_assets.cli.progress_bars import PartitionsProgress
@@ -62,11 +63,12 @@ def test_the_bar_and_the_lines_have_all_figures(
         2, 5, 32, 64, 160, **counts, **tokens, **left, elapsed_seconds=4.0, seconds_left_spread=1.2, batch_chunks=()
     )
 
-    with PartitionsProgress(1) as progress:
+    with PartitionsProgress([KEY]) as progress:
         progress.begin(KEY)
         progress.batch(KEY, batch)
 
-    assert batch.line() in shown.getvalue()
+    beside = " · ".join(Layout.WIDE.items(batch))  # without the percent, which the bar shows
+    assert (beside if is_terminal else batch.line()) in shown.getvalue()
     assert batch.details() in shown.getvalue()
 
 
@@ -119,7 +121,7 @@ def test_the_bars_fit_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     )
     batch = BatchProgress(2, 5, 32, 64, 160, 64, 0, 0, 9, 9, 0, 0, 4.0, 2.0, 9.0, 6.0, 1.2, ())
 
-    with PartitionsProgress(3, BackfillTimeLeft({KEY: 160})) as progress:
+    with PartitionsProgress([KEY] * 3, BackfillTimeLeft({KEY: 160})) as progress:
         progress.begin(KEY)
         progress.batch(KEY, batch)
 
