@@ -114,12 +114,13 @@ def test_the_python_works(directory: Path) -> None:
 
 @pytest.mark.usefixtures("results")
 def test_an_agent_starts_the_server_and_searches(directory: Path) -> None:
-    """As its configuration says, over stdin and stdout."""
+    """As its configuration says, over stdin and stdout, but for where the home is."""
     from mcp import Client, StdioServerParameters
 
     (block,) = blocks("json")
     given = json.loads(block)["mcpServers"]["filings"]
-    environment = {**environment_of_user(), **given["env"]}
+    assert given["env"].keys() == {"VECTOR_ASSETS_HOME"}
+    environment = {**environment_of_user(), "VECTOR_ASSETS_HOME": str(directory / ".vector_assets")}
     command = shutil.which(given["command"], path=environment["PATH"])
     assert command is not None
 
