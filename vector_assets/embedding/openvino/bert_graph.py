@@ -12,10 +12,10 @@ from .library import import_openvino
 
 def write_bert(folder: Path, xml: Path) -> None:
     """Write the graph of the model in a folder; the weights stay in the number format of its file."""
-    import_openvino().save_model(_BertGraph(folder).model(), xml, compress_to_fp16=False)
+    import_openvino().save_model(BertGraph(folder).model(), xml, compress_to_fp16=False)
 
 
-class _BertGraph:
+class BertGraph:
     """Builds `sentence_embedding` (texts, dimension) from `input_ids` and `attention_mask`, both (texts, tokens).
 
     The file of the weights is mapped into memory; the arithmetic is that of the device, whatever their number format.
