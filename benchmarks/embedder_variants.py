@@ -53,23 +53,6 @@ class DecomposedAttention(BertGraph):
         return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [0, 0, heads * width], True)
 
 
-class AttentionOfDecoders(BertGraph):
-    """OpenVINO's kernel of scaled dot product attention, which it takes only for models with a state: this has one."""
-
-    def _attention_bias(self, mask: Any) -> Any:
-        from openvino import opset6
-
-        state = opset6.read_value(self._ops.constant(np.zeros(1, np.float32)), "state", np.float32, [1])
-        self._sink = opset6.assign(state, "state")
-        return self._ops.add(super()._attention_bias(mask), state)
-
-    def model(self) -> Any:
-        """Return the graph with a state, which is always 0."""
-        model = super().model()
-        model.add_sinks([self._sink])
-        return model
-
-
 class TanhGelu(BertGraph):
     """The approximation of GELU by tanh."""
 
@@ -132,7 +115,7 @@ class Variant:
         openvino = import_openvino()
         model = self.graph(folder).model()
         shapes = {
-            "bounded": [openvino.Dimension(1, 64), openvino.Dimension(1, 512)],
+            "bounded": [openvino.Dimension(1, 256), openvino.Dimension(1, 512)],
             "static": [self.count(width), width],
         }
         if self.shape in shapes:
@@ -185,7 +168,6 @@ VARIANTS = (
     Variant("bounded shape", shape="bounded"),
     Variant("attention written out", graph=DecomposedAttention),
     Variant("attention's parts as separate kernels", {"SNIPPETS_MODE": "DISABLE"}),
-    Variant("attention kernel of decoders", graph=AttentionOfDecoders),
     Variant("query, key, value merged", graph=MergedProjections),
     Variant("GELU by tanh", graph=TanhGelu),
     *(Variant(f"{count} texts a call", texts_per_call=count) for count in (1, 2, 4, 8, 16, 32)),
