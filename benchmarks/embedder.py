@@ -107,25 +107,32 @@ def compare_variants(services: Services, texts: Sequence[TokenizedText], argumen
     for width in arguments.tokens:
         made = texts_of_width(texts, width, arguments.texts)
         product = partial(embed_in_batches, embedder, made, -(-len(made) // embedder.concurrency))
-        variants = compiled_variants(services, width, arguments.only)
+        variants = compiled_variants(services, width, arguments)
         ids = [text.ids for text in made]
         contestants: dict[str, Callable[[], Vectors]] = {
             "product": product,
             **{name: partial(variant.embed, ids) for name, variant in variants.items()},
         }
         vectors = {name: embed().copy() for name, embed in contestants.items()}
-        turns = take_turns(contestants, arguments.rounds)
+        turns = take_turns(
+            {name: contestants[name] for name in contestants if shown(name, arguments)}, arguments.rounds
+        )
         for name, of_variant in turns.items():
             cosines = [f"{least_cosine(vectors[name], vectors[other]):.5f}" for other in ("product", FLOAT32.name)]
             table.add(width, name, *ratios(turns["product"], of_variant), *cosines)
 
 
-def compiled_variants(services: Services, width: int, only: str) -> dict[str, CompiledVariant]:
-    """Compile the variants whose name contains `only`, and float32; those that OpenVINO refuses are named."""
+def shown(name: str, arguments: argparse.Namespace) -> bool:
+    """Return whether the options ask for this contestant."""
+    return name == "product" or any(part in name for part in arguments.only)
+
+
+def compiled_variants(services: Services, width: int, arguments: argparse.Namespace) -> dict[str, CompiledVariant]:
+    """Compile the variants that are asked for, and float32; those that OpenVINO refuses are named."""
     folder = find_model(services.embedder.space.source, services.settings.models_dir).path
     compiled = {}
     for variant in VARIANTS:
-        if only not in variant.name and variant is not FLOAT32:
+        if not shown(variant.name, arguments) and variant is not FLOAT32:
             continue
         try:
             compiled[variant.name] = variant.compile(folder, width)
@@ -258,7 +265,9 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, nargs="+", default=[192], help="tokens of a text, e.g. 128 256 512")
     parser.add_argument("--texts", type=int, default=32, help="texts that a variant embeds in a turn; default: 32")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each; more where the quartiles lie far apart")
-    parser.add_argument("--only", default="", metavar="PART", help="variants whose names contain this")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], metavar="PART", help="variants whose names contain one of these"
+    )
     parser.add_argument("--chunks", type=int, default=1000, help="chunks that are taken from the filings")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--profile", action="store_true", help="show where the time of a call goes")
