@@ -1,11 +1,12 @@
 """Files that hold several files: full submissions to EDGAR, and pages saved as MHTML. The files of text are read."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 
+from ..domain.documents import DocumentText
 from ..errors import EmptyDocument
 from .charsets import decode_plain
 from .html import read_html
@@ -130,17 +131,35 @@ def _body_text(body: bytes, kind: bytes, name: str, document: str) -> str:
     return _TABLE_TAGS.sub("", _PAGE_TAG.sub("\f", text)).strip()
 
 
-def read_archive(data: bytes, document: str) -> str:
+def read_archive(data: bytes, document: str) -> DocumentText:
     """Return the text of the pages and texts in an MHTML file or a mail; pictures and styles are left out.
+
+    A warning names files that are attached and may have text.
 
     Raises:
         EmptyDocument: there is no text in it.
         WrongEncoding, NulBytes, UnreadableDocument.
     """
-    texts = [text for part in _shown_parts(message_from_bytes(data)) if (text := _message_text(part, document))]
+    parts = list(_shown_parts(message_from_bytes(data)))
+    texts = [text for part in parts if (text := _message_text(part, document))]
     if not texts:
         raise EmptyDocument(document)
-    return "\n\n".join(texts)
+    return DocumentText("\n\n".join(texts), _attached(parts))
+
+
+def _attached(parts: Sequence[Message]) -> str:
+    files = [part for part in parts if part.get_content_maintype() == "application" and not _is_of_a_page(part)]
+    names = [name for part in files if (name := part.get_filename())]
+    if not files:
+        return ""
+    example = f", e.g. {names[0]}" if names else ""
+    return f"files are attached to it and were not read ({len(files):,}{example}). Save them here beside it."
+
+
+def _is_of_a_page(part: Message) -> bool:
+    """Whether a browser takes it for a page: its text, a program or a font."""
+    kind = part.get_content_subtype()
+    return kind == "xhtml+xml" or "javascript" in kind or "font" in kind or kind in {"json", "manifest+json"}
 
 
 def _shown_parts(message: Message) -> Iterator[Message]:

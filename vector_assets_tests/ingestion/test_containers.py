@@ -107,3 +107,16 @@ def test_mail():
     mail.add_alternative("<p>Net sales rose", subtype="html")
 
     assert read(mail.as_bytes(), ".txt") == "Net sales rose"
+
+
+def test_files_in_a_mail():
+    """A warning names them: their text is not that of the mail."""
+    mail = EmailMessage()
+    mail.set_content("The annual report is attached.")
+    mail.add_attachment(b"%PDF-1.7", "application", "pdf", filename="2024.pdf")
+    mail.add_attachment(bytes(90), "image", "png", filename="logo.png")
+
+    found = extract_text(mail.as_bytes(), ".mht", "a.mht")
+
+    assert found.text.strip() == "The annual report is attached."
+    assert "(1, e.g. 2024.pdf)" in found.warning
