@@ -54,6 +54,15 @@ class AlwaysSpoiling(HashEmbedder):
         return self._spoil(super().embed(texts))
 
 
+class Alike(Spoiling):
+    """Any two of its vectors have a cosine of 0.999, as those of texts that differ in one number."""
+
+    def embed(self, texts: Sequence[TokenizedText]) -> Vectors:
+        own = super().embed(texts)
+        vectors = one_vector(own) + 0.03 * own
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
 def first_row(value: float) -> Callable[[], HashEmbedder]:
     """The vector of one text is bad, whatever it is embedded with."""
 
@@ -104,6 +113,7 @@ FAULTS = {
     "two texts with one vector": Planted(lambda: Spoiling(_twins)),
     "one vector for all texts": Planted(lambda: AlwaysSpoiling(one_vector)),
     "rows in the wrong order": Planted(lambda: Spoiling(lambda vectors: vectors[::-1])),
+    "rows of texts that are almost alike, in the wrong order": Planted(lambda: Alike(lambda vectors: vectors[::-1])),
     "a model file that was changed in silence": Planted(lambda: Turned(0.9), after_a_good_run=True),
     "8-bit products made without care": Planted(lambda: AlwaysSpoiling(_coarse), after_a_good_run=True),
     "text longer than the model reads": Planted(texts=[*TEXTS, " ".join(["word"] * 70)]),
@@ -127,6 +137,7 @@ EXPECTED = {
     "two texts with one vector": {"vectors_valid", "complete", "quarantined", "the run fails"},
     "one vector for all texts": {"the run fails"},
     "rows in the wrong order": {"self_retrieval"},
+    "rows of texts that are almost alike, in the wrong order": {"self_retrieval"},
     "a model file that was changed in silence": {"no_drift", "the run fails"},
     "8-bit products made without care": {"no_drift", "the run fails"},
     "text longer than the model reads": {"nothing_truncated"},
