@@ -70,6 +70,17 @@ def settings_of_commands() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_torch() -> Iterator[None]:
+    """Each process computes in one thread: several test processes share the cores, and threads of OpenMP wait busily.
+
+    Torch reads the variable when it is imported, so before that.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def english_afterwards() -> Iterator[None]:
     """A test that switches to Chinese leaves English to the next one."""
