@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 GATE = "VECTOR_ASSETS_TESTS_GATE"
-# Seconds in place of thirty between ticks, and of sixty after the first failure.
+# Seconds in place of ten between ticks, and of sixty after the first failure.
 TICK_SECONDS = 1
 GAP_SECONDS = 2
 
@@ -41,8 +41,7 @@ def _gate_the_embedder(wiring: ModuleType) -> None:
 
 
 def _look_often(sensors: ModuleType) -> None:
-    for sensor in sensors.SENSORS:
-        sensor._min_interval = TICK_SECONDS
+    sensors.new_chunks_sensor._min_interval = TICK_SECONDS
 
 
 def _rest_shortly(backoff: ModuleType) -> None:
