@@ -35,11 +35,16 @@ def commands(program: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def directory(converted_models: Path) -> Path:
-    """A landing directory only, as a user has it who has just begun; the default model is converted already."""
+    """A landing directory only, as a user has it who has just begun; the default model is converted already.
+
+    Annual reports are left out, for the demo has embedded them already, with all other samples.
+    """
     import tempfile
 
     with tempfile.TemporaryDirectory() as path:
-        shutil.copytree(ROOT / "vector_assets" / "samples" / "us", Path(path) / "landing" / "us")
+        for doc_type in ("announcement", "quarterly_report"):
+            samples = ROOT / "vector_assets" / "samples" / "us" / doc_type
+            shutil.copytree(samples, Path(path) / "landing" / "us" / doc_type)
         (Path(path) / ".vector_assets").mkdir()
         (Path(path) / ".vector_assets" / "models").symlink_to(converted_models)
         yield Path(path)
