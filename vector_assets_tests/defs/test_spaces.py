@@ -14,6 +14,8 @@ from vector_assets.defs.partitions import register
 from vector_assets.defs.resources import SilentListener, run_resources
 from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.defs.sensors import candidate_sensor, landing_sensor, new_chunks_sensor
+from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import SpaceStatus
 from vector_assets.storage.database import Database
 
@@ -264,6 +266,41 @@ def test_a_space_that_is_retired_during_a_run_gets_nothing_more(
     embedder.before = lambda _: None
     other.spaces.add(OTHER)
     assert metadata(fill(instance, other), CANDIDATE_VECTORS)["vectorized"] == 6
+
+
+class Retiring(SilentListener):
+    """Retires the filling space once a batch is committed."""
+
+    def __init__(self, services: FakeServices) -> None:
+        self._services = services
+
+    def batch(self, partition: PartitionKey, progress: BatchProgress) -> None:
+        self._services.spaces.retire(OTHER.slug)
+
+
+def test_a_range_whose_space_is_retired_after_a_partition_leaves_the_next_one_alone(
+    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices
+) -> None:
+    """The space is asked for before each partition: not even the terms are made of what another program has edited."""
+    for key in KEYS:
+        store_chunks(services.database, ["a"], key)
+    register(instance, KEYS)
+    assert run(instance, services).success
+    other.spaces.add(OTHER)
+    rows(services.database, "UPDATE document_chunks SET text = 'edited'")
+
+    result = dg.materialize(
+        [candidate_vectors],
+        instance=instance,
+        resources=run_resources(other, Retiring(services)),
+        tags={RANGE_START_TAG: A, RANGE_END_TAG: D},
+        raise_on_error=False,
+    )
+
+    assert "whose embedding space is retired" in failure(result)
+    assert set(materialized(instance, result, CANDIDATE_VECTORS)) == {A}
+    queued = rows(services.database, "SELECT stock_code FROM pending_terms ORDER BY stock_code")
+    assert queued == [(key.stock_code,) for key in KEYS[1:]]
 
 
 def test_of_two_first_runs_the_second_is_refused(
