@@ -17,6 +17,7 @@ from vector_assets.defs.sensors import candidate_sensor, landing_sensor, new_chu
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.spaces import SpaceStatus
+from vector_assets.errors import SpaceNotLive
 from vector_assets.storage.database import Database
 
 from ..fakes import SPACE, FakeServices, HashEmbedder, rows, store_chunks
@@ -119,6 +120,16 @@ def test_a_range_of_a_space_that_is_not_live_ends_with_its_first_partition(
     assert failure(result).startswith(f"1 of 4 partitions failed, 0 are done. 3 were not tried. {A}: the database")
     assert words in failure(result)
     assert tables(services.database) == before
+
+
+def test_services_of_a_space_that_is_not_live_give_no_loop_and_no_pending_partitions(
+    words: str, services: FakeServices, other: FakeServices
+) -> None:
+    """Whoever asks for them from Python is refused, before anything is read."""
+    for ask in (other.vectorizer, other.pending_partitions):
+        with pytest.raises(SpaceNotLive, match=words):
+            ask()
+    assert [item.partition for item in services.pending_partitions()] == [US]
 
 
 def test_the_tick_of_a_space_that_is_not_live_is_skipped(
