@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 GATE = "VECTOR_ASSETS_TESTS_GATE"
+GAP = "VECTOR_ASSETS_TESTS_GAP"
+"""Names the seconds after the first failure, where they are to be others than `GAP_SECONDS`."""
 # Seconds in place of ten between ticks, and of sixty after the first failure.
 TICK_SECONDS = 1
 GAP_SECONDS = 2
@@ -45,7 +47,7 @@ def _look_often(sensors: ModuleType) -> None:
 
 
 def _rest_shortly(backoff: ModuleType) -> None:
-    backoff.FIRST_REST = timedelta(seconds=GAP_SECONDS)
+    backoff.FIRST_REST = timedelta(seconds=int(os.environ.get(GAP, GAP_SECONDS)))
 
 
 CHANGES: dict[str, Callable[[ModuleType], None]] = {
