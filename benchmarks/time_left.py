@@ -32,7 +32,7 @@ _DURATION = r"\d+ (?:s|min|h)(?: \d+ (?:s|min))?"
 _PLAN = re.compile(rf"about ({_DURATION})")
 _LINE = re.compile(rf"\(all: .*?\((\d+\.\d)%\).*?({_DURATION}) left")
 _RECORDED = re.compile(r"time left at (\d+)% was off by")
-_END = re.compile(r"\d+ chunks? vectorized, ")
+_END = re.compile(r"[\d,]+ chunks? vectorized, ")
 # Runs of fewer chunks are over in a few seconds.
 _MANY_CHUNKS = 200
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
-import snowballstemmer
+import Stemmer
 
 # Han characters: the unified ideographs, their first extension, the compatibility ones, and all extensions above.
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
@@ -104,7 +104,8 @@ def _of_word(token: str) -> Iterator[str]:
 
 @lru_cache(_MOST_CACHED)
 def _stem(word: str) -> str:
-    stem: str = snowballstemmer.stemmer("english").stemWord(word) if word.isascii() and word.isalpha() else word
+    """A stemmer may not be shared by threads, and is made in a microsecond."""
+    stem: str = Stemmer.Stemmer("english", 0).stemWord(word) if word.isascii() and word.isalpha() else word
     return stem
 
 
