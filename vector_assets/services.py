@@ -164,7 +164,7 @@ class Services(SearchServices):
         """The landing directory's way into documents and chunks."""
         from .ingestion.ingest import Ingestion
 
-        return Ingestion(self.landing, self.documents, self.documents, self.chunker)
+        return Ingestion(self.landing, self.documents, self.documents, lambda: self.chunker, self.chunking.identity)
 
     @cached_property
     def configured_chunker(self) -> Chunker:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
@@ -81,15 +82,34 @@ class Ingestion:
     """Reads new documents of the landing directory, and chunks documents whose text or chunker is new.
 
     A document that cannot be used is listed with the reason and skipped.
+
+    Args:
+        landing: where new documents arrive.
+        documents: where they are stored.
+        chunks: where their chunks are stored.
+        make_chunker: makes the chunker of the database when the first document is chunked. It may take 250 MB and a
+            second, which a look at the directory does not need.
+        identity: gives the identity of that chunker; None where the database has none yet.
     """
 
     def __init__(
-        self, landing: LandingDirectory, documents: DocumentStore, chunks: ChunkingStore, chunker: Chunker
+        self,
+        landing: LandingDirectory,
+        documents: DocumentStore,
+        chunks: ChunkingStore,
+        make_chunker: Callable[[], Chunker],
+        identity: Callable[[], str | None],
     ) -> None:
         self._landing = landing
         self._documents = documents
         self._chunks = chunks
-        self.chunker = chunker
+        self._make_chunker = make_chunker
+        self._identity = identity
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """The chunker of the database."""
+        return self._make_chunker()
 
     def changes(self, reread: bool = False) -> LandingChanges:
         """Compare the directory with the store, and return what is new, or with `reread` everything.
@@ -115,7 +135,7 @@ class Ingestion:
             item.partition for item in scan.rejections if item.source_uri in new and item.partition in populated
         }
         # A run may have ended between reading and chunking, or another chunker may be configured now.
-        unchunked = set(self._chunks.unchunked_partitions(self.chunker.identity))
+        unchunked = set(self._chunks.unchunked_partitions(self._identity() or ""))
         partitions = {partition for partition in (*documents, *rejected, *unchunked) if partition}
         changed_at = {partition: documents.get(partition, NEVER) for partition in sorted(partitions)}
         return LandingChanges(tuple(changed_at), misplaced, scan.manifest_rows, changed_at)

@@ -34,7 +34,17 @@ def ingestion(database: Database, landing: Path) -> Ingestion:
 
 def make(database: Database, landing: Path, room: int = 5) -> Ingestion:
     store = PostgresDocumentStore(database)
-    return Ingestion(LandingDirectory(landing), store, store, Chunker(WordTokenCounter().tokenizer, room))
+    chunker = Chunker(WordTokenCounter().tokenizer, room)
+    return Ingestion(LandingDirectory(landing), store, store, lambda: chunker, lambda: chunker.identity)
+
+
+def test_a_look_at_the_directory_needs_no_chunker(database: Database, landing: Path) -> None:
+    """A sensor looks every few seconds, and a tokenizer may take 250 MB."""
+    store = PostgresDocumentStore(database)
+    ingestion = Ingestion(LandingDirectory(landing), store, store, lambda: pytest.fail("made"), lambda: None)
+    put(landing, A, "text")
+
+    assert ingestion.changes().partitions == (KEY,)
 
 
 def put(landing: Path, source_uri: str, text: str | bytes) -> None:
