@@ -16,8 +16,8 @@ from .partitions import PARTITIONS_NAME, register
 from .run_history import Runs
 from .run_requests import MOST_REQUESTS, run_request
 
-# Ten seconds instead of thirty cost 1 % of a core while nothing happens (measured over 90 s).
-TICK_SECONDS = 10
+# Five seconds instead of ten cost 1 % of a core while nothing happens (7.1 and 6.4 s of CPU of all processes in 60 s).
+TICK_SECONDS = 5
 
 TickResult = dg.SensorResult | dg.SkipReason
 
