@@ -12,6 +12,7 @@ from vector_assets.defs.runtime.in_process import recorded_runs
 from vector_assets.errors import LeaseLost
 
 from ..fakes import FakeServices, rows
+from ..forked_programs import ForkedProgram
 from .places import CHUNKS, SECONDS, VECTORS, Place, eventually, finish, run
 from .test_two_at_once import recorded
 
@@ -20,14 +21,17 @@ _LEASES = "SELECT run_id FROM partition_leases"
 _OTHERS_AT_WORK = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
 """
+_OTHERS_IN_TRANSACTION = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()
+"""
 
 
 def test_a_run_that_was_stopped_finds_its_lease_taken(place: Place) -> None:
     """Row: a run is stopped for longer than its lease holds, another run finishes the partition, the first goes on."""
     with place.started_run("embed", _BATCH) as first, place.services() as services:
         assert first.stdout.readline() == "embed\n"
-        first.send_signal(signal.SIGSTOP)
-        _wait_until_silent(first.pid, services)
+        _stop(first, services)
         expire = "UPDATE partition_leases SET expires_at = now() - interval '1 s' RETURNING run_id"
         ((first_id,),) = rows(services.database, expire)
 
@@ -56,10 +60,19 @@ def test_a_run_that_dagster_has_given_up_stays_failed(place: Place, monkeypatch:
     finish(place, pending=0, later=timedelta(0))
 
 
-def _wait_until_silent(pid: int, services: FakeServices) -> None:
-    """Until the process is stopped, and the server has done what it had asked for: a renewal of the lease, for one."""
-    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-    eventually(lambda: not rows(services.database, _OTHERS_AT_WORK))
+def _stop(run: ForkedProgram, services: FakeServices) -> None:
+    """Stop the process at a moment when the server has nothing of it under way, a renewal of the lease, for one."""
+
+    def is_stopped_in_silence() -> bool:
+        run.send_signal(signal.SIGSTOP)
+        eventually(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED)
+        eventually(lambda: not rows(services.database, _OTHERS_AT_WORK))
+        if not rows(services.database, _OTHERS_IN_TRANSACTION):
+            return True
+        run.send_signal(signal.SIGCONT)
+        return False
+
+    eventually(is_stopped_in_silence)
 
 
 def _check_second_has_finished(services: FakeServices, first_id: str, error: str | None) -> None:

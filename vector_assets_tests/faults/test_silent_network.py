@@ -187,7 +187,8 @@ def test_the_network_stays_silent(server: DistantServer, distant: Place, monkeyp
     told = run_in_network(server, distant, "for long", own)
 
     assert told.error is not None
-    assert told.error.startswith("cannot reach the database")
+    # Where a new connection is made after all, the server may still have open what it does not know to be lost.
+    assert told.error.startswith(("cannot reach the database", "a lock of another session is in the way"))
     assert "\n" not in told.error
     distant.check_nothing_left()
     found = finish(distant)
