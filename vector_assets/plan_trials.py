@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
 from .domain.chunks import TokenizedText
 from .domain.partition_keys import PartitionKey
 from .embedding.remote.embedder import MOST_BATCH_TEXTS, MOST_CONCURRENT, RemoteEmbedder
-from .errors import VectorAssetsError
+from .errors import EmbedderHung, VectorAssetsError
 from .estimates.backfill_plan import PARTITION_SECONDS, BackfillPlan
 from .ports import ChunkTextStore, Embedder
+from .vectorizer.embed_deadline import EmbedDeadline
+from .vectorizer.thread_stages import map_in_order, run_in_thread
 
 # Chunks that are counted: enough to be a few percent from the truth.
 _SAMPLED_PARTITIONS, _SAMPLED_CHUNKS = 20, 32
@@ -23,11 +24,14 @@ _MOST_TEXTS_A_CALL, _TRIAL_SECONDS = 16, 1.0
 _WORTH_A_TRIAL = 64
 
 
-def with_trial(plan: BackfillPlan, embedder: Embedder, store: ChunkTextStore) -> BackfillPlan:
+def with_trial(plan: BackfillPlan, embedder: Embedder, store: ChunkTextStore, timeout_seconds: float) -> BackfillPlan:
     """Add tokens and seconds to a plan that has none; where the embedder does not work now, the seconds stay unknown.
 
     Takes a few seconds: the model is loaded for it, or its server is called. Nothing is stored. A model in this process
     is not tried for a few chunks, which are counted only.
+
+    Raises:
+        EmbedderHung: a call of it takes longer than the time limit.
     """
     chunks = sum(plan.chunks.values())
     try:
@@ -40,7 +44,10 @@ def with_trial(plan: BackfillPlan, embedder: Embedder, store: ChunkTextStore) ->
         elif chunks < _WORTH_A_TRIAL:
             seconds = None
         else:
-            seconds = _seconds(embedder, sample, tokens)
+            deadline = EmbedDeadline(embedder.space.model, timeout_seconds)
+            seconds = _seconds(embedder, sample, tokens, deadline)
+    except EmbedderHung:
+        raise
     except Exception:  # noqa: BLE001  (of any class, if a text is at fault; the run finds out, and says so)
         return plan
     if seconds is not None:
@@ -84,23 +91,28 @@ def _server_seconds(
     return max(seconds, 60 * tokens / limit if limit else 0.0)
 
 
-def _seconds(embedder: Embedder, sample: Sequence[TokenizedText], tokens: int) -> float:
+def _seconds(embedder: Embedder, sample: Sequence[TokenizedText], tokens: int, deadline: EmbedDeadline) -> float:
     """Estimate the time from two rounds of calls as a run makes them; in the first one, kernels are made."""
-    embedder.load()
+    run_in_thread(embedder.load, deadline)
     typical = sorted(sample, key=lambda text: text.tokens_embedded)[len(sample) // 2]
-    embedder.embed([typical])
-    alone = _timed(embedder, [[typical]])
+    _timed(embedder, [[typical]], deadline)
+    alone = _timed(embedder, [[typical]], deadline)
     a_call = max(1, min(_MOST_TEXTS_A_CALL, int(_TRIAL_SECONDS / max(alone, 1e-3))))
     count = a_call * embedder.concurrency
     tried = sorted(sample[:: max(len(sample) // count, 1)][:count], key=lambda text: text.tokens_embedded)
     calls = [tried[start : start + a_call] for start in range(0, len(tried), a_call)]
-    _timed(embedder, calls)
-    return _timed(embedder, calls) * tokens / max(_tokens(tried), 1)
+    _timed(embedder, calls, deadline)
+    return _timed(embedder, calls, deadline) * tokens / max(_tokens(tried), 1)
 
 
-def _timed(embedder: Embedder, calls: Sequence[Sequence[TokenizedText]]) -> float:
+def _timed(embedder: Embedder, calls: Sequence[Sequence[TokenizedText]], deadline: EmbedDeadline) -> float:
     """Make the calls, as many at once as a run would, and say how many seconds they take."""
+
+    def call(texts: Sequence[TokenizedText]) -> None:
+        with deadline.embedder_call():
+            embedder.embed(texts)
+
     started = time.perf_counter()
-    with ThreadPoolExecutor(embedder.concurrency) as threads:
-        list(threads.map(embedder.embed, calls))
+    for _ in map_in_order(call, iter(calls), embedder.concurrency, deadline):
+        pass
     return time.perf_counter() - started

@@ -232,7 +232,9 @@ class Services(SearchServices):
 
         plan = plan_backfill(chunks, statuses)
         if plan.tokens is None:
-            plan = with_trial(plan, self.embedder, PostgresChunkTexts(self.database))
+            plan = with_trial(
+                plan, self.embedder, PostgresChunkTexts(self.database), self.settings.embed_timeout_seconds
+            )
         return with_costs(plan, self.embedder)
 
     @cached_property
