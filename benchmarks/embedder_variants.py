@@ -33,36 +33,24 @@ class MergedProjections(BertGraph):
         by_head = ops.reshape(merged, [0, 0, 3 * heads, hidden // heads], True)
         parts = ops.variadic_split(by_head, 2, [heads] * 3)
         query, key, value = (ops.transpose(parts.output(part), [0, 2, 1, 3]) for part in range(3))
-        attended = ops.scaled_dot_product_attention(query, key, value, bias)
-        return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [0, 0, hidden], True)
+        return self._joined(ops.scaled_dot_product_attention(query, key, value, bias))
 
 
 class DecomposedAttention(BertGraph):
     """Attention as two matrix products and a softmax, written out."""
 
     def _attention(self, states: Any, bias: Any, name: str) -> Any:
-        ops, heads = self._ops, self._config["num_attention_heads"]
-        width = self._config["hidden_size"] // heads
-
-        def by_head(part: str) -> Any:
-            values = ops.reshape(self._dense(states, f"{name}.{part}"), [0, 0, heads, width], True)
-            return ops.transpose(values, [0, 2, 1, 3])
-
-        scores = ops.multiply(ops.matmul(by_head("query"), by_head("key"), False, True), np.float32(width**-0.5))
-        attended = ops.matmul(ops.softmax(ops.add(scores, bias), -1), by_head("value"), False, False)
-        return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [0, 0, heads * width], True)
+        ops = self._ops
+        query, key, value = (self._by_head(states, f"{name}.{part}") for part in ("query", "key", "value"))
+        width = self._config["hidden_size"] // self._config["num_attention_heads"]
+        scores = ops.multiply(ops.matmul(query, key, False, True), np.float32(width**-0.5))
+        return self._joined(ops.matmul(ops.softmax(ops.add(scores, bias), -1), value, False, False))
 
 
 class TanhGelu(BertGraph):
     """The approximation of GELU by tanh."""
 
-    def _layer(self, states: Any, bias: Any, name: str) -> Any:
-        attended = self._attention(states, bias, f"{name}.attention.self")
-        attended = self._dense(attended, f"{name}.attention.output.dense")
-        states = self._normalized(self._ops.add(attended, states), f"{name}.attention.output.LayerNorm")
-        inner = self._ops.gelu(self._dense(states, f"{name}.intermediate.dense"), "tanh")
-        outer = self._dense(inner, f"{name}.output.dense")
-        return self._normalized(self._ops.add(outer, states), f"{name}.output.LayerNorm")
+    _gelu = "tanh"
 
 
 class ProductsAlone(BertGraph):

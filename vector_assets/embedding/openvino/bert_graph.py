@@ -21,6 +21,8 @@ class BertGraph:
     The file of the weights is mapped into memory; the arithmetic is that of the device, whatever their number format.
     """
 
+    _gelu = "erf"
+
     def __init__(self, folder: Path) -> None:
         import_openvino()
         from openvino import opset13
@@ -62,19 +64,23 @@ class BertGraph:
             self._attention(states, bias, f"{name}.attention.self"), f"{name}.attention.output.dense"
         )
         states = self._normalized(ops.add(attended, states), f"{name}.attention.output.LayerNorm")
-        inner = ops.gelu(self._dense(states, f"{name}.intermediate.dense"), "erf")
+        inner = ops.gelu(self._dense(states, f"{name}.intermediate.dense"), self._gelu)
         return self._normalized(ops.add(self._dense(inner, f"{name}.output.dense"), states), f"{name}.output.LayerNorm")
 
     def _attention(self, states: Any, bias: Any, name: str) -> Any:
-        ops, heads = self._ops, self._config["num_attention_heads"]
+        query, key, value = (self._by_head(states, f"{name}.{part}") for part in ("query", "key", "value"))
+        return self._joined(self._ops.scaled_dot_product_attention(query, key, value, bias))
+
+    def _by_head(self, states: Any, name: str) -> Any:
+        """Return the product of the states with a weight, divided among the heads: (texts, heads, tokens, width)."""
+        heads = self._config["num_attention_heads"]
         width = self._config["hidden_size"] // heads
+        values = self._ops.reshape(self._dense(states, name), [0, 0, heads, width], True)
+        return self._ops.transpose(values, [0, 2, 1, 3])
 
-        def by_head(part: str) -> Any:
-            values = ops.reshape(self._dense(states, f"{name}.{part}"), [0, 0, heads, width], True)
-            return ops.transpose(values, [0, 2, 1, 3])
-
-        attended = ops.scaled_dot_product_attention(by_head("query"), by_head("key"), by_head("value"), bias)
-        return ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [0, 0, heads * width], True)
+    def _joined(self, attended: Any) -> Any:
+        """Put what the heads have found side by side: (texts, tokens, hidden size)."""
+        return self._ops.reshape(self._ops.transpose(attended, [0, 2, 1, 3]), [0, 0, self._config["hidden_size"]], True)
 
     def _pooled(self, states: Any, mask: Any) -> Any:
         """Return the mean of the tokens' states, of length 1."""
