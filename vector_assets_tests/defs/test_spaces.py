@@ -238,15 +238,20 @@ def test_a_run_of_the_filling_space_leaves_the_serving_one_alone(
         assert (again["vectorized"], again["coverage_percent"]) == (0, 100.0)  # the text is what it was
 
 
-def test_chunks_that_a_new_space_lacks_are_no_writes_of_another_program(
-    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices
-) -> None:
-    """They became pending there because of the space, and not because somebody wrote them."""
+def fill_and_add_another(instance: dg.DagsterInstance, services: FakeServices, other: FakeServices) -> None:
+    """Fill the serving space of four partitions, and add one that lacks all of their chunks."""
     for key in KEYS:
         store_chunks(services.database, ["a"], key)
     register(instance, KEYS)
     assert run(instance, services).success
     other.spaces.add(OTHER)
+
+
+def test_chunks_that_a_new_space_lacks_are_no_writes_of_another_program(
+    instance: dg.DagsterInstance, services: FakeServices, other: FakeServices
+) -> None:
+    """They became pending there because of the space, and not because somebody wrote them."""
+    fill_and_add_another(instance, services, other)
 
     result = dg.materialize(
         [candidate_vectors],
@@ -293,11 +298,7 @@ def test_a_range_whose_space_is_retired_after_a_partition_leaves_the_next_one_al
     instance: dg.DagsterInstance, services: FakeServices, other: FakeServices
 ) -> None:
     """The space is asked for before each partition: not even the terms are made of what another program has edited."""
-    for key in KEYS:
-        store_chunks(services.database, ["a"], key)
-    register(instance, KEYS)
-    assert run(instance, services).success
-    other.spaces.add(OTHER)
+    fill_and_add_another(instance, services, other)
     rows(services.database, "UPDATE document_chunks SET text = 'edited'")
 
     result = dg.materialize(
