@@ -19,11 +19,15 @@ from .test_two_at_once import recorded
 _BATCH = 30
 _LEASES = "SELECT run_id FROM partition_leases"
 _OTHERS_AT_WORK = """
-SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+SELECT FROM pg_stat_activity
+WHERE datname IN (current_database(), current_database() || '_dagster') AND state = 'active'
+  AND pid <> pg_backend_pid()
 """
+# Of Dagster's storage too: an event that is half recorded has its asset's row.
 _OTHERS_IN_TRANSACTION = """
 SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()
+WHERE datname IN (current_database(), current_database() || '_dagster') AND state LIKE 'idle in transaction%'
+  AND pid <> pg_backend_pid()
 """
 
 

@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import make_url
 
 from vector_assets.defs import step_failures as failures
+from vector_assets.storage import database as databases
 from vector_assets.storage import partition_locks as locks
 from vector_assets.storage.database_url import CONNECTION_DEFAULTS
 from vector_assets.storage.retries import PATIENCE_SECONDS, Retries
@@ -102,6 +103,8 @@ def main(url: str, socket_url: str, home: str, landing: str, way: str) -> None:
             embedder.before = once(_BATCH, silence)
             warnings = stack.enter_context(when_told("attempt 3 in", speak))
         else:
+            # On a slow machine the commits must not give up before all of them wait.
+            stack.enter_context(patch.object(databases, "LOCK_TIMEOUT", "10min"))
             pool, user = stack.enter_context(ThreadPoolExecutor(1)), stack.enter_context(program(by_socket))
 
             def hold() -> None:
@@ -187,8 +190,7 @@ def test_the_network_stays_silent(server: DistantServer, distant: Place, monkeyp
     told = run_in_network(server, distant, "for long", own)
 
     assert told.error is not None
-    # Where a new connection is made after all, the server may still have open what it does not know to be lost.
-    assert told.error.startswith(("cannot reach the database", "a lock of another session is in the way"))
+    assert told.error.startswith("cannot reach the database")
     assert "\n" not in told.error
     distant.check_nothing_left()
     found = finish(distant)
