@@ -1,7 +1,6 @@
 """`vector-assets spaces ...`: add a model beside the one that serves, compare, promote, and go back."""
 
 import json
-import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.text import Text
 from ..domain.spaces import SpaceStatus
 from ..domain.wording import readable_age, readable_bytes
 from ..errors import VectorAssetsError
+from ..errors.spaces import filling_command
 from ..estimates.vector_size import vector_bytes
 from ..translation import marked, translate
 from .compare_spaces import compare, questions_option, read_questions
@@ -199,8 +199,7 @@ def _backfill(settings: "Settings") -> str:
         "EMBEDDING_DOCUMENT_FIELDS": _json(settings.embedding_document_fields),
         "EMBEDDING_QUERY_FIELDS": _json(settings.embedding_query_fields),
     }
-    variables = [f"{name}={shlex.quote(str(value))}" for name, value in given.items() if value is not None]
-    return " ".join([*variables, "vector-assets backfill"])
+    return filling_command(given)
 
 
 def _json(fields: Mapping[str, object] | None) -> str | None:

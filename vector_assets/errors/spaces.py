@@ -78,6 +78,12 @@ class SpaceServes(ModelError):
         )
 
 
+def filling_command(variables: Mapping[str, object]) -> str:
+    """Write the command that fills a space, with the variables of the environment that choose it; None: not set."""
+    chosen = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items() if value is not None]
+    return " ".join([*chosen, "vector-assets backfill"])
+
+
 class SpaceIncomplete(ModelError):
     """A space in which chunks have no vector would not find them, so that it is not promoted.
 
@@ -85,10 +91,9 @@ class SpaceIncomplete(ModelError):
     """
 
     def __init__(self, slug: str, variables: Mapping[str, object], pending: int, quarantined: int) -> None:
-        chosen = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items())
         super().__init__(
             f"embedding space {slug} lacks vectors: {pending:,} pending, {quarantined:,} quarantined. Embed them: "
-            f"{chosen} vector-assets backfill. Or promote it as it is, with --force."
+            f"{filling_command(variables)}. Or promote it as it is, with --force."
         )
 
 
