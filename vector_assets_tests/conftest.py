@@ -1,5 +1,6 @@
 """A real PostgreSQL for the session, and a database of its own for every test that asks for one."""
 
+import gc
 import os
 import shutil
 import signal
@@ -30,6 +31,9 @@ from .stores import Stores, stores_of
 hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
 
+# Half of the time in which tests are collected went to looking for garbage among what their imports make and keep.
+gc.disable()
+
 TEMPLATE = "vector_assets_template"
 DAGSTER_TEMPLATE = "dagster_template"
 
@@ -51,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """From now on, look for garbage among what the tests themselves make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

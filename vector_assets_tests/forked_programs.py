@@ -4,6 +4,7 @@ A process of Python takes one to three seconds of a core to import Dagster. Thes
 imported it once: real processes, each with an id, an environment and an end of its own.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -134,8 +135,10 @@ def _server() -> _Server:
 
 def serve(control: socket.socket) -> dict[str, Any] | None:
     """Fork a process for each request. Return the request in the new process, and None in the server at its end."""
+    gc.disable()
     for module in _PRELOADED:
         importlib.import_module(module)
+    gc.enable()
     endings: dict[int, int] = {}
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -152,6 +155,7 @@ def serve(control: socket.socket) -> dict[str, Any] | None:
                 return None
             request = json.loads(message)
             importlib.import_module(request["module"])  # the next process of the module finds it imported
+            gc.freeze()  # else each process would look through all of that for garbage, at its end several times
             if (pid := os.fork()) == 0:
                 for descriptor in (control.detach(), woken, wake, *endings.values()):
                     os.close(descriptor)
