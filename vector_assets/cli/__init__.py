@@ -7,6 +7,7 @@ import click
 
 from ..errors import Interrupted, VectorAssetsError
 from .encodings import replace_unprintable
+from .garbage import look_for_garbage_seldom
 from .lost_output import exit_if_output_is_lost
 from .signals import exit_on_signals
 
@@ -48,6 +49,7 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def main(self, *arguments: Any, **options: Any) -> Any:
+        look_for_garbage_seldom()
         with exit_if_output_is_lost():
             return super().main(*arguments, **options)
 
