@@ -25,6 +25,7 @@ from .embedding.shared_models import SharedModels
 from .memory.database import MemoryDatabase
 from .snapshots import Snapshots
 from .storage.proxy import Proxy
+from .storage.servers import create_copy
 from .stores import Stores, stores_of
 
 # Hypothesis fails an example that takes longer than 200 ms, which on a busy machine says nothing of the code.
@@ -36,6 +37,9 @@ gc.disable()
 
 TEMPLATE = "vector_assets_template"
 DAGSTER_TEMPLATE = "dagster_template"
+
+# Nothing of this server's has to survive a crash of the machine.
+UNSAFE = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()")
 
 # A file system in memory, where a copy of the template takes a tenth of the time. It holds some ten databases at once.
 MEMORY, NEEDED_BYTES = Path("/dev/shm"), 2 << 30
@@ -117,7 +121,11 @@ def server_url() -> Iterator[URL]:
     """
     in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > NEEDED_BYTES
     with tempfile.TemporaryDirectory(dir=MEMORY if in_memory else None) as home:
-        yield start_embedded_server(Path(home))
+        url = start_embedded_server(Path(home))
+        with administration(url) as connection:
+            for statement in UNSAFE:
+                connection.execute(statement)
+        yield url
         leave_embedded_server(Path(home))
 
 
@@ -135,7 +143,7 @@ def database_url(server_url: URL, template: URL) -> Iterator[URL]:
     """A migrated, empty database of the test's own."""
     name = f"test_{uuid4().hex}"
     with administration(server_url) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        create_copy(connection, name, TEMPLATE)
     yield server_url.set(database=name)
     with administration(server_url) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -157,7 +165,7 @@ def dagster_template(server_url: URL) -> None:
 def dagster_database(database_url: URL, dagster_template: None) -> None:
     """Dagster's storage beside the test's own database."""
     with administration(database_url) as connection:
-        connection.execute(f"CREATE DATABASE {database_url.database}_dagster TEMPLATE {DAGSTER_TEMPLATE}")
+        create_copy(connection, f"{database_url.database}_dagster", DAGSTER_TEMPLATE)
 
 
 @pytest.fixture(scope="session")

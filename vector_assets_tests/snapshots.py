@@ -2,7 +2,7 @@
 
 from sqlalchemy import URL
 
-from .storage.servers import connect
+from .storage.servers import connect, create_copy
 
 _END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
 
@@ -19,7 +19,7 @@ class Snapshots:
             for suffix in ("", "_dagster"):
                 with connect(url.set(database="postgres")) as connection:
                     connection.execute(f"DROP DATABASE {url.database}{suffix} WITH (FORCE)")
-                    connection.execute(f"CREATE DATABASE {url.database}{suffix} TEMPLATE {_snapshot(name, suffix)}")
+                    create_copy(connection, f"{url.database}{suffix}", _snapshot(name, suffix))
         return name in self._kept
 
     def keep(self, name: str, url: URL) -> None:
@@ -27,7 +27,7 @@ class Snapshots:
         for suffix in ("", "_dagster"):
             with connect(url.set(database="postgres")) as connection:
                 connection.execute(_END_SESSIONS, [f"{url.database}{suffix}"])
-                connection.execute(f"CREATE DATABASE {_snapshot(name, suffix)} TEMPLATE {url.database}{suffix}")
+                create_copy(connection, _snapshot(name, suffix), f"{url.database}{suffix}")
         self._kept.add(name)
 
 

@@ -58,6 +58,11 @@ def connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(plain, autocommit=True, options=SEARCH_PATH)
 
 
+def create_copy(connection: psycopg.Connection, name: str, template: str) -> None:
+    """Create a database from another one, file by file; page by page through the log takes twice as much of a core."""
+    connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+
+
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
