@@ -6,8 +6,10 @@ import sys
 import pytest
 
 HEAVY = (
+    "PIL",
     "alembic",
     "dagster",
+    "matplotlib",
     "numpy",
     "openvino",
     "psycopg",
@@ -47,8 +49,8 @@ def test_the_wiring_loads_neither_dagster_nor_torch() -> None:
     assert loaded_by("import vector_assets.services") <= {"numpy", "psycopg", "pydantic", "sqlalchemy"}
 
 
-def test_the_definitions_load_no_torch() -> None:
+def test_the_definitions_load_neither_torch_nor_what_draws_or_reads() -> None:
     """Dagster's code server stays small; the model comes with the first embedded text."""
-    assert not {"torch", "sentence_transformers", "transformers", "pypdfium2"} & loaded_by(
-        "import vector_assets.definitions"
-    )
+    late = {"torch", "sentence_transformers", "transformers", "pypdfium2", "matplotlib", "PIL"}
+
+    assert not late & loaded_by("import vector_assets.definitions")
