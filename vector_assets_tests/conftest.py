@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import hypothesis
@@ -53,12 +54,32 @@ LONGEST = (
 )
 """Files that wait for Dagster's own processes for a minute and more: whoever starts with them ends earlier."""
 
+TORCH = "vector_assets_tests/embedding/"
+"""The tests that import torch and transformers, which takes six seconds of a core: one process does, for all."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each file to one process, and all files that import torch to the same; with `--dist loadfile` only."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TORCH if nodeid.startswith(TORCH) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest files, so that the last workers do not wait for one of them."""
     folder = Path(__file__).parent
     places = {folder / name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    embedding = folder / "embedding"
+
+    def place(item: pytest.Item) -> int:
+        return places.get(item.path, len(places) + (embedding not in item.path.parents))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:
