@@ -16,7 +16,7 @@ _INLINE = [
 _BLOCKS = [
     "p", "div", "center", "form", "section", "article", "fieldset", "legend", "dl", "dt", "dd", "blockquote", "h1",
     "h2", "h4", "address", "header", "footer", "main", "nav", "aside", "figure", "figcaption", "details", "summary",
-    "menu", "dir", "hgroup", "search", "pre", "listing",
+    "menu", "dir", "hgroup", "pre", "listing",
 ]  # fmt: skip
 _LOST = [
     "<script>lost()</script>", "<style>.lost{color:red}</style>", "<!-- lost -->", "<noscript>lost</noscript>",

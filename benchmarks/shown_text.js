@@ -29,6 +29,10 @@
   };
 
   for (const details of document.querySelectorAll('details')) details.open = true;
+  for (const input of document.querySelectorAll('input'))
+    if (['text', 'submit', 'button'].includes(input.type)) input.replaceWith(span(` ${input.value} `, input));
+  for (const area of document.querySelectorAll('textarea')) area.replaceWith(span(` ${area.value} `, area));
+  for (const box of document.querySelectorAll('input[type=checkbox]')) box.replaceWith(span(box.checked ? '☒' : '☐', box));
   const items = [...document.querySelectorAll('*')].filter((element) => getComputedStyle(element).display === 'list-item'
                                                                         && element.tagName !== 'SUMMARY');
   const counters = new Map(), marks = [];
@@ -47,9 +51,6 @@
     counter.number += counter.step;
   }
   for (const [item, mark] of marks)
-    if (mark && item.innerText.trim()) item.insertBefore(span(mark + ' '), item.firstChild);
-  for (const input of document.querySelectorAll('input'))
-    if (['text', 'submit', 'button'].includes(input.type)) input.replaceWith(span(` ${input.value} `, input));
-  for (const area of document.querySelectorAll('textarea')) area.replaceWith(span(` ${area.value} `, area));
+    if (mark && item.innerText.trim() && !item.closest('option')) item.insertBefore(span(mark + ' '), item.firstChild);
   return document.body ? document.body.innerText : '';
 }

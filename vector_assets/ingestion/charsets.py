@@ -54,6 +54,8 @@ _FEW_BYTES = 40
 # ASCII, Latin letters, punctuation of all languages, kana and hangul; not Chinese characters, of which many are rare.
 _USUAL = re.compile(r"[\t\n\f\r -~\u00a0-\u024f\u2010-\u206f\u20a0-\u20bf\u3000-\u30ff\uac00-\ud7a3\uff00-\uffef]+")
 _MAX_UNUSUAL = 0.1
+# Of the letters of a Japanese text, more than half are kana; fewer in reports that are full of Chinese characters.
+_MIN_KANA = 0.25
 _REPLACED = re.compile("\ufffd+")
 # No text has them. Most others of their kind are found in old files, and harm nobody.
 _CONTROLS = re.compile("[\x01-\x08\x0e-\x19\x7f-\x9f]")
@@ -132,6 +134,13 @@ def _is_common_chinese(character: str) -> bool:
     )
 
 
+def _is_japanese(text: str) -> bool:
+    """Return whether kana are among the letters as often as in Japanese; a Chinese text may cite some."""
+    letters = [character for character in text[:_HEAD_BYTES] if character > "\u02ff" and character.isalpha()]
+    kana = sum("\u3041" <= character <= "\u30ff" for character in letters)
+    return kana >= _MIN_KANA * max(len(letters), _FEW_BYTES)
+
+
 def _decode_escapes(data: bytes, text: str, document: str, find_label: Callable[[], str]) -> str:
     """Decode encodings that write Chinese, Japanese or Korean in ASCII bytes between escapes."""
     encoding = next((name for escape, name in _ESCAPES if escape in data), "")
@@ -163,7 +172,7 @@ def _decode_labelled(data: bytes, document: str, label: str, position: int) -> s
     if name == "replacement" or not name:
         raise UnreadableDocument(document, f"it names an unknown encoding, {label!r}")
     text = _whatwg_text(data, name)
-    is_odd = name in _CHINESE and not _is_usual(text)
+    is_odd = name in _CHINESE and (not _is_usual(text) or _is_japanese(text))
     if "\ufffd" in text or is_odd or _is_contradicted(data, name):
         raise WrongEncoding(document, label, _first_wrong_byte(data, name, position), likely_encodings(data))
     return text

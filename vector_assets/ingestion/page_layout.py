@@ -19,17 +19,12 @@ from .page_styles import (
     is_wide,
     script_of,
 )
-from .text_flow import GAP, TextFlow
+from .text_flow import GAP, PICTURE, TextFlow
 
 if TYPE_CHECKING:
     from turbohtml import Element, Node, Text
 
-_FIRST_LETTER = re.compile(r"(?<![\w'’])\w|(?<=[\u2e80-\u9fff])[a-z]")
-_TRANSFORMS: dict[str, Callable[[str], str]] = {
-    "uppercase": str.upper,
-    "lowercase": str.lower,
-    "capitalize": lambda text: _FIRST_LETTER.sub(lambda letter: letter[0].upper(), text),
-}
+_FIRST_LETTER = re.compile(rf"(?<![\w'’{PICTURE}])\w|(?<=[\u2e80-\u9fff])[a-z]")
 _LINE_ENDS = re.compile(r" *\n+ *")
 # Heads of columns and labels of rows are shorter than this.
 _MAX_JOINED_CHARACTERS = 120
@@ -107,9 +102,7 @@ class PageLayout:
     def _write(self, node: "Text", inherited: _Inherited) -> None:
         if not inherited.is_visible:
             return
-        text = node.data
-        if inherited.transform in _TRANSFORMS:
-            text = _TRANSFORMS[inherited.transform](text)
+        text = _in_letter_case(node.data, inherited.transform, self._flow.before)
         if inherited.white_space == "normal":
             self._flow.write(text)
         elif inherited.white_space == "pre":
@@ -132,6 +125,8 @@ class PageLayout:
         if display == "none" or (tag == "dialog" and "open" not in element.attrs and "display" not in declared):
             return None
         passed_on = _passed_on(element, declared, inherited)
+        if tag == "img":
+            self._flow.pass_picture()
         if tag == "input":
             self._write_input(element, passed_on)
             return None
@@ -170,6 +165,8 @@ class PageLayout:
             if marker:
                 self._flow.drop_marker(marker)
             self._flow.begin_block(breaks)
+            if element.tag == "select":
+                self._flow.pass_picture()
 
         return end
 
@@ -195,11 +192,14 @@ class PageLayout:
 
     def _begin_reading(self) -> Callable[[], None]:
         """Begin the reading of a character, which browsers draw above it."""
-        self._flows.append(TextFlow())
+        self._flows.append(TextFlow(self._flow.before))
 
         def end() -> None:
-            if reading := self._flows.pop().text().strip():
-                self._flow.write(f"({reading})")
+            reading = self._flows.pop()
+            if text := reading.text().strip():
+                self._flow.write(f"({text})")
+            elif reading.ends_with_space:
+                self._flow.leave_gap()
 
         return end
 
@@ -248,6 +248,18 @@ class PageLayout:
             self._flow.leave_gap()
             self._flow.write(value)
             self._flow.leave_gap()
+        self._flow.pass_picture()
+
+
+def _in_letter_case(text: str, transform: str, before: str) -> str:
+    """Write a text in the letter case that CSS asks for. Its first letters may go on with the word before it."""
+    if transform == "uppercase":
+        return text.upper()
+    if transform == "lowercase":
+        return text.lower()
+    if transform != "capitalize":
+        return text
+    return _FIRST_LETTER.sub(lambda letter: letter[0].upper(), before + text)[len(before) :]
 
 
 def _row_text(cells: list[str]) -> str:
@@ -270,11 +282,28 @@ def _children(element: "Element") -> "Iterator[Node]":
 
     if (shadow := element.shadow_root) is not None:
         return iter(shadow.children)
+    if element.tag == "option":
+        return _texts_of_option(element)
     if element.tag in {"select", "optgroup"}:
         return (child for child in element.children if not isinstance(child, Text))
     if element.tag == "slot" and (assigned := element.assigned_nodes(flatten=True)):
         return iter(assigned)
     return iter(element.children)
+
+
+def _texts_of_option(option: "Element") -> "Iterator[Text]":
+    """Yield all texts of an option, for none of its elements counts; scripts and templates are no texts."""
+    from turbohtml import Element, Text
+
+    opened = [iter(option.children)]
+    while opened:
+        node = next(opened[-1], None)
+        if node is None:
+            opened.pop()
+        elif isinstance(node, Text):
+            yield node
+        elif isinstance(node, Element) and node.tag not in {"script", "template"}:
+            opened.append(iter(node.children))
 
 
 def _foreign_display(element: "Element") -> str:

@@ -217,6 +217,8 @@ def display_of(element: "Element", declared: Declarations, in_flex: bool) -> str
     is_box = in_flex or element.tag == "legend" or (declared and _is_taken_out(declared))
     if is_box and display in {"inline", "inline-block"}:
         display = "block"
+    if display == "list-item" and getattr(element.parent, "tag", "") in {"ruby", "rt"}:
+        display = "inline-block"  # as all that lies in the line of a ruby text
     if declared and display != "inline" and declared.get("content-visibility") == "hidden":
         return "none"
     return display

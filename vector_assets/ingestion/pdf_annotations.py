@@ -54,9 +54,11 @@ def page_with_annotations(pdf: "PdfDocument", page: "PdfPage", number: int) -> S
 
 
 def _text(page: "PdfPage", text_page: "PdfTextPage") -> str:
-    # Of a turned page, PDFium's text within bounds lacks the breaks beside words of one letter. Its text has them.
-    text = str(text_page.get_text_range() if page.get_rotation() else text_page.get_text_bounded())
-    return with_marked_figures(text, text_page)
+    # PDFium's text within bounds lacks some breaks beside words of one letter, on turned pages most of all. Its list of
+    # characters has them, and characters that lie outside of the page.
+    listed, bounded = str(text_page.get_text_range()), str(text_page.get_text_bounded())
+    has_all_breaks = page.get_rotation() or _squeezed(listed) == _squeezed(bounded)
+    return with_marked_figures(listed if has_all_breaks else bounded, text_page)
 
 
 def _annotations(pdf: "PdfDocument", page: "PdfPage", count: int) -> Iterator[_Annotation]:

@@ -11,7 +11,7 @@ from .document_limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from .html import read_html
 from .pdf import is_pdf, read_pdf
 
-READERS_VERSION = 5
+READERS_VERSION = 6
 """Increase this number when a reader returns another text for the same file. Then every document is read again."""
 
 FORMATS = (".pdf", ".html", ".htm", ".mhtml", ".mht", ".txt", ".md")

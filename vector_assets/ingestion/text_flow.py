@@ -4,6 +4,8 @@ import re
 
 _COLLAPSED = re.compile(r"[ \t\n\r\f\xa0]+")
 _COLUMN_GAP = re.compile(r" *\t[ \t]*| {2,}")
+PICTURE = "\ufffc"
+"""Stands for a picture or a control among the letters."""
 GAP = "  "
 """What parts the cells of a table row, and the columns of preformatted text."""
 
@@ -16,16 +18,34 @@ _SLASHES = ("/", "\N{FRACTION SLASH}")
 class TextFlow:
     """Takes pieces of text in their order, and the breaks between them. Breaks at the beginning or end are dropped.
 
-    A break becomes text only when more text follows, so that neighboring breaks count once.
+    A break becomes text only when more text follows, so that neighboring breaks count once. `before` is the character
+    before the first one, if any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: str = "") -> None:
         self._pieces: list[str] = []
         self._breaks = 0
         self._space = ""
         self._marker = ""
         self._script = ""
-        self._last = ""
+        self._last = before
+        self._follows_picture = False
+
+    @property
+    def before(self) -> str:
+        """The character right before what is added next: U+FFFC for a picture, nothing after white space."""
+        if self._follows_picture:
+            return PICTURE
+        return "" if self._breaks or self._space else self._last
+
+    @property
+    def ends_with_space(self) -> bool:
+        """Whether white space follows the text."""
+        return bool(self._space)
+
+    def pass_picture(self) -> None:
+        """Let what follows be beside a picture."""
+        self._follows_picture = True
 
     def write(self, text: str) -> None:
         """Add text of a line. Runs of white space become one space, and none begins a line.
@@ -35,7 +55,7 @@ class TextFlow:
         if len(text) == 1 or "  " in text or not text.isprintable():
             text = _COLLAPSED.sub(" ", text)
         if text.startswith(" "):
-            self._space = self._space or " "
+            self._space, self._follows_picture = self._space or " ", False
             text = text[1:]
         if not text:
             return
@@ -50,8 +70,11 @@ class TextFlow:
         for number, line in enumerate(text.replace("\r\n", "\n").split("\n")):
             if number:
                 self.break_line()
-            if line:
-                self._add(_COLUMN_GAP.sub(GAP, line.replace("\xa0", " ")))
+            columns = _COLUMN_GAP.sub(GAP, line.replace("\xa0", " "))
+            if columns.strip():
+                self._add(columns)
+            elif columns:
+                self.leave_gap(columns)
 
     def write_row(self, text: str) -> None:
         """Add a whole row of a table, which may have several lines."""
@@ -63,12 +86,12 @@ class TextFlow:
     def break_line(self) -> None:
         """End the line; where it is empty, leave a line empty."""
         self._breaks += 1
-        self._space = ""
+        self._space, self._follows_picture = "", False
 
     def begin_block(self, breaks: int = 1) -> None:
         """Let what follows begin a new line, or with two breaks a paragraph after an empty line."""
         self._breaks = max(self._breaks, breaks)
-        self._space = ""
+        self._space, self._follows_picture = "", False
 
     def leave_gap(self, gap: str = " ") -> None:
         """Part what follows from the text before it on the same line."""
@@ -108,6 +131,7 @@ class TextFlow:
             self._pieces.append(self._marker)
         self._pieces.append(text)
         self._breaks, self._space, self._marker, self._script, self._last = 0, "", "", "", text[-1]
+        self._follows_picture = False
 
 
 def _script_mark(script: str, before: str, after: str) -> str:

@@ -192,6 +192,21 @@ def test_characters_of_supersets():
     assert read_html("<meta charset=hz-gb-2312><p>收入".encode("hz"), "a.html") == "收入"
 
 
+def test_japanese_under_a_chinese_label():
+    """Kana have the same bytes in both, so that only the Chinese characters of a Japanese text would be others."""
+    text = "当社の売上高はつぎの通りであり、決算に関する報告は取締役会が定めるところによる。" * 3
+
+    with pytest.raises(WrongEncoding, match="EUC-JP"):
+        read_html(b"<meta charset=gbk><p>" + text.encode("euc_jp"), "a.html")
+
+
+def test_kana_in_a_chinese_text():
+    """A text that names a Japanese company is Chinese all the same."""
+    text = "本公司向日本トヨタ自动车株式会社（以下简称丰田）采购零部件，本报告期内采购金额为人民币一千二百万元。" * 3
+
+    assert read_html(b"<meta charset=gbk><p>" + text.encode("gbk"), "a.html") == text
+
+
 def html(body: str) -> str:
     return read_html(body.encode(), "a.html")
 

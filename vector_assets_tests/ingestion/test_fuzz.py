@@ -292,7 +292,8 @@ def test_any_manifest(data: bytes) -> None:
 
 def test_generated_pdfs() -> None:
     """Forms, notes, turned pages, Chinese fonts and scans: every word is read once, or a scan is refused."""
-    assert {pdf_outcome(seed) for seed in range(1, 61)} == {"equal", "refused"}
+    # Of one page of the last one, PDFium's text within bounds joins two words.
+    assert {pdf_outcome(seed) for seed in (*range(1, 61), 307)} == {"equal", "refused"}
 
 
 def test_generated_charsets() -> None:

@@ -247,6 +247,38 @@ def test_other_spellings():
     assert html("<input type=checkbox checked> yes <input type=checkbox> no") == "☒ yes ☐ no"
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("net sales", "Net Sales"),
+        ("1,234<sup>st</sup> half", "1,234st Half"),
+        ("don’<i>t x</i>", "Don’t X"),
+        ("净利润<b>tax</b>", "净利润Tax"),
+        ("<img alt=no>share <img alt=no> cash", "share Cash"),
+        ("<select><option>one</select>share", "one\nshare"),
+        ("net<br>sales", "Net\nSales"),
+    ],
+)
+def test_words_that_begin_with_capitals(source: str, shown: str):
+    """Where words are to begin with capitals, a word that goes on in another element has begun already."""
+    assert html(f"<div style='text-transform:capitalize'>{source}</div>") == shown
+
+
+def test_options():
+    """An option shows all of its text, whatever its elements are, and no script."""
+    option = "<option>a<b hidden>b</b><rp>c</rp><ol><li>d</ol><script>no</script><template><p>no</template>"
+
+    assert html(f"<select>{option}</select>") == "abcd"
+
+
+def test_empty_items_and_readings():
+    """What holds only white space is parted from its neighbors, and has no marker."""
+    assert html("<pre><ol><li>\n&nbsp; &nbsp;<li>x</ol></pre>") == "2. x"
+    assert html("<pre>a<b>&nbsp; </b>b</pre>") == "a  b"
+    assert html("<ruby>lost<rt> &nbsp; </rt></ruby>1,234") == "lost 1,234"
+    assert html("<ol><ruby><li>x</ruby></ol>") == "x"
+
+
 def test_page_of_frames():
     """A page that only shows other files is refused, and the files are asked for."""
     with pytest.raises(PlaceholderDocument, match="page of frames"):
