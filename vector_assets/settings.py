@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from .vector_index.decision import INDEX_FROM
 QUALITY_LIMITS = "VECTOR_ASSETS_QUALITY_LIMITS"
 # How the names of settings begin, and of slips such as VECTOR_ASSET_HOME.
 _PREFIXES = ("VECTOR_ASSET", "VECTORASSET", "EMBEDDING_", "EMBEDING_")
+_PREFIX = re.compile("^(?:VECTOR_?ASSETS?|EMBEDD?ING)_*")
 _PROMPTS = {"EMBEDDING_DOCUMENT_PROMPT", "EMBEDDING_QUERY_PROMPT"}
 # Their values are words of a list, which people write with capitals too.
 _WORDS = {
@@ -367,9 +369,16 @@ def load_settings(**given: Any) -> Settings:
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
     """Find the variables that are named like settings and are none, each with the nearest setting if one is near."""
-    known = [str(field.validation_alias) for field in Settings.model_fields.values()]
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
     unknown = [name for name in environment if name.startswith(_PREFIXES) and name not in known]
-    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in sorted(unknown)}
+    return {name: _nearest_variable(name, known) for name in sorted(unknown)}
+
+
+def _nearest_variable(name: str, known: Collection[str]) -> str | None:
+    """Find the variable with the nearest name, first by what follows the prefix, which may be another one's."""
+    by_rest = {_PREFIX.sub("", variable): variable for variable in sorted(known)}
+    near = get_close_matches(_PREFIX.sub("", name), by_rest, n=1, cutoff=0.75)
+    return by_rest[near[0]] if near else next(iter(get_close_matches(name, known, n=1)), None)
 
 
 def _invalid_setting(error: ValidationError) -> InvalidSetting:

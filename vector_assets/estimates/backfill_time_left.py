@@ -1,17 +1,19 @@
 """Estimate how long a backfill has left, from the partitions that are finished."""
 
 from collections.abc import Mapping
+from copy import copy
 
 from ..domain.partition_keys import PartitionKey
 from ..domain.reports import VectorizeReport
 from .backfill_plan import PARTITION_SECONDS
+from .two_costs import TwoCosts
 
 # How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured.
 _PLAN_SECONDS = 5.0
 
 
 class BackfillTimeLeft:
-    """Measures two costs, that of a partition and that of a chunk, and multiplies them by what is to come.
+    """Measures what a partition and what a chunk cost, and multiplies both by what is to come.
 
     Partitions differ a thousandfold in size, so neither cost alone would do: small ones are all start-up, a large one
     is all embedding.
@@ -24,17 +26,17 @@ class BackfillTimeLeft:
     def __init__(self, chunks: Mapping[PartitionKey, int], planned_seconds: float | None = None) -> None:
         self._to_come = dict(chunks)
         self.chunks = sum(chunks.values())
+        self._embedding = TwoCosts()
         self._done_partitions = 0.0
-        self._done_chunks = 0.0
-        self._chunk_seconds = 0.0
         self._other_seconds = 0.0
         if planned_seconds is not None and self.chunks:
             self._count_the_plan(planned_seconds)
 
     def _count_the_plan(self, seconds: float) -> None:
         embedding = max(seconds - len(self._to_come) * PARTITION_SECONDS, 0.0)
-        self._chunk_seconds = min(embedding, _PLAN_SECONDS)
-        self._done_chunks = self.chunks * self._chunk_seconds / embedding if embedding else 0.0
+        counted = min(embedding, _PLAN_SECONDS)
+        if embedding:
+            self._embedding.add(0, self.chunks * counted / embedding, counted)
         self._done_partitions, self._other_seconds = 1.0, PARTITION_SECONDS
 
     def finish(self, partition: PartitionKey, report: VectorizeReport | None, seconds: float) -> None:
@@ -42,8 +44,8 @@ class BackfillTimeLeft:
         self.chunks -= self._to_come.pop(partition)
         self._done_partitions += 1
         embedding = min(report.seconds, seconds) if report else 0.0
-        self._done_chunks += report.processed if report else 0
-        self._chunk_seconds += embedding
+        if report:
+            self._embedding.add(1, report.processed, embedding)
         self._other_seconds += seconds - embedding
 
     def seconds_left(self, processed: int = 0, chunks_per_second: float = 0.0) -> float | None:
@@ -51,10 +53,12 @@ class BackfillTimeLeft:
 
         So many chunks of the partition that is being embedded are processed already, at that speed.
         """
-        done = self._done_chunks + processed
-        if not done:
+        so_far = copy(self._embedding)
+        if chunks_per_second > 0:
+            so_far.add(1, processed, processed / chunks_per_second)
+        costs = so_far.fit()
+        if costs is None:
             return None
-        this_partition = processed / chunks_per_second if chunks_per_second > 0 else 0.0
-        a_chunk = (self._chunk_seconds + this_partition) / done
-        a_partition = self._other_seconds / self._done_partitions if self._done_partitions else 0.0
-        return max(self.chunks - processed, 0) * a_chunk + max(len(self._to_come) - 1, 0) * a_partition
+        other = self._other_seconds / self._done_partitions if self._done_partitions else 0.0
+        partitions = max(len(self._to_come) - 1, 0)
+        return max(self.chunks - processed, 0) * costs.chunk + partitions * (costs.part + other)

@@ -124,6 +124,9 @@ class PageLayout:
         display = _foreign_display(element) or display_of(element, declared, inherited.in_flex)
         if display == "none" or (tag == "dialog" and "open" not in element.attrs and "display" not in declared):
             return None
+        if display == "empty":
+            self._flow.begin_block()
+            return None
         passed_on = _passed_on(element, declared, inherited)
         if tag == "img":
             self._flow.pass_picture()
@@ -152,7 +155,8 @@ class PageLayout:
     def _begin_block(self, element: "Element", display: str, inherited: _Inherited) -> Callable[[], None]:
         breaks = 2 if element.tag in PARAGRAPHS else 1
         self._flow.begin_block(breaks)
-        marker = self._marker_of(element, inherited) if display == "list-item" else ""
+        is_item = display == "list-item" and element.tag != "summary"  # which no list counts
+        marker = self._marker_of(element, inherited) if is_item else ""
         if marker:
             self._flow.mark_item(marker)
         is_list = element.tag in _LISTS

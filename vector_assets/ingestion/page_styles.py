@@ -209,7 +209,10 @@ def _specificity(selector: str) -> tuple[int, int, int]:
 
 
 def display_of(element: "Element", declared: Declarations, in_flex: bool) -> str:
-    """Return how the element is displayed, in CSS's words; all that begins and ends a line is `block`."""
+    """Return how the element is displayed, in CSS's words; all that begins and ends a line is `block`.
+
+    It is `empty` where only the element's place is shown.
+    """
     value = declared.get("display", "")
     if not value or value in {"revert", "revert-layer", "inherit"}:
         value = _DISPLAYS.get(element.tag, "inline") if element.attr("hidden", "shown") == "shown" else "none"
@@ -219,8 +222,8 @@ def display_of(element: "Element", declared: Declarations, in_flex: bool) -> str
         display = "block"
     if display == "list-item" and getattr(element.parent, "tag", "") in {"ruby", "rt"}:
         display = "inline-block"  # as all that lies in the line of a ruby text
-    if declared and display != "inline" and declared.get("content-visibility") == "hidden":
-        return "none"
+    if declared and display not in {"inline", "none"} and declared.get("content-visibility") == "hidden":
+        return "empty"
     return display
 
 

@@ -269,6 +269,7 @@ def test_doctor_says_ok_or_the_fix(command: Command, monkeypatch: pytest.MonkeyP
 def test_doctor_shows_what_may_not_be_meant(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelt variable, a landing directory that is not there, a model without the prompts of its family."""
     monkeypatch.setenv("EMBEDING_MODEL", "intfloat/e5-base")
+    monkeypatch.setenv("VECTOR_ASSETS_BATHC_SIZE", "16")
     monkeypatch.setenv("VECTOR_ASSETS_LANDING_DIR", "/no/such/directory")
 
     result = command("doctor")
@@ -277,6 +278,7 @@ def test_doctor_shows_what_may_not_be_meant(command: Command, monkeypatch: pytes
     warnings = [line for line in result.output.splitlines() if line.startswith("WARN")]
     assert [line.split()[1] for line in warnings] == ["settings", "landing"]
     assert "EMBEDDING_MODEL" in warnings[0]
+    assert "EMBEDDING_BATCH_SIZE" in warnings[0]
 
 
 def test_doctor_lists_the_changed_settings_or_all(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,7 @@ def test_figures_stay_as_they_are(source: str, shown: str):
         ("<ol style='list-style:none'><li>a</ol><ul><li>b</ul>", "a\n• b"),
         ("<ol style='list-style-type:trad-chinese-informal' start=21><li>甲</ol>", "二十一、甲"),
         ("<ol><li hidden>a<li>b</ol>", "1. b"),
+        ("<ol><li><summary style='display:list-item'></summary><li>x</ol>", "2. x"),
     ],
 )
 def test_numbers_of_lists(source: str, shown: str):
@@ -262,6 +263,11 @@ def test_other_spellings():
 def test_words_that_begin_with_capitals(source: str, shown: str):
     """Where words are to begin with capitals, a word that goes on in another element has begun already."""
     assert html(f"<div style='text-transform:capitalize'>{source}</div>") == shown
+
+
+def test_a_block_without_its_content():
+    """Its place parts its neighbors all the same."""
+    assert html("one<nav style='content-visibility:hidden'>no</nav>two") == "one\ntwo"
 
 
 def test_options():
