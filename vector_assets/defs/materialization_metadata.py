@@ -1,11 +1,14 @@
 """Metadata of materializations of documents and chunks: what a run read, and what could not be used."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ..domain.documents import DocumentRejection
-from ..ingestion.ingest import ChunksReport, DocumentsReport
+
+if TYPE_CHECKING:  # runs that embed read no documents
+    from ..ingestion.ingest import ChunksReport, DocumentsReport
 
 # More would make an event heavy; all of them are in the tables.
 _SHOWN = 10
@@ -13,7 +16,7 @@ _SHOWN = 10
 Metadata = Mapping[str, dg.MetadataValue]
 
 
-def documents_metadata(report: DocumentsReport, documents: int) -> Metadata:
+def documents_metadata(report: "DocumentsReport", documents: int) -> Metadata:
     """Describe a run of `bronze/documents`; `documents` is how many the partition has now."""
     entries: dict[str, dg.MetadataValue] = {
         "documents": dg.MetadataValue.int(documents),
@@ -26,7 +29,7 @@ def documents_metadata(report: DocumentsReport, documents: int) -> Metadata:
     return entries
 
 
-def chunks_metadata(report: ChunksReport, chunks: int) -> Metadata:
+def chunks_metadata(report: "ChunksReport", chunks: int) -> Metadata:
     """Describe a run of `silver/document_chunks`; `chunks` is how many the partition has now."""
     return {
         "chunks": dg.MetadataValue.int(chunks),
