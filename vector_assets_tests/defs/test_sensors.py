@@ -1,10 +1,5 @@
 """Sensors ask the present state: nothing is forgotten, nothing is requested twice."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +15,6 @@ from vector_assets.defs.jobs import ingest, vectorize
 from vector_assets.defs.partitions import PARTITIONS_NAME, register
 from vector_assets.defs.run_history import Runs
 from vector_assets.defs.run_requests import MOST_REQUESTS
-from vector_assets.defs.runtime.run_processes import PROCESS_TAG, signature
 from vector_assets.defs.runtime.tags import RANGE_END_TAG, RANGE_START_TAG
 from vector_assets.defs.sensors import landing_sensor, new_chunks_sensor
 from vector_assets.domain.partition_keys import PartitionKey
@@ -286,53 +280,6 @@ def test_a_failed_ingestion_does_not_keep_vectors_waiting(instance: dg.DagsterIn
     add_run(instance, str(US), dg.DagsterRunStatus.FAILURE, ingest.name)
 
     assert Runs(instance).partitions_resting(VECTORIZED_CHUNKS, vectorize.name, datetime.now(UTC)) == set()
-
-
-def test_a_run_whose_process_was_killed_frees_its_partition(
-    instance: dg.DagsterInstance, services: FakeServices
-) -> None:
-    """Promise 10: it is marked as failed; a run whose process lives is left alone."""
-    store_chunks(services.database, ["a"], US)
-    host, pid, created, _ = json.loads(signature("any")[PROCESS_TAG])
-
-    def started(key: str, *process: object) -> str:
-        run_id = add_run(instance, key, dg.DagsterRunStatus.STARTED)
-        instance.add_run_tags(run_id, {PROCESS_TAG: json.dumps([*process, run_id])})
-        return run_id
-
-    lost = started(str(US), host, _a_pid_that_is_free(), created)
-    lost_too = started("us/annual_report/XREUSED", host, os.getpid(), created - 1)  # the number is another's by now
-    far = started("us/annual_report/XFAR", "another host", 1, created)
-    contained = started("us/annual_report/XINSIDE", f"{socket.gethostname()} pid:[1]", 1, created)  # in a container
-    alive = started(str(CN), host, pid, created)
-
-    tick(new_chunks_sensor, instance, services)
-
-    for run_id in (lost, lost_too):
-        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
-    for run_id in (alive, far, contained):
-        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
-
-
-def test_a_run_executed_again_is_not_taken_for_the_former_one(
-    instance: dg.DagsterInstance, services: FakeServices
-) -> None:
-    """Dagster copies the tags of a killed run to its retry, which signs with its own process a little later."""
-    store_chunks(services.database, ["a"], US)
-    host, _, created, _ = json.loads(signature("any")[PROCESS_TAG])
-    of_the_former = json.dumps([host, _a_pid_that_is_free(), created, "the former run"])
-    retry = add_run(instance, str(US), dg.DagsterRunStatus.STARTED, **{PROCESS_TAG: of_the_former})
-
-    result = tick(new_chunks_sensor, instance, services)
-
-    assert instance.get_run_by_id(retry).status == dg.DagsterRunStatus.STARTED
-    assert requested(result) == []
-
-
-def _a_pid_that_is_free() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
 
 
 def test_new_files_get_their_runs(instance: dg.DagsterInstance, services: FakeServices, landing: Path) -> None:
