@@ -11,10 +11,12 @@ from ..errors import VectorAssetsError
 from ..services import Services
 from ..translation import ngettext, translate
 from .asset_keys import CANDIDATE_VECTORS, DOCUMENTS, VECTORIZED_CHUNKS
+from .assets import EMBEDDER_POOL
 from .jobs import fill_candidate, ingest, vectorize
 from .partitions import PARTITIONS_NAME, register
 from .run_history import Runs
 from .run_requests import MOST_REQUESTS, run_request
+from .runtime.pools import pool_limit
 
 # Five seconds instead of ten cost 1 % of a core while nothing happens (7.1 and 6.4 s of CPU of all processes in 60 s).
 TICK_SECONDS = 5
@@ -137,7 +139,8 @@ def _request(
     now = datetime.now(UTC)
     blocked = runs.partitions_under_way() | runs.partitions_resting(asset, job, now)
     blocked |= runs.partitions_canceled(asset, job, changed, now)
-    order = PartitionOrder(known, blocked, services.settings.max_partitions_per_run)
+    slots = pool_limit(context.instance, EMBEDDER_POOL)
+    order = PartitionOrder(known, blocked, services.settings.max_partitions_per_run, slots)
     chosen = choose_ranges(waiting, order, MOST_REQUESTS - runs.queued(job))
     return dg.SensorResult([run_request(partitions) for partitions in chosen]) if chosen else None
 

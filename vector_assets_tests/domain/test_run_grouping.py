@@ -27,9 +27,10 @@ def chosen(
     blocked: set[str] | None = None,
     most_partitions: int = 50,
     most: int = MOST,
+    slots: int = 1,
 ) -> list[list[str]]:
     """The partitions of each request."""
-    order_ = PartitionOrder([str(one) for one in order], blocked or set(), most_partitions)
+    order_ = PartitionOrder([str(one) for one in order], blocked or set(), most_partitions, slots)
     return [[str(one) for one in request.partitions] for request in choose_ranges(items, order_, most)]
 
 
@@ -83,6 +84,28 @@ def test_large_partitions_run_alone() -> None:
     requests = chosen([waiting(0, chunks=4000), waiting(1, chunks=4000), waiting(2, chunks=96)], order)
 
     assert requests == [[str(key(0))], [str(key(1)), str(key(2))]]
+
+
+def test_nodes_that_share_the_work_get_several_ranges_each() -> None:
+    """One after another they would be a single run, and all nodes but one would have nothing to do."""
+    order = [key(number) for number in range(40)]
+    items = [waiting(number, chunks=100) for number in range(40)]
+
+    assert [len(request) for request in chosen(items, order)] == [40]
+    assert [len(request) for request in chosen(items, order, slots=2)] == [5] * 8
+    assert [len(request) for request in chosen(items, order, slots=64)] == [2] * 20  # fewer would be mostly start-up
+
+
+def test_large_partitions_come_first_where_runs_work_side_by_side() -> None:
+    """The last one to begin is small, so that no node works alone for long; what has waited for hours is before it."""
+    order = [key(number) for number in range(4)]
+    sizes = enumerate([3000, 100, 4000, 2000])
+    items = [waiting(number, age=100 if chunks == 100 else number + 1, chunks=chunks) for number, chunks in sizes]
+
+    requests = chosen(items, order, most_partitions=1, slots=2)
+
+    assert requests == [[str(key(number))] for number in (1, 2, 0, 3)]
+    assert chosen(items, order, most_partitions=1) == [[str(key(number))] for number in (1, 3, 2, 0)]
 
 
 def test_the_oldest_come_first_and_each_market_has_its_turn() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from ...errors import ExtraMissing, NoRayLauncher
 from ...ray_cluster.cluster import RayTarget
+from .pools import pool_limit
 
 _CLASS = "RayRunLauncher"
 
@@ -59,7 +60,7 @@ def ray_target(instance: dg.DagsterInstance, pool: str) -> RayTarget:
         _runtime_env(values["runtime_env"] or {}, values["env_vars"] or []),
         values["num_cpus"] or 0,
         values["num_gpus"] or 0,
-        _limit(instance, pool),
+        pool_limit(instance, pool),
     )
 
 
@@ -72,9 +73,3 @@ def _runtime_env(runtime_env: dict[str, object], names: list[str]) -> dict[str, 
     already = runtime_env.get("env_vars", {})
     assert isinstance(already, dict)
     return runtime_env | {"env_vars": {**already, **given}}
-
-
-def _limit(instance: dg.DagsterInstance, pool: str) -> int:
-    """How many runs of the pool Dagster starts at once."""
-    limits = {found.name: found.limit for found in instance.event_log_storage.get_pool_limits()}
-    return limits.get(pool, instance.global_op_concurrency_default_limit or 1)
