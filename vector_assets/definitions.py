@@ -12,6 +12,7 @@ from .defs.resources import RESOURCES
 from .defs.sensors import SENSORS
 from .defs.serving_space_asset import SERVING_SPACE_ASSETS, SERVING_SPACE_JOBS
 from .defs.vector_index_asset import VECTOR_INDEX_ASSETS, VECTOR_INDEX_JOBS, VECTOR_INDEX_SCHEDULES
+from .defs.work_under_way import WORK_SENSORS
 from .settings import load_settings
 
 defs = dg.Definitions(
@@ -23,6 +24,6 @@ defs = dg.Definitions(
     ],
     jobs=[*JOBS, *SERVING_SPACE_JOBS, *COVERAGE_JOBS, *VECTOR_INDEX_JOBS],
     schedules=[*SCHEDULES, *VECTOR_INDEX_SCHEDULES],
-    sensors=[*SENSORS, *COVERAGE_SENSORS],
+    sensors=[*SENSORS, *COVERAGE_SENSORS, *WORK_SENSORS],
     resources=RESOURCES,
 )

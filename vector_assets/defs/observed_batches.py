@@ -30,7 +30,7 @@ class ObservedBatches:
         """List the last batch of each run in each partition, those first that reported last."""
         records = self._instance.fetch_observations(self._asset, limit=_READ).records
         for record in reversed(records):
-            batch = _batch(record)
+            batch = batch_of(record)
             if record.storage_id <= self._after or batch is None:
                 continue
             self._last.pop((batch.run_id, batch.partition), None)
@@ -39,7 +39,7 @@ class ObservedBatches:
         return list(reversed(self._last.values()))
 
 
-def _batch(record: dg.EventLogRecord) -> RunAtWork | None:
+def batch_of(record: dg.EventLogRecord) -> RunAtWork | None:
     """Read what `ProgressEvents` has logged; None for an observation that somebody else made."""
     observation = record.asset_observation
     if observation is None or observation.partition is None:

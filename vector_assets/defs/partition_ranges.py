@@ -22,7 +22,7 @@ from ..services import Services
 from ..translation import translate
 from .check_events import log_check_results, outputs_of_checks
 from .partitions import run_tags
-from .runtime.run_processes import step_signature
+from .runtime.run_processes import place_tags
 from .runtime.tags import DATA_VERSION_TAG
 from .step_failures import (
     StepCanceled,
@@ -204,8 +204,7 @@ def _log_failure(context: dg.AssetExecutionContext, key: PartitionKey, failure: 
 
 
 def _tag_run(context: dg.AssetExecutionContext, keys: Sequence[PartitionKey]) -> None:
-    """Tag the run with its process, and with what its partitions share where somebody started it from a page."""
+    """Tag the run with where it is, and with what its partitions share where somebody started it from a page."""
     tags = run_tags(keys) | ({"partitions": f"{len(keys):,}"} if len(keys) > 1 else {})
-    missing = {name: value for name, value in tags.items() if name not in context.run.tags} | step_signature(context)
-    if missing:
-        context.instance.add_run_tags(context.run_id, missing)
+    missing = {name: value for name, value in tags.items() if name not in context.run.tags} | place_tags(context)
+    context.instance.add_run_tags(context.run_id, missing)

@@ -53,6 +53,7 @@ def test_a_backfill_is_launched_followed_left_alone_and_seen_to_fail(
             "vector_assets_candidate_sensor": "RUNNING",
             "vector_assets_landing_sensor": "RUNNING",
             "vector_assets_coverage_sensor": "RUNNING",
+            "vector_assets_work_under_way_sensor": "RUNNING",
         }
         family = psutil.Process(dev.process.pid).children(recursive=True)
         assert len(family) > 2

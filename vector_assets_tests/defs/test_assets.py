@@ -403,5 +403,6 @@ def test_the_definitions_load() -> None:
         "vector_assets_candidate_sensor": dg.DefaultSensorStatus.RUNNING,
         "vector_assets_landing_sensor": dg.DefaultSensorStatus.RUNNING,
         "vector_assets_coverage_sensor": dg.DefaultSensorStatus.RUNNING,
+        "vector_assets_work_under_way_sensor": dg.DefaultSensorStatus.RUNNING,
     }
     dg.Definitions.validate_loadable(defs)

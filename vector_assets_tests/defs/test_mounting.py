@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -16,7 +17,7 @@ from sqlalchemy import URL
 from vector_assets import code_location
 from vector_assets.defs.asset_keys import DOCUMENT_CHUNKS, DOCUMENTS, VECTORIZED_CHUNKS
 from vector_assets.defs.partitions import register
-from vector_assets.defs.runtime.run_processes import PROCESS_TAG, has_lost_its_process, signature
+from vector_assets.defs.runtime.run_processes import NODE_TAG, PROCESS_TAG, has_lost_its_process, signature
 from vector_assets.services import Services
 
 from ..fakes import HashEmbedder
@@ -146,4 +147,5 @@ def test_a_run_in_one_process_is_signed_by_that(instance: dg.DagsterInstance) ->
     assert run is not None
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert run.tags[PROCESS_TAG] == signature(run.run_id)[PROCESS_TAG]
+    assert run.tags[NODE_TAG] == socket.gethostname()
     assert not has_lost_its_process(run)

@@ -12,6 +12,7 @@ from .tags import HIDDEN_TAG_PREFIX
 
 # Where a process is killed together with what launched it, nobody else notices that its run has ended.
 PROCESS_TAG = f"{HIDDEN_TAG_PREFIX}vector_assets/process"
+NODE_TAG = "node"
 
 
 def signature(run_id: str, process: psutil.Process | None = None) -> dict[str, str]:
@@ -39,9 +40,14 @@ def step_signature(context: dg.AssetExecutionContext) -> dict[str, str]:
     return {}
 
 
+def place_tags(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """Give the tags that say where the step's run is: its process, and the machine or container's name for people."""
+    return {**step_signature(context), NODE_TAG: socket.gethostname()}
+
+
 def sign_run(context: dg.AssetExecutionContext) -> None:
-    """Tag the step's run with its process, and with the name of the machine or container for people."""
-    context.instance.add_run_tags(context.run_id, {**step_signature(context), "node": socket.gethostname()})
+    """Tag the step's run with where it is."""
+    context.instance.add_run_tags(context.run_id, place_tags(context))
 
 
 _STEPS_IN_CHILDREN = {dg.multiprocess_executor.name, dg.multi_or_in_process_executor.name}
