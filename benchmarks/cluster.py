@@ -2,17 +2,19 @@
 
 Each node is a process with the product's own loop, one partition after another; its embedder sleeps for the time that
 the texts would take. Efficiency is the speed of all nodes, divided by their number and the speed of one. All nodes and
-the server share this machine's cores, and no network lies between them. Connections include one of the benchmark's own;
-runs of Dagster hold more (docs/operations.md).
+the server share this machine's cores, and no network lies between them. So the processor time of a thousand vectors, of
+the nodes and of the server, says what bounds them: so many of them fit into the machine's cores. Connections include
+one of the benchmark's own; runs of Dagster hold more (docs/operations.md).
 """
 
 import argparse
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -60,30 +62,41 @@ def _fill(home: Path, nodes: int, partitions: int, chunks: int) -> None:
             connection.execute("ANALYZE")
 
 
-def _embed(home: Path, node: int, options: argparse.Namespace, barrier: Any) -> None:
+def _embed(home: Path, node: int, options: argparse.Namespace, barrier: Any, seconds: Any) -> None:
     """What a node does once all nodes are ready, and again when all have ended."""
     with Services(load_settings(home=home)) as services:
         embedder = WaitingEmbedder(options.texts_a_second)
         chunks, vectors = PostgresChunkStore(services.database, _SLUG), PostgresVectorStore(services.database, _SLUG)
         vectorizer = Vectorizer(chunks, vectors, embedder, options.batch_size)
         barrier.wait()
+        began = time.process_time()
         for key in _keys(node, options.partitions):
             vectorizer.vectorize_partition(key)
+        seconds[node] = time.process_time() - began
         barrier.wait()
 
 
-def _measure(home: Path, nodes: int, options: argparse.Namespace) -> tuple[float, int, float]:
-    """Vectors a second of all nodes, the most connections, and the server's processor seconds."""
+class Used(NamedTuple):
+    """Processor seconds of the server and of the nodes, and bytes of write-ahead log."""
+
+    server: float
+    nodes: float
+    log: int
+
+
+def _measure(home: Path, nodes: int, options: argparse.Namespace) -> tuple[float, int, Used]:
+    """Vectors a second of all nodes, the most connections, and what was used."""
     with Services(load_settings(home=home)) as services:
         with services.database.transaction() as connection:
             connection.execute(f"TRUNCATE chunk_vectors_{_SLUG}")  # which makes every chunk pending
         context = multiprocessing.get_context("spawn")
-        barrier = context.Barrier(nodes + 1)
-        processes = [context.Process(target=_embed, args=(home, node, options, barrier)) for node in range(nodes)]
+        barrier, of_nodes = context.Barrier(nodes + 1), context.Array("d", nodes)
+        arguments = [(home, node, options, barrier, of_nodes) for node in range(nodes)]
+        processes = [context.Process(target=_embed, args=given) for given in arguments]
         for process in processes:
             process.start()
         barrier.wait()
-        started, before = time.perf_counter(), _processor_seconds(home)
+        started, before, written = time.perf_counter(), _processor_seconds(home), _log_bytes(services)
         connections = 0
         while barrier.n_waiting < nodes and any(process.is_alive() for process in processes):
             with services.database.transaction() as connection:
@@ -91,6 +104,7 @@ def _measure(home: Path, nodes: int, options: argparse.Namespace) -> tuple[float
                 connections = max(connections, next(iter(row.fetchone() or (0,))))
             time.sleep(0.1)
         seconds, used = time.perf_counter() - started, _processor_seconds(home) - before
+        log = _log_bytes(services) - written
         barrier.wait()
         for process in processes:
             process.join()
@@ -98,7 +112,13 @@ def _measure(home: Path, nodes: int, options: argparse.Namespace) -> tuple[float
             stored = next(iter(connection.execute(f"SELECT count(*) FROM chunk_vectors_{_SLUG}").fetchone() or (0,)))
         if stored != nodes * options.partitions * options.chunks:
             raise RuntimeError(f"{stored} vectors were stored, not all")
-    return nodes * options.partitions * options.chunks / seconds, connections, used
+    return nodes * options.partitions * options.chunks / seconds, connections, Used(used, sum(of_nodes[:]), log)
+
+
+def _log_bytes(services: Services) -> int:
+    """Count the bytes that the server has ever written to its write-ahead log."""
+    with services.database.transaction() as connection:
+        return int(next(iter(connection.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone() or (0,))))
 
 
 def _processor_seconds(home: Path) -> float:
@@ -119,7 +139,8 @@ def main() -> None:
     parser.add_argument("--texts-a-second", type=float, default=2_000)
     add_json_option(parser)
     options = parser.parse_args()
-    table = Table("nodes", "vectors/s", "efficiency", "connections", "server's CPU s per 1,000", json_file=options.json)
+    columns = ["nodes", "vectors/s", "efficiency", "connections", "server's CPU s per 1,000", "nodes' CPU s per 1,000"]
+    table = Table(*columns, "log bytes per vector", "load", json_file=options.json)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with Services(load_settings(home=home)) as keeper:
@@ -130,7 +151,10 @@ def main() -> None:
                 speed, connections, used = _measure(home, nodes, options)
                 single = single or speed / nodes
                 vectors = nodes * options.partitions * options.chunks
-                table.add(nodes, speed, round(speed / nodes / single, 2), connections, round(1000 * used / vectors, 3))
+                efficiency = round(speed / nodes / single, 2)
+                processor = [round(1000 * seconds / vectors, 3) for seconds in (used.server, used.nodes)]
+                log = round(used.log / vectors)
+                table.add(nodes, speed, efficiency, connections, *processor, log, os.getloadavg()[0])
         leave_embedded_server(home)
 
 
