@@ -33,6 +33,9 @@ def _fixes_of_environment(node: NodeFacts, own: NodeFacts) -> Iterator[str]:
         yield f"it works on another database, {node.database}. Set VECTOR_ASSETS_DATABASE_URL there."
     if node.lacks_dagster_url:
         yield f"{DAGSTER_DATABASE_URL} is not set, so that no run starts there. Set it before ray start."
+    if node.lacks_dagster_driver:
+        # Dagster opens the storage and reads from it; the first event of a run fails, and the run stays STARTING.
+        yield f"{DAGSTER_DATABASE_URL} names no driver. Begin it with postgresql+psycopg2:// there, before ray start."
     if node.home_problem:
         yield f"{node.home} cannot be written ({node.home_problem}). Set VECTOR_ASSETS_HOME to a directory that can be."
     if not node.has_dagster:

@@ -32,6 +32,7 @@ class NodeFacts:
     database: str = ""
     database_problem: str = ""
     lacks_dagster_url: bool = False
+    lacks_dagster_driver: bool = False
     space: str = ""
     digest: str = ""
     device: str = ""
@@ -60,12 +61,14 @@ def gather(name: str) -> tuple[NodeFacts, float]:
     """Find out about this node. Return the facts, and the time of its clock."""
     from ..storage.database_url import printable_url
 
+    dagster_url = os.environ.get(DAGSTER_DATABASE_URL, "")
     facts = NodeFacts(
         name=f"{name} {socket.gethostname()}",
         version=f"{version('vector_assets')} ({code_digest()})",
         python=platform.python_version(),
         has_dagster=shutil.which("dagster") is not None,
-        lacks_dagster_url=not os.environ.get(DAGSTER_DATABASE_URL),
+        lacks_dagster_url=not dagster_url,
+        lacks_dagster_driver=dagster_url.startswith(("postgresql://", "postgres://")),
     )
     now = time.time()
     try:

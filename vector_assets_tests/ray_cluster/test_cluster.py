@@ -36,7 +36,7 @@ def environment(
     """What all nodes and this process share."""
     address = database_url.set(drivername="postgresql").render_as_string(hide_password=False)
     monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", address)
-    monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", address)
+    monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", address.replace("postgresql:", "postgresql+psycopg2:", 1))
     monkeypatch.setenv("VECTOR_ASSETS_HOME", str(home_with_models))
     monkeypatch.setenv("EMBEDDING_MODEL", str(tiny_model))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

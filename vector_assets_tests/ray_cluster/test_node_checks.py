@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vector_assets.ray_cluster.node_checks import fixes, run_slots
-from vector_assets.ray_cluster.node_facts import NodeFacts
+from vector_assets.ray_cluster.node_facts import NodeFacts, gather
 
 OWN = NodeFacts(
     "here",
@@ -33,6 +33,7 @@ def test_a_node_like_this_machine_needs_no_fix() -> None:
         ({"database": "postgresql://other/vectors"}, "VECTOR_ASSETS_DATABASE_URL"),
         ({"database_problem": "refused"}, "refused"),
         ({"lacks_dagster_url": True}, "VECTOR_ASSETS_DAGSTER_DATABASE_URL"),
+        ({"lacks_dagster_driver": True}, "postgresql+psycopg2://"),
         ({"home_problem": "Read-only file system"}, "VECTOR_ASSETS_HOME"),
         ({"has_dagster": False}, "PATH"),
         ({"space": "bge"}, "EMBEDDING_"),
@@ -55,3 +56,25 @@ def test_slots_are_the_runs_that_nodes_take_at_once() -> None:
 
     assert run_slots(nodes, num_cpus=2, num_gpus=0) == 6
     assert run_slots(nodes, num_cpus=2, num_gpus=1) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "lacks_url", "lacks_driver"),
+    [
+        (None, True, False),
+        ("postgresql://me@db/dagster", False, True),
+        ("postgresql+psycopg2://me@db/dagster", False, False),
+    ],
+)
+def test_a_node_says_how_its_runs_reach_dagster(
+    url: str | None, lacks_url: bool, lacks_driver: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a driver a run would fail at its first event only, and stay STARTING."""
+    monkeypatch.setenv("VECTOR_ASSETS_DATABASE_URL", "mysql://nothing")  # which ends the questions early
+    monkeypatch.delenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", raising=False)
+    if url:
+        monkeypatch.setenv("VECTOR_ASSETS_DAGSTER_DATABASE_URL", url)
+
+    facts, _ = gather("node")
+
+    assert (facts.lacks_dagster_url, facts.lacks_dagster_driver) == (lacks_url, lacks_driver)
