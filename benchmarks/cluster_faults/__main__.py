@@ -3,7 +3,8 @@
     python -m benchmarks.cluster_faults run raylet link head cluster server daemon code-server model disk
 
 The hosts are network namespaces on this machine: a head with PostgreSQL, Dagster and Ray's head, and two workers that
-take one run of one core each. It needs root, Linux, the extra `ray`, and two minutes or more for each fault.
+take one run of one core each. All faults come to one cluster, one after another. It needs root, Linux and the extra
+`ray`.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -56,11 +57,11 @@ def opened(cluster: Cluster, home: Path) -> Iterator[Services]:
         yield services
 
 
-def fill(services: Services, partitions: int, chunks: int) -> None:
+def fill(services: Services, doc_type: str, partitions: int, chunks: int) -> None:
     """Store partitions of so many chunks, which are pending then."""
     for number in range(partitions):
-        key = PartitionKey("us", "annual_report", f"XGEN{number:03}")
-        store(services, key, [f"{number} {index} {_TEXT}" for index in range(chunks)])
+        key = PartitionKey("us", doc_type, f"XGEN{number:03}")
+        store(services, key, [f"{doc_type} {number} {index} {_TEXT}" for index in range(chunks)])
 
 
 def _work(cluster: Cluster, services: Services, instance: dg.DagsterInstance) -> Work:
@@ -101,28 +102,40 @@ class _Watch:
         return ", ".join(self._seen)
 
 
-def _try(fault: Fault, folder: Path, partitions: int, chunks: int) -> str:
-    with a_cluster(folder, SETTINGS, ["0", "1"]) as cluster, ExitStack() as stack:
-        second = cluster.hosts.workers[1]
-        cluster.own_settings[second.name] = dict(fault.settings)
-        if fault.full_disk:
-            stack.enter_context(full_disk(cluster.home_of(second)))
-        services = stack.enter_context(opened(cluster, folder))
-        fill(services, partitions, chunks)
-        cluster.start_ray(cluster.hosts.head, *cluster.hosts.workers)
-        cluster.start_dagster()
-        instance = stack.enter_context(open_instance(services))
+def _try(
+    fault: Fault, cluster: Cluster, services: Services, instance: dg.DagsterInstance, partitions: int, chunks: int
+) -> str:
+    began = time.time()
+    with _second_worker_as(fault, cluster):
+        fill(services, fault.name, partitions, chunks)
         work = _wait_for_work(cluster, services, instance)
         watch = _Watch(instance, work.run_id)
         fault.begin(cluster, work)
         _watch_for(watch, fault.seconds)
         fault.repair(cluster, work)
         taken = wait_until("all is done", lambda: _is_over(watch, services, instance, work), _SECONDS)
-        found = outcome(services, instance)
-        total = fault.seconds + taken
-        verdict = "all holds" if found.holds and not found.pending else "BROKEN"
-        load = f"the machine's load {os.getloadavg()[0]:.1f}"
-        return f"{fault.name}: the run {watch.line()}; all done after {total:.0f} s, {load}; {found.line()}; {verdict}"
+    found = outcome(services, instance, began)
+    verdict = "all holds" if found.holds and not found.pending else "BROKEN"
+    load = f"the machine's load {os.getloadavg()[0]:.1f}"
+    total = fault.seconds + taken
+    return f"{fault.name}: the run {watch.line()}; all done after {total:.0f} s, {load}; {found.line()}; {verdict}"
+
+
+@contextmanager
+def _second_worker_as(fault: Fault, cluster: Cluster) -> Iterator[None]:
+    """Have a worker with the fault's settings and disk, where it has any, while the block runs."""
+    if not fault.settings and not fault.full_disk:
+        yield
+        return
+    second = cluster.hosts.workers[1]
+    cluster.stop_ray(second)
+    with full_disk(cluster.home_of(second)) if fault.full_disk else nullcontext():
+        cluster.own_settings[second.name] = dict(fault.settings)
+        cluster.start_ray(second)
+        yield
+        cluster.stop_ray(second)
+    cluster.own_settings.clear()
+    cluster.start_ray(second)
 
 
 def _wait_for_work(cluster: Cluster, services: Services, instance: dg.DagsterInstance) -> Work:
@@ -164,12 +177,21 @@ def _is_over(watch: _Watch, services: Services, instance: dg.DagsterInstance, wo
 @click.option("--chunks", default=500, show_default=True, help="Of each partition.")
 def main(faults: tuple[str, ...], partitions: int, chunks: int) -> None:
     """Try each fault."""
-    for name in faults:
-        with tempfile.TemporaryDirectory(prefix="va-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
+    with ExitStack() as stack:
+        name = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="va-", dir="/var/tmp", ignore_cleanup_errors=True)
+        )
+        folder = Path(name)
+        cluster = stack.enter_context(a_cluster(folder, SETTINGS, ["0", "1"]))
+        services = stack.enter_context(opened(cluster, folder))
+        cluster.start_ray(cluster.hosts.head, *cluster.hosts.workers)
+        cluster.start_dagster()
+        instance = stack.enter_context(open_instance(services))
+        for fault in faults:
             try:
-                print(_try(FAULTS[name], Path(folder), partitions, chunks), flush=True)
+                print(_try(FAULTS[fault], cluster, services, instance, partitions, chunks), flush=True)
             except (TimeoutError, LookupError, OSError, VectorAssetsError) as error:
-                print(f"{name}: {type(error).__name__}: {error}; the logs: {_kept(Path(folder))}", flush=True)
+                print(f"{fault}: {type(error).__name__}: {error}; the logs: {_kept(folder)}", flush=True)
 
 
 def _kept(folder: Path) -> str:

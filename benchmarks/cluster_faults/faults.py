@@ -136,7 +136,7 @@ FAULTS = {
         Fault("daemon", _kill_daemon, 10, _start_dagster),
         Fault("code-server", _kill_code_server),
         Fault("cluster", _kill_ray, 45, _start_all_ray),
-        Fault("model", _nothing, settings={"EMBEDDING_MODEL": "multilingual-e5-small"}),
+        Fault("model", _nothing, settings={"EMBEDDING_MODEL": "multilingual-e5-small-q4"}),
         Fault("disk", _nothing, full_disk=True),
     )
 }

@@ -59,8 +59,8 @@ def embedding_runs(instance: dg.DagsterInstance) -> Sequence[dg.RunRecord]:
     return [record for record in instance.get_run_records(limit=500) if "vectorize" in record.dagster_run.job_name]
 
 
-def outcome(services: Services, instance: dg.DagsterInstance) -> Outcome:
-    """Look at all vectors and all runs."""
+def outcome(services: Services, instance: dg.DagsterInstance, since: float) -> Outcome:
+    """Look at all vectors, and at the runs that were requested since a time."""
     space = services.spaces.serving()
     assert space is not None
     vectors = f"chunk_vectors_{space.slug}"
@@ -72,7 +72,7 @@ def outcome(services: Services, instance: dg.DagsterInstance) -> Outcome:
 
         lost, doubled, stale = count(_LOST), count(_DOUBLED), count(_STALE)
         last_stored = dict(connection.execute(_LAST_STORED.format(vectors=vectors)).fetchall())
-    runs = embedding_runs(instance)
+    runs = [record for record in embedding_runs(instance) if record.create_timestamp.timestamp() >= since]
     late = [
         record
         for record in runs

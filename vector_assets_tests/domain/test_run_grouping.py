@@ -87,13 +87,18 @@ def test_large_partitions_run_alone() -> None:
 
 
 def test_nodes_that_share_the_work_get_several_ranges_each() -> None:
-    """One after another they would be a single run, and all nodes but one would have nothing to do."""
+    """Larger ones would leave a node alone at the end, much smaller ones would be mostly the starts of runs."""
     order = [key(number) for number in range(40)]
-    items = [waiting(number, chunks=100) for number in range(40)]
 
-    assert [len(request) for request in chosen(items, order)] == [40]
-    assert [len(request) for request in chosen(items, order, slots=2)] == [5] * 8
-    assert [len(request) for request in chosen(items, order, slots=64)] == [2] * 20  # fewer would be mostly start-up
+    def sizes(chunks: int, slots: int) -> list[int]:
+        items = [waiting(number, chunks=chunks) for number in range(40)]
+        return [len(request) for request in chosen(items, order, slots=slots)]
+
+    assert sizes(500, slots=1) == [8] * 5
+    assert sizes(500, slots=2) == [5] * 8
+    assert sizes(500, slots=64) == [2] * 20
+    assert sizes(100, slots=1) == [40]
+    assert sizes(100, slots=2) == [10] * 4
 
 
 def test_large_partitions_come_first_where_runs_work_side_by_side() -> None:
