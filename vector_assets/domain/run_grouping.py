@@ -22,7 +22,7 @@ _MOST_IDLE_BETWEEN = 10
 _MOST_CHUNKS = 4096
 
 # Of several runs at a time, each gets several ranges: then a node that is slower, or comes later, takes fewer of them,
-# and at the end the others wait for a fraction of their work. A run's start takes six seconds on a cluster, in which one
+# and at the end the others wait for a fraction of their work. A run's start takes six seconds on a cluster, in which a
 # core embeds some 200 chunks: smaller ranges would cost more by their starts than the nodes gain by sharing.
 _RANGES_PER_SLOT = 4
 _LEAST_CHUNKS = 1024
