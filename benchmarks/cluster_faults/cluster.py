@@ -118,6 +118,8 @@ class Cluster:
             program: list[str | Path] = [Path(sys.executable).with_name("ray"), "start", "--block"]
             program += [f"--node-ip-address={host.address}", f"--object-store-memory={_OBJECT_STORE_BYTES}"]
             if host == self.hosts.head:
+                # The hosts see each other's processes: with this file, Ray takes the workers for a running head.
+                (self._folder / "r" / "ray_current_cluster").unlink(missing_ok=True)
                 program += ["--head", f"--port={_RAY_PORT}", f"--dashboard-host={host.address}", "--num-cpus=0"]
                 program += [f"--temp-dir={self._folder / 'r'}"]
             else:
