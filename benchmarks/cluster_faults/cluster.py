@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _USER = "pgserver"  # whom the embedded server makes where it runs as root
 _OBJECT_STORE_BYTES = "80000000"
 _PAGES_PORT, _RAY_PORT = 3000, 6379
 _START_SECONDS = 180.0
+_RAY_RUNS = "Ray runtime started"
 
 
 def wait_until(what: str, condition: Callable[[], object], seconds: float = _START_SECONDS) -> float:
@@ -124,10 +125,20 @@ class Cluster:
                 program += [f"--temp-dir={self._folder / 'r'}"]
             else:
                 program += [f"--address={self.hosts.head.address}:{_RAY_PORT}", f"--num-cpus={CORES_OF_A_RUN}"]
-            log = self._folder / f"ray-{host.name}.log"
-            before = log.read_text().count("Ray runtime started") if log.exists() else 0
-            self.ray[host.name] = host.start(program, log, self._environment(host))
-            wait_until(f"Ray on {host.name}", lambda: log.read_text().count("Ray runtime started") > before)  # noqa: B023
+            self._start_until_it_runs(host, program)
+
+    def _start_until_it_runs(self, host: Host, program: Sequence[str | Path]) -> None:
+        """Start Ray on a host, and again where it ends before it runs: a busy machine may be too slow for it."""
+        log = self._folder / f"ray-{host.name}.log"
+        before = log.read_text().count(_RAY_RUNS) if log.exists() else 0
+
+        def runs() -> bool:
+            if self.ray[host.name].poll() is not None:
+                self.ray[host.name] = host.start(program, log, self._environment(host))
+            return log.read_text().count(_RAY_RUNS) > before
+
+        self.ray[host.name] = host.start(program, log, self._environment(host))
+        wait_until(f"Ray on {host.name}", runs)
 
     def stop_ray(self, *hosts: Host) -> None:
         """Kill Ray on the hosts, with the runs that it has started there."""
