@@ -19,6 +19,8 @@ from vector_assets.storage.vector_indexes import VectorIndexes
 from vector_assets.storage.vectors import PostgresVectorStore
 from vector_assets.vector_index.build_progress import BuildPhase, BuildProgress
 from vector_assets.vector_index.decision import IndexStep, VectorIndex
+from vector_assets.vector_index.forecast import forecast_build
+from vector_assets.vector_index.graph import LARGE
 
 from .fakes import KEY, SPACE, HashEmbedder, make_live, make_vectorizer, rows, store_chunks, vector_of
 from .storage.servers import connect
@@ -94,6 +96,17 @@ def test_an_index_is_built_checked_used_and_renewed(filled: Database) -> None:
     assert renewed.dropped == (1,)
     assert [(index.generation, index.ef_search is not None) for index in indexes(filled)] == [(2, True)]
     assert listener.warnings == []
+
+
+def test_a_build_makes_the_graph_of_its_forecast(filled: Database) -> None:
+    """One of many vectors has more links than the usual one."""
+    forecast = forecast_build(1_000_000, SPACE.dimension, 64 << 20)
+    with IndexBuilds(filled).held(SPACE.slug) as session:
+        for _ in session.create(1, forecast):
+            pass
+
+    made = rows(filled, f"SELECT reloptions FROM pg_class WHERE relname = 'chunk_vectors_{SPACE.slug}_hnsw_1'")
+    assert made == [([f"m={LARGE.links}", f"ef_construction={LARGE.candidates}"],)]
 
 
 FILTERS = {

@@ -42,7 +42,8 @@ JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
 JOIN pg_stat_activity a USING (pid)
 """
 _CREATE: LiteralString = """
-CREATE INDEX CONCURRENTLY {index} ON {table} USING hnsw (embedding halfvec_cosine_ops) WHERE {always_true}
+CREATE INDEX CONCURRENTLY {index} ON {table} USING hnsw (embedding halfvec_cosine_ops)
+WITH (m = {links}, ef_construction = {candidates}) WHERE {always_true}
 """
 _DROP: LiteralString = "DROP INDEX CONCURRENTLY IF EXISTS {index}"
 _PROGRESS = """
@@ -108,6 +109,8 @@ class IndexBuild:
         statement = sql.SQL(_CREATE).format(
             index=sql.Identifier(index_name(self._slug, generation)),
             table=vectors_table(self._slug),
+            links=sql.Literal(forecast.graph.links),
+            candidates=sql.Literal(forecast.graph.candidates),
             always_true=always_true(generation),
         )
         with translated_errors(self._database.url):

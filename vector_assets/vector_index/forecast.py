@@ -3,18 +3,15 @@
 import math
 from dataclasses import dataclass
 
-# A vector in the graph of a build beside its components (2 bytes each): the neighbors of its levels and what the
-# allocator adds. It holds for pgvector's m of 16.
-_GRAPH_ROW_BYTES = 700
+from .graph import Graph, graph_for
+
 # The memory of a build ends a little before maintenance_work_mem does.
 _ROOM = 1.1
 # Less would be refused by PostgreSQL.
 _LEAST_MEMORY = 1 << 20
-# A vector in the finished index beside its components; whole vectors fill a page of 8 kB.
-_INDEX_ROW_BYTES = 300
-# Where no build was measured on the server: 100,000 vectors in half a minute. See docs/decisions.
+# Where no build was measured on the server: 100,000 vectors in half a minute, with the usual graph. See docs/decisions.
 _SECONDS_PER_EFFORT = 30 / (100_000 * math.log2(100_000))
-# A graph that no longer fits into memory grows by so many vectors in a second.
+# The usual graph, once it no longer fits into memory, grows by so many vectors in a second.
 _SPILLED_VECTORS_PER_SECOND = 434.0
 
 
@@ -31,6 +28,7 @@ class BuildForecast:
     granted_bytes: int
     index_bytes: int
     seconds: float
+    graph: Graph
 
     @property
     def spills(self) -> bool:
@@ -55,13 +53,15 @@ def forecast_build(
     vectors: int, dimension: int, allowed_bytes: int, measured: MeasuredBuild | None = None
 ) -> BuildForecast:
     """Forecast a build that may use at most `allowed_bytes` of memory."""
-    row_bytes = 2 * dimension + _GRAPH_ROW_BYTES
+    graph = graph_for(vectors)
+    row_bytes = 2 * dimension + graph.memory_bytes
     needed = vectors * row_bytes
     granted = min(max(math.ceil(_ROOM * needed), _LEAST_MEMORY), max(allowed_bytes, _LEAST_MEMORY))
     fitting = min(vectors, granted // row_bytes)
     pace = _SECONDS_PER_EFFORT
     if measured is not None and measured.vectors > 0:
-        pace = measured.seconds / build_effort(measured.vectors)
-    seconds = pace * build_effort(fitting) + (vectors - fitting) / _SPILLED_VECTORS_PER_SECOND
-    page_rows = max(8000 // (2 * dimension + _INDEX_ROW_BYTES), 1)
-    return BuildForecast(vectors, needed, granted, math.ceil(vectors / page_rows) * 8192, seconds)
+        pace = measured.seconds / build_effort(measured.vectors) / graph_for(measured.vectors).cost
+    seconds = graph.cost * (pace * build_effort(fitting) + (vectors - fitting) / _SPILLED_VECTORS_PER_SECOND)
+    # Whole vectors fill a page of 8 kB.
+    page_rows = max(8000 // (2 * dimension + graph.index_bytes), 1)
+    return BuildForecast(vectors, needed, granted, math.ceil(vectors / page_rows) * 8192, seconds, graph)
