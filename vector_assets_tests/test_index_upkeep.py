@@ -1,6 +1,7 @@
 """The index of a space: built, checked, used, renewed and dropped, on the real server."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 from pgvector import HalfVector
@@ -38,7 +39,7 @@ class Listener:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.heard: list[BuildProgress] = []
-        self.act = lambda: None
+        self.act: Callable[[], object] = lambda: None
 
     def notice(self, line: str) -> None:
         pass
