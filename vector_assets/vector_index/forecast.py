@@ -9,6 +9,8 @@ from .graph import Graph, graph_for
 _ROOM = 1.1
 # Less would be refused by PostgreSQL.
 _LEAST_MEMORY = 1 << 20
+# Whole vectors fill a page of 8 kB, of which its own fields leave so many bytes.
+_PAGE_ROOM = 8150
 # Where no build was measured on the server: 100,000 vectors in half a minute, with the usual graph. See docs/decisions.
 _SECONDS_PER_EFFORT = 30 / (100_000 * math.log2(100_000))
 # The usual graph, once it no longer fits into memory, grows by so many vectors in a second.
@@ -62,6 +64,5 @@ def forecast_build(
     if measured is not None and measured.vectors > 0:
         pace = measured.seconds / build_effort(measured.vectors) / graph_for(measured.vectors).cost
     seconds = graph.cost * (pace * build_effort(fitting) + (vectors - fitting) / _SPILLED_VECTORS_PER_SECOND)
-    # Whole vectors fill a page of 8 kB.
-    page_rows = max(8000 // (2 * dimension + graph.index_bytes), 1)
+    page_rows = max(_PAGE_ROOM // (2 * dimension + graph.index_bytes), 1)
     return BuildForecast(vectors, needed, granted, math.ceil(vectors / page_rows) * 8192, seconds, graph)

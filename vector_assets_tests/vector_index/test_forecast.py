@@ -15,6 +15,14 @@ def test_the_usual_graph_takes_as_much_memory_as_was_measured() -> None:
     assert forecast_build(100_000, 384, GIB).memory_bytes == pytest.approx(143 << 20, rel=0.05)
 
 
+def test_a_million_vectors_take_as_much_as_was_measured() -> None:
+    """A graph of 1.59 GiB in memory, and an index of 1.14 GiB."""
+    forecast = forecast_build(1_000_000, 384, 2 * GIB)
+
+    assert forecast.memory_bytes == pytest.approx(1.59 * GIB, rel=0.05)
+    assert forecast.index_bytes == pytest.approx(1.14 * GIB, rel=0.05)
+
+
 def test_a_million_vectors_need_a_graph_with_more_links() -> None:
     """It takes more memory for each vector. With a third of it the build takes several times as long."""
     fits, spills = forecast_build(1_000_000, 384, 2 * GIB), forecast_build(1_000_000, 384, GIB // 2)
