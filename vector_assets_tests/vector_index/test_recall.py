@@ -82,16 +82,16 @@ def report(ef_search: int, recall: float, missing: int = 0) -> RecallReport:
 
 @pytest.mark.parametrize(
     ("enough", "chosen", "would_do"),
-    [(1, 40, None), (61, 100, None), (400, 400, None), (401, None, 640), (1001, None, None)],
+    [(1, 40, None), (61, 100, None), (640, 640, None), (641, None, 1000), (1001, None, None)],
 )
 def test_the_smallest_ef_search_is_chosen_that_finds_enough_everywhere(
     enough: int, chosen: int | None, would_do: int | None
 ) -> None:
-    """Beyond 400 it is only named."""
+    """Beyond 640 it is only named."""
     outcome = choose_ef_search(lambda ef: report(ef, 0.98 if ef >= enough else 0.9), 0.97)
 
     assert (outcome.chosen, outcome.would_do) == (chosen, would_do)
-    assert outcome.report.ef_search == (chosen or 400)
+    assert outcome.report.ef_search == (chosen or 640)
     assert outcome.report.lowest == (0.98 if chosen else 0.9)
 
 
