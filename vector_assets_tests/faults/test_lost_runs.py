@@ -18,12 +18,14 @@ from .test_two_at_once import recorded
 
 _BATCH = 30
 _LEASES = "SELECT run_id FROM partition_leases"
+# Of Dagster's storage too: an event that is half recorded has its asset's row.
 _OTHERS_AT_WORK = """
 SELECT FROM pg_stat_activity
 WHERE datname IN (current_database(), current_database() || '_dagster') AND state = 'active'
   AND pid <> pg_backend_pid()
 """
-# Of Dagster's storage too: an event that is half recorded has its asset's row.
+# What a process sent just before it was stopped, the server may not have read yet.
+_TIME_TO_READ = "SELECT pg_sleep(0.5)"
 _OTHERS_IN_TRANSACTION = """
 SELECT FROM pg_stat_activity
 WHERE datname IN (current_database(), current_database() || '_dagster') AND state LIKE 'idle in transaction%'
@@ -70,6 +72,7 @@ def _stop(run: ForkedProgram, services: FakeServices) -> None:
     def is_stopped_in_silence() -> bool:
         run.send_signal(signal.SIGSTOP)
         eventually(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED)
+        rows(services.database, _TIME_TO_READ)
         eventually(lambda: not rows(services.database, _OTHERS_AT_WORK))
         if not rows(services.database, _OTHERS_IN_TRANSACTION):
             return True
