@@ -72,7 +72,7 @@ class PartitionsProgress:
         beside = fitting(self._layout.items(progress), self._room)
         self._bars.update(self._current, completed=progress.processed, total=progress.total, line=beside)
         self._details.plain = f"  {shortened(details, err.width - 2)}"
-        line_of_all = self._update_all(progress.processed, progress.chunks_per_second)
+        line_of_all = self._update_all(progress)
         now = time.monotonic()
         if not err.is_terminal and now - self._printed_at >= LINE_SECONDS:
             self._printed_at = now
@@ -94,7 +94,7 @@ class PartitionsProgress:
         self._update_all()
         print_prose(f"[{self._done}/{self._partitions}] {line}", err, indent="  ")
 
-    def _update_all(self, processed: int = 0, chunks_per_second: float = 0.0) -> str:
+    def _update_all(self, progress: BatchProgress | None = None) -> str:
         """Move the bar for all partitions; return the text beside it."""
         partitions = ngettext(
             "{done:,}/{number:,} partition", "{done:,}/{number:,} partitions", self._partitions, done=self._done
@@ -102,7 +102,9 @@ class PartitionsProgress:
         if self._remaining is None:
             self._bars.update(self._all, completed=self._done, line=partitions)
             return ""
-        left = time_left(self._remaining.seconds_left(processed, chunks_per_second))
+        processed = progress.processed if progress else 0
+        batch = (processed, progress.chunks_per_second, progress.seconds_left) if progress else ()
+        left = time_left(self._remaining.seconds_left(*batch))
         done = self._chunks - self._remaining.chunks + processed
         share = readable_share(done, self._chunks)
         beside = {

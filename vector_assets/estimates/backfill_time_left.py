@@ -8,7 +8,8 @@ from ..domain.reports import VectorizeReport
 from .backfill_plan import PARTITION_SECONDS
 from .two_costs import TwoCosts
 
-# How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured.
+# How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured. So does the
+# speed of other partitions, for the one that is being embedded.
 _PLAN_SECONDS = 5.0
 
 
@@ -19,7 +20,7 @@ class BackfillTimeLeft:
     is all embedding.
 
     Args:
-        chunks: how many chunks are to be embedded of each partition that is not finished.
+        chunks: how many chunks are to be embedded of each partition that is not finished, in the order of the work.
         planned_seconds: what all of them will take by a plan; then there is an estimate before the first chunk.
     """
 
@@ -48,17 +49,27 @@ class BackfillTimeLeft:
             self._embedding.add(1, report.processed, embedding)
         self._other_seconds += seconds - embedding
 
-    def seconds_left(self, processed: int = 0, chunks_per_second: float = 0.0) -> float | None:
+    def seconds_left(
+        self, processed: int = 0, chunks_per_second: float = 0.0, seconds_left_here: float | None = None
+    ) -> float | None:
         """Estimate the seconds left; None before the first chunk, where there is no plan.
 
-        So many chunks of the partition that is being embedded are processed already, at that speed.
+        So many chunks of the partition that is being embedded are processed already, at that speed. Its own estimate of
+        what is left there counts before one by chunks: it knows their tokens.
         """
+        here = processed / chunks_per_second if chunks_per_second > 0 else 0.0
         so_far = copy(self._embedding)
-        if chunks_per_second > 0:
-            so_far.add(1, processed, processed / chunks_per_second)
+        so_far.add(1, processed, here)
         costs = so_far.fit()
         if costs is None:
             return None
+        left = max(self.chunks - processed, 0)
+        left_here = min(max(next(iter(self._to_come.values()), 0) - processed, 0), left)
+        # Texts of one company are alike, and others may take twice as long. Its first seconds say little.
+        by_others = left_here * costs.chunk
+        by_itself = left_here * here / processed if here else 0.0
+        by_itself = by_itself if seconds_left_here is None else seconds_left_here
+        seconds_here = (here * by_itself + _PLAN_SECONDS * by_others) / (here + _PLAN_SECONDS)
         other = self._other_seconds / self._done_partitions if self._done_partitions else 0.0
         partitions = max(len(self._to_come) - 1, 0)
-        return max(self.chunks - processed, 0) * costs.chunk + partitions * (costs.part + other)
+        return seconds_here + (left - left_here) * costs.chunk + partitions * (costs.part + other)

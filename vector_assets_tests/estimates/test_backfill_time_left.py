@@ -78,6 +78,21 @@ def test_a_partition_that_failed_early_costs_its_time_only() -> None:
     assert (time_left.chunks, time_left.seconds_left()) == (1_000, pytest.approx(100.0, rel=0.01))
 
 
+def test_the_partition_that_is_embedded_has_its_own_speed() -> None:
+    """Texts of the first one took twice as long; those of this one are seen to be quicker, those to come are not."""
+    last = PartitionKey("us", "report", "Z")
+    time_left = BackfillTimeLeft({HK: 1_000, US: 1_000, last: 100})
+    time_left.finish(HK, report(1_000, 0, 40.0), 40.0)
+
+    left = time_left.seconds_left(900, 50.0)
+
+    assert left is not None
+    assert 100 / 50 + 100 / 50 < left < 100 / 50 + 100 / 25 + 1
+    by_its_tokens = time_left.seconds_left(900, 50.0, seconds_left_here=1.0)
+    assert by_its_tokens is not None
+    assert left - 1.0 <= by_its_tokens < left - 0.5
+
+
 def test_a_plan_is_an_estimate_before_the_first_chunk_and_fades() -> None:
     """It counts as much as five seconds of work, and one partition."""
     time_left = BackfillTimeLeft({US: 1_000, HK: 1_000}, planned_seconds=100.8)
