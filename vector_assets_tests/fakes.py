@@ -182,7 +182,9 @@ def make_live(database: AnyDatabase, space: EmbeddingSpace = SPACE) -> None:
 
 
 def rows(database: Database, query: str, *parameters: object) -> list[tuple]:
-    """Run a statement and return its rows, if it has any."""
+    """Run a statement and return its rows, if it has any; rows without columns too."""
     with database.transaction() as connection:
         cursor = connection.execute(query, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        result = cursor.pgresult
+        assert result is not None
+        return cursor.fetchall() if cursor.description else [()] * result.ntuples

@@ -13,10 +13,12 @@ from .partition_columns import IN_PARTITION, partition_parameters
 # and the commits that come later find none.
 _TAKE_AWAY = f"DELETE FROM partition_leases WHERE space = %(space)s AND {IN_PARTITION}"
 # A commit that a process has begun and does not end, because it is stopped or cut off, would keep the lease for a
-# minute. It is not waited for when the lease has expired; a process that lives after all does its commit again.
+# minute, or for ever where the server waits for the rest of a pipeline: such a session counts as active. It is not
+# waited for when the lease has expired; a process that lives after all does its commit again.
 _END_SILENT_COMMITS = f"""
 SELECT pg_terminate_backend(a.pid, 5000) FROM pg_stat_activity a
-WHERE a.state = 'idle in transaction' AND a.state_change < now() - interval '1 s'
+WHERE (a.state = 'idle in transaction' OR a.state = 'active' AND a.wait_event = 'ClientRead')
+  AND a.state_change < now() - interval '1 s'
   AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.relation = 'partition_leases'::regclass AND l.granted)
   AND EXISTS (SELECT FROM partition_leases
               WHERE space = %(space)s AND {IN_PARTITION} AND expires_at < now())

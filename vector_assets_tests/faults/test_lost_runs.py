@@ -18,22 +18,14 @@ from .test_two_at_once import recorded
 
 _BATCH = 30
 _LEASES = "SELECT run_id FROM partition_leases"
-# Of Dagster's storage too: an event that is half recorded has its asset's row.
-_OTHERS_AT_WORK = """
-SELECT FROM pg_stat_activity
-WHERE datname IN (current_database(), current_database() || '_dagster') AND state = 'active'
-  AND pid <> pg_backend_pid()
+# An event that is half recorded has its asset's row, for which the next run would wait.
+_DAGSTERS_STORAGE_AT_WORK = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() || '_dagster' AND state <> 'idle'
 """
 # What a process sent just before it was stopped, the server may not have read yet.
 _TIME_TO_READ = "SELECT pg_sleep(0.5)"
-_OTHERS_IN_TRANSACTION = """
-SELECT FROM pg_stat_activity
-WHERE datname IN (current_database(), current_database() || '_dagster') AND state LIKE 'idle in transaction%'
-  AND pid <> pg_backend_pid()
-"""
 
 
-@pytest.mark.xfail(strict=False, reason="on a busy machine the second run meets a lock whose holder is not found yet")
 def test_a_run_that_was_stopped_finds_its_lease_taken(place: Place) -> None:
     """Row: a run is stopped for longer than its lease holds, another run finishes the partition, the first goes on."""
     with place.started_run("embed", _BATCH) as first, place.services() as services:
@@ -68,14 +60,13 @@ def test_a_run_that_dagster_has_given_up_stays_failed(place: Place, monkeypatch:
 
 
 def _stop(run: ForkedProgram, services: FakeServices) -> None:
-    """Stop the process at a moment when the server has nothing of it under way, a renewal of the lease, for one."""
+    """Stop the process, whatever it has begun in the product's tables, but at a moment when it records no event."""
 
     def is_stopped_in_silence() -> bool:
         run.send_signal(signal.SIGSTOP)
         eventually(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED)
         rows(services.database, _TIME_TO_READ)
-        eventually(lambda: not rows(services.database, _OTHERS_AT_WORK))
-        if not rows(services.database, _OTHERS_IN_TRANSACTION):
+        if not rows(services.database, _DAGSTERS_STORAGE_AT_WORK):
             return True
         run.send_signal(signal.SIGCONT)
         return False

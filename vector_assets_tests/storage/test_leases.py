@@ -1,6 +1,7 @@
 """Leases, in PostgreSQL and in memory: one holder at a time, and nothing is committed under a lost one."""
 
 import random
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from vector_assets.domain.batches import ChunkFailure
 from vector_assets.domain.partition_keys import PartitionKey
 from vector_assets.errors import LeaseLost
+from vector_assets.storage.database import Database
+from vector_assets.storage.leases import PostgresLeases
 
 from ..fakes import KEY, SPACE, store_chunks
 from ..stores import Stores
+from .servers import connect
 from .test_vectors import embedded, pending
 
 _LONG, _OVER = timedelta(hours=1), timedelta(seconds=-1)
@@ -65,3 +69,27 @@ def test_nothing_is_committed_under_a_lease_that_was_lost(stores: Stores) -> Non
     assert stores.failures() == []
     assert stores.vectors(SPACE.slug, lease).commit_batch(batch, failures, "second") == {good.id}
     assert len(stores.failures()) == 1
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_a_commit_that_its_process_does_not_end_keeps_no_lease_that_has_expired(
+    database: Database, in_pipeline: bool
+) -> None:
+    """The process is stopped between two statements, or while the server waits for the rest of a pipeline."""
+    leases = PostgresLeases(database)
+    lost = leases.take(KEY, SPACE.slug, "first", _OVER)
+    with closing(connect(database.url)) as stopped:  # ended by the server
+        stopped.execute("BEGIN")
+        hold = f"SELECT FROM partition_leases WHERE token = {lost} FOR KEY SHARE"
+        if in_pipeline:
+            stopped.pgconn.enter_pipeline_mode()
+            stopped.pgconn.send_query_params(hold.encode(), None)
+            stopped.pgconn.send_flush_request()
+            stopped.pgconn.flush()
+        else:
+            stopped.execute(hold)
+
+        token = database.repeat(lambda: leases.take(KEY, SPACE.slug, "second", _LONG))
+
+        assert not leases.is_held(lost)
+        assert leases.is_held(token)
