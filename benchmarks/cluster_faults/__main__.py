@@ -115,10 +115,10 @@ def _try(
         fault.repair(cluster, work)
         taken = wait_until("all is done", lambda: _is_over(watch, services, instance, work), _SECONDS)
     found = outcome(services, instance, began)
-    verdict = "all holds" if found.holds and not found.pending else "BROKEN"
+    invariants = "the invariants hold" if found.holds and not found.pending else "an invariant is broken"
     load = f"the machine's load {os.getloadavg()[0]:.1f}"
     total = fault.seconds + taken
-    return f"{fault.name}: the run {watch.line()}; all done after {total:.0f} s, {load}; {found.line()}; {verdict}"
+    return f"{fault.name}: the run {watch.line()}; all done after {total:.0f} s, {load}; {found.line()}; {invariants}"
 
 
 @contextmanager

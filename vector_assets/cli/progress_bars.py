@@ -102,10 +102,8 @@ class PartitionsProgress:
         if self._remaining is None:
             self._bars.update(self._all, completed=self._done, line=partitions)
             return ""
-        processed = progress.processed if progress else 0
-        batch = (processed, progress.chunks_per_second, progress.seconds_left) if progress else ()
-        left = time_left(self._remaining.seconds_left(*batch))
-        done = self._chunks - self._remaining.chunks + processed
+        left = time_left(self._remaining.seconds_left(progress))
+        done = self._chunks - self._remaining.chunks + (progress.processed if progress else 0)
         share = readable_share(done, self._chunks)
         beside = {
             Layout.WIDE: [share, partitions, left],

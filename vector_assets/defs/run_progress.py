@@ -54,7 +54,7 @@ class RunProgress:
             readable_speed(progress.chunks_per_second),
             translate("run {share}", share=readable_share(done, self._total)),
         ]
-        seconds = self._remaining.seconds_left(progress.processed, progress.chunks_per_second, progress.seconds_left)
+        seconds = self._remaining.seconds_left(progress)
         if seconds is not None:
             items.append(translate("{duration} left", duration=readable_seconds(seconds)))
         return " · ".join(items)

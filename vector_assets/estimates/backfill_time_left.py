@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import copy
 
 from ..domain.partition_keys import PartitionKey
+from ..domain.progress import BatchProgress
 from ..domain.reports import VectorizeReport
 from .backfill_plan import PARTITION_SECONDS
 from .two_costs import TwoCosts
@@ -49,15 +50,14 @@ class BackfillTimeLeft:
             self._embedding.add(1, report.processed, embedding)
         self._other_seconds += seconds - embedding
 
-    def seconds_left(
-        self, processed: int = 0, chunks_per_second: float = 0.0, seconds_left_here: float | None = None
-    ) -> float | None:
+    def seconds_left(self, batch: BatchProgress | None = None) -> float | None:
         """Estimate the seconds left; None before the first chunk, where there is no plan.
 
-        So many chunks of the partition that is being embedded are processed already, at that speed. Its own estimate of
-        what is left there counts before one by chunks: it knows their tokens.
+        `batch` is the last one of the partition that is being embedded. Its own estimate of what is left there counts
+        before one by chunks, for it knows their tokens.
         """
-        here = processed / chunks_per_second if chunks_per_second > 0 else 0.0
+        processed, speed = (batch.processed, batch.chunks_per_second) if batch else (0, 0.0)
+        here = processed / speed if speed > 0 else 0.0
         so_far = copy(self._embedding)
         so_far.add(1, processed, here)
         costs = so_far.fit()
@@ -68,7 +68,8 @@ class BackfillTimeLeft:
         # Texts of one company are alike, and others may take twice as long. Its first seconds say little.
         by_others = left_here * costs.chunk
         by_itself = left_here * here / processed if here else 0.0
-        by_itself = by_itself if seconds_left_here is None else seconds_left_here
+        if batch and batch.seconds_left is not None:
+            by_itself = batch.seconds_left
         seconds_here = (here * by_itself + _PLAN_SECONDS * by_others) / (here + _PLAN_SECONDS)
         other = self._other_seconds / self._done_partitions if self._done_partitions else 0.0
         partitions = max(len(self._to_come) - 1, 0)

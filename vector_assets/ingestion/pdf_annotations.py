@@ -58,7 +58,7 @@ def _text(page: "PdfPage", text_page: "PdfTextPage") -> str:
     # characters has them, and characters that lie outside of the page.
     listed, bounded = str(text_page.get_text_range()), str(text_page.get_text_bounded())
     has_all_breaks = page.get_rotation() or _squeezed(listed) == _squeezed(bounded)
-    return with_marked_figures(listed if has_all_breaks else bounded, text_page)
+    return with_marked_figures(listed if has_all_breaks else bounded, listed, text_page)
 
 
 def _annotations(pdf: "PdfDocument", page: "PdfPage", count: int) -> Iterator[_Annotation]:

@@ -22,15 +22,15 @@ class _Line(NamedTuple):
     height: float
 
 
-def with_marked_figures(text: str, text_page: "PdfTextPage") -> str:
+def with_marked_figures(text: str, listed: str, text_page: "PdfTextPage") -> str:
     """Write 1,234 with the raised note 2 as `1,234^2`, because 1,2342 is another figure.
 
-    The text of the page has the digits in the same order as PDFium's list of characters; otherwise it stays as it is.
+    The text of the page has the digits in the same order as `listed`, PDFium's list of its characters; otherwise it
+    stays as it is.
     """
     runs = list(_DIGITS.finditer(text))
     if not runs:
         return text
-    listed = text_page.get_text_range()
     places = list(_DIGITS.finditer(listed))
     if [run[0] for run in runs] != [place[0] for place in places]:
         return text

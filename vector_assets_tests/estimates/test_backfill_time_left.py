@@ -3,6 +3,7 @@
 import pytest
 
 from vector_assets.domain.partition_keys import PartitionKey
+from vector_assets.domain.progress import BatchProgress
 from vector_assets.domain.reports import StageSeconds, VectorizeReport
 from vector_assets.estimates.backfill_time_left import BackfillTimeLeft
 
@@ -13,6 +14,13 @@ def report(vectorized: int, failed: int, seconds: float) -> VectorizeReport:
     """Give the report of a run that took so long."""
     total = vectorized + failed
     return VectorizeReport("run", total, 1, vectorized, 0, failed, 0, 0, 0, 0, 0, seconds, StageSeconds())
+
+
+def batch(processed: int, chunks_per_second: float, seconds_left: float | None = None) -> BatchProgress:
+    """Give the progress of a partition of any number of chunks, so many of them processed at that speed."""
+    counts = processed, 9 * processed, processed, 0, 0, 0, 0, 0, 0
+    elapsed = processed / chunks_per_second
+    return BatchProgress(1, 9, 32, *counts, elapsed, None, None, seconds_left, None, ())
 
 
 def test_small_partitions_do_not_predict_a_large_one_by_the_mean_of_their_chunks() -> None:
@@ -27,7 +35,7 @@ def test_small_partitions_do_not_predict_a_large_one_by_the_mean_of_their_chunks
 
     assert time_left.chunks == 10_000
     assert time_left.seconds_left() == pytest.approx(10_000 * 0.01, rel=0.05)
-    assert time_left.seconds_left(5_000, 50.0) == pytest.approx(5_000 / 50.0, rel=0.05)
+    assert time_left.seconds_left(batch(5_000, 50.0)) == pytest.approx(5_000 / 50.0, rel=0.05)
 
 
 def test_a_large_partition_predicts_small_ones_by_their_number_too() -> None:
@@ -84,11 +92,11 @@ def test_the_partition_that_is_embedded_has_its_own_speed() -> None:
     time_left = BackfillTimeLeft({HK: 1_000, US: 1_000, last: 100})
     time_left.finish(HK, report(1_000, 0, 40.0), 40.0)
 
-    left = time_left.seconds_left(900, 50.0)
+    left = time_left.seconds_left(batch(900, 50.0))
 
     assert left is not None
     assert 100 / 50 + 100 / 50 < left < 100 / 50 + 100 / 25 + 1
-    by_its_tokens = time_left.seconds_left(900, 50.0, seconds_left_here=1.0)
+    by_its_tokens = time_left.seconds_left(batch(900, 50.0, 1.0))
     assert by_its_tokens is not None
     assert left - 1.0 <= by_its_tokens < left - 0.5
 
@@ -99,7 +107,7 @@ def test_a_plan_is_an_estimate_before_the_first_chunk_and_fades() -> None:
 
     assert time_left.seconds_left() == pytest.approx(100.0 + 0.4)
     planned, measured = 1_900 * 0.05, 1_900 * 0.1
-    left = time_left.seconds_left(100, 10.0)
+    left = time_left.seconds_left(batch(100, 10.0))
     assert left is not None
     assert planned < left < measured
 
