@@ -9,9 +9,11 @@ from ..domain.reports import VectorizeReport
 from .backfill_plan import PARTITION_SECONDS
 from .two_costs import TwoCosts
 
-# How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured. So does the
-# speed of other partitions, for the one that is being embedded.
-_PLAN_SECONDS = 5.0
+# How many seconds of work the planned speed counts for: it fades as partitions and chunks are measured. A plan by trial
+# was off by half at times (benchmarks/RESULTS.md).
+_PLAN_SECONDS = 2.0
+# How many seconds the speed of other partitions counts for, for the one that is being embedded.
+_OTHERS_SECONDS = 5.0
 
 
 class BackfillTimeLeft:
@@ -65,12 +67,24 @@ class BackfillTimeLeft:
             return None
         left = max(self.chunks - processed, 0)
         left_here = min(max(next(iter(self._to_come.values()), 0) - processed, 0), left)
-        # Texts of one company are alike, and others may take twice as long. Its first seconds say little.
         by_others = left_here * costs.chunk
-        by_itself = left_here * here / processed if here else 0.0
+        by_itself = left_here * here / processed if here else None
         if batch and batch.seconds_left is not None:
             by_itself = batch.seconds_left
-        seconds_here = (here * by_itself + _PLAN_SECONDS * by_others) / (here + _PLAN_SECONDS)
+        seconds_here = _pooled(by_itself, here, by_others)
         other = self._other_seconds / self._done_partitions if self._done_partitions else 0.0
         partitions = max(len(self._to_come) - 1, 0)
         return seconds_here + (left - left_here) * costs.chunk + partitions * (costs.part + other)
+
+
+def _pooled(by_itself: float | None, measured_seconds: float, by_others: float) -> float:
+    """Estimate what is left of a partition, at the mean of its own speed and that of the others.
+
+    Texts of one company are alike, and others may take twice as long, but its first seconds say little: its speed
+    counts as much as the seconds in which it was measured, that of the others as much as five. The mean is one of
+    speeds; one of times would follow a few slow seconds.
+    """
+    if not by_itself or not by_others:
+        return by_others if by_itself is None else by_itself
+    weights = measured_seconds + _OTHERS_SECONDS
+    return weights / (measured_seconds / by_itself + _OTHERS_SECONDS / by_others)

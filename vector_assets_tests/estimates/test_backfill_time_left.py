@@ -102,7 +102,7 @@ def test_the_partition_that_is_embedded_has_its_own_speed() -> None:
 
 
 def test_a_plan_is_an_estimate_before_the_first_chunk_and_fades() -> None:
-    """It counts as much as five seconds of work, and one partition."""
+    """It counts as much as two seconds of work, and one partition."""
     time_left = BackfillTimeLeft({US: 1_000, HK: 1_000}, planned_seconds=100.8)
 
     assert time_left.seconds_left() == pytest.approx(100.0 + 0.4)
